@@ -1,0 +1,172 @@
+//! Every bound in the program, with its unit and its reason.
+//!
+//! A peer, a tracker, a file or a person can ask for anything; what they get is bounded here.
+//! Grouped by the room that obeys the bound. Numbers that other clients use are named, so that a
+//! reader can judge ours; sources are the BEPs and the clients' own constants.
+
+use super::time::Span;
+
+// ── Torrent files (format) ──────────────────────────────────────────────────────────────────
+
+/// Largest .torrent that we read. libtorrent's default too; the largest honest one in a field
+/// survey of 6,498 had 4.2 MB.
+pub const TORRENT_FILE_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Deepest nesting of lists and dictionaries. A torrent needs five; libtorrent allows 100.
+pub const BENCODE_DEPTH_MAX: usize = 64;
+
+/// Most pieces: libtorrent's number, and what keeps a bitfield within 256 KiB.
+pub const PIECES_MAX: u32 = 2 * 1024 * 1024;
+
+/// Largest piece: the most that libtorrent and rtorrent take.
+pub const PIECE_BYTES_MAX: u32 = 512 * 1024 * 1024;
+
+/// Most files in one torrent.
+pub const FILES_MAX: usize = 1_000_000;
+
+/// Most path components of one file; libtorrent's number.
+pub const PATH_DEPTH_MAX: usize = 100;
+
+/// Longest path component, in bytes: what Linux file systems allow.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Most files that share one name before the torrent is refused: numbering them is quadratic.
+pub const DUPLICATE_NAMES_MAX: usize = 500;
+
+/// Trackers kept of one torrent, and the longest URL.
+pub const TRACKERS_MAX: usize = 64;
+pub const URL_BYTES_MAX: usize = 2048;
+
+/// Longest magnet link that we read.
+pub const MAGNET_BYTES_MAX: usize = 64 * 1024;
+
+// ── The peer protocol (wire) ────────────────────────────────────────────────────────────────
+
+/// The unit of every request we send. Every client uses it.
+pub const BLOCK_BYTES: u32 = 16 * 1024;
+
+/// Largest request we answer: old clients ask for more than a block, rtorrent serves 128 KiB.
+pub const REQUEST_BYTES_MAX: u32 = 128 * 1024;
+
+/// Longest `bitfield` payload while the number of pieces is not known.
+pub const BITFIELD_BYTES_MAX: u32 = PIECES_MAX / 8;
+
+/// Longest message of an id that we do not know; it is stepped over, never stored.
+pub const UNKNOWN_MESSAGE_BYTES_MAX: u32 = 64 * 1024;
+
+// ── Peers (peer, torrent) ───────────────────────────────────────────────────────────────────
+
+/// Connections of the whole node, and of one torrent. The leaders say 200 and 50.
+pub const CONNECTIONS_MAX: usize = 200;
+pub const CONNECTIONS_PER_TORRENT_MAX: usize = 60;
+
+/// Connections that are being opened at once, and opened per second, for the whole node.
+pub const DIALS_AT_ONCE_MAX: usize = 16;
+pub const DIALS_PER_SECOND_MAX: u32 = 10;
+
+/// Addresses remembered for one torrent. libtorrent keeps 3,000, its small preset 500.
+pub const CANDIDATES_MAX: usize = 1_000;
+
+/// TCP connect, and the handshake after it. libtorrent: 15 s and 10 s.
+pub const CONNECT_TIMEOUT: Span = Span::from_secs(15);
+pub const HANDSHAKE_TIMEOUT: Span = Span::from_secs(10);
+
+/// We say something at least this often (BEP 3: "generally once every two minutes"; others hang
+/// up after exactly 120 s, so we stay clear of it) …
+pub const KEEP_ALIVE_EVERY: Span = Span::from_secs(90);
+/// … and hang up on who was silent this long.
+pub const SILENCE_MAX: Span = Span::from_secs(150);
+
+/// A peer that takes nothing of what we queued for it for this long is gone.
+pub const SEND_STALL_MAX: Span = Span::from_secs(60);
+
+/// Two peers that want nothing of each other part after this long, if places are scarce.
+pub const MUTUAL_DISINTEREST_MAX: Span = Span::from_secs(600);
+
+/// Blocks asked of one peer at a time: at least (a round trip's worth on any link) and at most
+/// (libtorrent and Transmission stop at 500).
+pub const REQUESTS_IN_FLIGHT_MIN: u32 = 4;
+pub const REQUESTS_IN_FLIGHT_MAX: u32 = 500;
+
+/// The pipeline is sized to hold this much of the connection's present rate. libtorrent: 3 s.
+pub const REQUEST_QUEUE_TIME: Span = Span::from_secs(3);
+
+/// An unchoked peer that sent no block for this long while we asked is *snubbing*. libtorrent: 20.
+pub const SNUB_AFTER: Span = Span::from_secs(20);
+
+/// A request that is this old is given up, and its block asked elsewhere.
+pub const REQUEST_TIMEOUT: Span = Span::from_secs(60);
+
+/// Requests that one peer may have queued with us. We never drop one silently (the asker would
+/// wait for ever): one more ends the connection. Twice what the leaders ask for at most.
+pub const REQUESTS_QUEUED_MAX: usize = 1024;
+
+/// Bytes a peer may send that nobody asked for, beyond one per cent of what was useful.
+pub const WASTE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Requests that break a rule (out of range, of pieces we lack) before the connection ends.
+/// libtorrent: 300.
+pub const BAD_REQUESTS_MAX: u32 = 64;
+
+/// Peers served at once (the choker's slots), the optimistic ones among them.
+pub const UNCHOKED_MAX: usize = 8;
+pub const OPTIMISTIC_MAX: usize = 2;
+
+/// Choking is reconsidered this often (BEP 3: ten seconds) …
+pub const CHOKE_ROUND: Span = Span::from_secs(10);
+/// … and the optimistic unchoke moves on this often (BEP 3: thirty seconds).
+pub const OPTIMISTIC_ROUND: Span = Span::from_secs(30);
+
+/// Pieces picked at random before rarest-first begins, to have something to trade soon (BEP 3:
+/// "the first few pieces"; libtorrent: 4).
+pub const RANDOM_FIRST_PIECES: u32 = 4;
+
+// ── Announces, our side (torrent/announcer, format) ─────────────────────────────────────────
+
+/// Peers we ask a tracker for.
+pub const NUMWANT: u32 = 80;
+
+/// A tracker's interval is believed within these bounds; without one, the default.
+pub const ANNOUNCE_INTERVAL_MIN: Span = Span::from_secs(300);
+pub const ANNOUNCE_INTERVAL_MAX: Span = Span::from_secs(86_400);
+pub const ANNOUNCE_INTERVAL_DEFAULT: Span = Span::from_secs(1_800);
+
+/// How long one announce may take in all; the farewell (`stopped`) gets less, because the person
+/// is waiting to leave.
+pub const ANNOUNCE_TIMEOUT: Span = Span::from_secs(30);
+pub const FAREWELL_TIMEOUT: Span = Span::from_secs(3);
+
+/// Largest tracker answer (libtorrent: 1 MiB), longest response head, most redirects.
+pub const ANNOUNCE_REPLY_BYTES_MAX: usize = 1024 * 1024;
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
+pub const REDIRECTS_MAX: u32 = 5;
+
+/// Longest `failure reason` that we repeat to a person, in characters.
+pub const REASON_CHARS_MAX: usize = 200;
+
+// ── The tracker we serve (tracker, world/http_io) ───────────────────────────────────────────
+
+/// Longest request head (line and headers together) and body.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
+pub const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
+pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
+
+// ── The world (world) ───────────────────────────────────────────────────────────────────────
+
+/// The one receive buffer and the one send buffer, for everyone. Large calls are cheap calls:
+/// receiving costs a third at 256 KiB of what it costs at 16 KiB.
+pub const RECEIVE_BUFFER_BYTES: usize = 256 * 1024;
+pub const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Files held open at once, for the whole node.
+pub const OPEN_FILES_MAX: usize = 40;
+
+/// Bytes of existing files checked in one turn: about three milliseconds' hashing.
+pub const CHECK_BYTES_PER_TURN: u32 = 4 * 1024 * 1024;
+
+// Relations that other code relies on.
+const _: () = assert!(REQUEST_BYTES_MAX >= BLOCK_BYTES);
+const _: () = assert!(SEND_BUFFER_BYTES >= REQUEST_BYTES_MAX as usize);
+const _: () = assert!(RECEIVE_BUFFER_BYTES >= BLOCK_BYTES as usize);
+const _: () = assert!(KEEP_ALIVE_EVERY.as_millis() < 120_000);
+const _: () = assert!(OPTIMISTIC_MAX < UNCHOKED_MAX);

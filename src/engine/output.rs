@@ -1,0 +1,135 @@
+//! Output: everything a node can want.
+//!
+//! Outputs own their data and carry at most a range of the receive buffer, never a borrow. The
+//! driver carries them out in order, after the machine has returned and before the receive buffer
+//! is used again.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use crate::base::{Bits, Block, ConnId, InfoHash, PieceIndex, Span, TorrentId};
+use crate::format::announce::Announce;
+use crate::wire::{Handshake, Message};
+
+/// One thing that the driver shall do.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    /// Open a connection; answered by `Connected` or `ConnectFailed`.
+    Connect {
+        torrent: TorrentId,
+        addr: SocketAddr,
+    },
+    SendHandshake {
+        conn: ConnId,
+        handshake: Handshake,
+    },
+    Send {
+        conn: ConnId,
+        message: Message,
+    },
+    /// Queue a block; read its bytes when the socket can take them.
+    SendBlock {
+        conn: ConnId,
+        torrent: TorrentId,
+        block: Block,
+    },
+    /// Forget a queued block, unless its first byte has left.
+    CancelBlock {
+        conn: ConnId,
+        block: Block,
+    },
+    /// Forget all queued blocks whose first byte has not left: we choke this peer.
+    DropBlocks {
+        conn: ConnId,
+    },
+    /// Send what can be sent at once, then close. No `Closed` follows.
+    Close {
+        conn: ConnId,
+        why: &'static str,
+    },
+
+    /// Look at the files and the resume record; answered by `Surveyed`.
+    Survey {
+        torrent: TorrentId,
+    },
+    /// Make directories and empty files; answered by `Prepared`.
+    Prepare {
+        torrent: TorrentId,
+    },
+    /// Write `at` of the receive buffer to `begin` of the piece; answered by `Written`.
+    Write {
+        torrent: TorrentId,
+        piece: PieceIndex,
+        begin: u32,
+        at: Range<usize>,
+    },
+    /// Read bytes back; answered by `Read`.
+    Read(ReadJob),
+    /// Make what was written safe and then record it; answered by `Saved`.
+    Save {
+        torrent: TorrentId,
+        have: Bits,
+        uploaded: u64,
+        downloaded: u64,
+        clean: bool,
+    },
+
+    /// Ask a tracker; answered by `Announced` within `timeout`.
+    Announce {
+        torrent: TorrentId,
+        /// Which tracker of the torrent, counted through all tiers in the order of the file.
+        tracker: usize,
+        url: String,
+        announce: Announce,
+        timeout: Span,
+    },
+
+    /// Something that a person or a script wants to know.
+    Event(Event),
+}
+
+/// A range of a piece to be read back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadJob {
+    pub torrent: TorrentId,
+    pub piece: PieceIndex,
+    /// Byte offset inside the piece.
+    pub begin: u32,
+    /// At most the send buffer's size.
+    pub len: u32,
+    pub purpose: ReadFor,
+}
+
+/// What a read is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadFor {
+    /// Checking what was on disk before we began.
+    Check,
+    /// Hashing a block that arrived out of order.
+    Hash,
+    /// Remembering what a failed piece was made of, to prove who sent bad data.
+    Blame,
+}
+
+/// News for the person.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// Existing data was checked: so many of all bytes are here.
+    Checked { torrent: TorrentId, have_bytes: u64, total_bytes: u64 },
+    /// Every piece is here and verified. `downloaded`: whether some came in this run.
+    Complete { torrent: TorrentId, info_hash: InfoHash, bytes: u64, took: Span, downloaded: bool },
+    /// A piece arrived whole but its hash is wrong.
+    PieceFailed { torrent: TorrentId, piece: PieceIndex },
+    /// A peer proved to send bad data.
+    Banned { torrent: TorrentId, addr: SocketAddr },
+    /// The torrent stands still until `retry` has passed.
+    DiskTrouble { torrent: TorrentId, reason: String, retry: Span },
+    /// It goes on again.
+    DiskRecovered { torrent: TorrentId },
+    /// A tracker accepted us.
+    TrackerOk { torrent: TorrentId, url: String, peers: usize },
+    /// A tracker did not.
+    TrackerFailed { torrent: TorrentId, url: String, reason: String, retry: Span },
+    /// The torrent said good-bye to its trackers and is saved.
+    Stopped { torrent: TorrentId },
+}

@@ -1,0 +1,12 @@
+//! Floor 1: texts and files ⇄ values.
+
+pub mod announce;
+pub mod bencode;
+pub mod digest;
+pub mod http;
+pub mod layout;
+pub mod magnet;
+pub mod metainfo;
+pub mod query;
+pub mod resume;
+pub mod text;

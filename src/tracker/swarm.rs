@@ -1,0 +1,1 @@
+//! Swarm: the peers of one torrent, as a tracker keeps them.

@@ -1,0 +1,12 @@
+//! (header to be written)
+
+mod announce;
+mod bencode;
+mod http;
+mod layout;
+mod magnet;
+mod metainfo;
+mod query;
+mod resume;
+mod text;
+mod wire;
