@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod border;
 pub mod command;
 pub mod engine;
 pub mod format;

@@ -1,8 +1,7 @@
 //! Floor 5: the whole node as one value.
 
 pub mod feed;
-pub mod input;
-pub mod output;
+pub use crate::border::{Closed, DiskFault, Event, Input, Output, ReadFor, ReadJob};
 
 use std::net::SocketAddr;
 
@@ -13,8 +12,6 @@ use crate::format::metainfo::Metainfo;
 use crate::tracker::Service;
 
 pub use feed::feed;
-pub use input::{Closed, DiskFault, Input};
-pub use output::{Event, Output, ReadFor, ReadJob};
 
 /// What a node is told once, at its birth.
 #[derive(Clone, Debug)]
