@@ -54,6 +54,10 @@ pub const BITFIELD_BYTES_MAX: u32 = PIECES_MAX / 8;
 /// Longest message of an id that we do not know; it is stepped over, never stored.
 pub const UNKNOWN_MESSAGE_BYTES_MAX: u32 = 64 * 1024;
 
+/// Control messages that may wait for one peer to read them: its bitfield, all its requests and
+/// some ten thousand `have`s. Who lets more pile up does not read.
+pub const WORDS_QUEUED_BYTES_MAX: usize = 512 * 1024;
+
 // ── Peers (peer, torrent) ───────────────────────────────────────────────────────────────────
 
 /// Connections of the whole node, and of one torrent. The leaders say 200 and 50.
@@ -167,6 +171,7 @@ pub const CHECK_BYTES_PER_TURN: u32 = 4 * 1024 * 1024;
 // Relations that other code relies on.
 const _: () = assert!(REQUEST_BYTES_MAX >= BLOCK_BYTES);
 const _: () = assert!(SEND_BUFFER_BYTES >= REQUEST_BYTES_MAX as usize);
+const _: () = assert!(WORDS_QUEUED_BYTES_MAX > BITFIELD_BYTES_MAX as usize + 68 + 5);
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= BLOCK_BYTES as usize);
 const _: () = assert!(KEEP_ALIVE_EVERY.as_millis() < 120_000);
 const _: () = assert!(OPTIMISTIC_MAX < UNCHOKED_MAX);
