@@ -6,7 +6,10 @@ pub mod digest;
 pub mod http;
 pub mod layout;
 pub mod magnet;
+pub mod malformed;
 pub mod metainfo;
 pub mod query;
 pub mod resume;
 pub mod text;
+
+pub use malformed::Malformed;
