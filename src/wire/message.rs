@@ -152,7 +152,7 @@ impl Message {
     ///
     /// Violation: `BadLength` if the payload is longer or shorter than the message's numbers.
     pub fn parse(id: u8, payload: &[u8]) -> Result<Message, Violation> {
-        // Two bytes or words that do not fill the payload exactly make `None`.
+        // `None`: the payload is not exactly the numbers that the message consists of.
         let message = match id {
             id::CHOKE => numbers(payload).map(|[]| Message::Choke),
             id::UNCHOKE => numbers(payload).map(|[]| Message::Unchoke),
@@ -258,9 +258,9 @@ impl fmt::Display for Violation {
         match *self {
             Violation::NotBitTorrent => write!(f, "does not speak BitTorrent"),
             Violation::BadLength { id, len } => {
-                write!(f, "a {} message of length {len}", name_of(id))
+                write!(f, "{} message of length {len}", name_of(id))
             }
-            Violation::TooLong { id, len } => write!(f, "message {id} of length {len}"),
+            Violation::TooLong { id, len } => write!(f, "unknown message {id} of length {len}"),
             Violation::BadBitfield => write!(f, "a bitfield that does not fit the torrent"),
             Violation::BitfieldTwice => write!(f, "a second bitfield"),
             Violation::BadHave { piece } => write!(f, "has piece {piece}, which does not exist"),
