@@ -165,6 +165,13 @@ pub const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// Files held open at once, for the whole node.
 pub const OPEN_FILES_MAX: usize = 40;
 
+/// Slices that leave in one write. The kernel takes 1024 (`IOV_MAX`); a full receive buffer holds
+/// about sixteen blocks.
+pub const WRITE_SLICES_MAX: usize = 256;
+
+/// Two signals closer together than this are one wish: `timeout` signals us and our group.
+pub const SIGNALS_APART_MIN: Span = Span::from_millis(500);
+
 /// Bytes of existing files checked in one turn: about three milliseconds' hashing.
 pub const CHECK_BYTES_PER_TURN: u32 = 4 * 1024 * 1024;
 

@@ -1,1 +1,29 @@
-//! (to be written)
+//! Floor 6: the only room with sockets, files, clocks, signals and threads.
+//!
+//! Everything above the border (floors 0 to 5) decides and is pure; everything in here carries
+//! out, and decides nothing that a test of the pure part could not see. So there is one place
+//! where a call may block, fail, be interrupted or be attacked through the file system, and the
+//! lab can stand in for the whole room.
+//!
+//! ```text
+//!  files     store ── gather, handles ── folder      pieces become ranges of files
+//!            syncer ── resume                        what was written becomes safe, then claimed
+//!            hashing                                 files become pieces
+//!  names     resolver
+//!  the host  sys, fault
+//! ```
+//!
+//! # Why threads
+//! Two calls cannot be bounded and have no form that a poll can wait for: `fsync` on a memory
+//! card takes seconds, `getaddrinfo` as long as it likes. Each has one helper thread, started
+//! when first needed, that owns its job and answers through a channel and a waker. They share
+//! nothing else.
+
+pub mod fault;
+pub mod folder;
+pub mod gather;
+pub mod handles;
+pub mod resume;
+pub mod store;
+pub mod syncer;
+pub mod sys;

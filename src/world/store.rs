@@ -1,0 +1,348 @@
+//! Store: the files of all torrents of this node.
+//!
+//! Pieces are numbers to the rest of the program; here they become ranges of files. `Layout` says
+//! which ranges, `Folder` opens the files so that nothing outside the download directory is ever
+//! touched, `Handles` keeps a few of them open, and `gather` lets neighbours leave together.
+//!
+//! ```text
+//!  piece, begin, bytes ──Layout──▶ file, offset ──Folder, Handles──▶ handle ──▶ pwritev, pread
+//! ```
+//!
+//! Files are sparse: a block is written where it belongs, and the file system leaves holes before
+//! it. Nothing is ever mapped into memory, for a file that somebody truncates must not end us.
+//!
+//! # Interface
+//! `add` first; `survey` and `prepare` when the engine says so; `read` and `write` at any time;
+//! `job` makes what the `Syncer` shall make safe, `on_saved` takes its answer. Layouts are
+//! borrowed for one call and never kept.
+//!
+//! # Invariants
+//! A file that was written since it was last synced is in `unsynced` or in exactly one `Job`.
+//!
+//! # Why
+//! The calls block. They mostly meet the page cache, and one thread that waits for a disk is
+//! simpler, and on small hosts no slower, than several that wait for each other. The one call
+//! that really takes seconds, syncing, is the `Syncer`'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+use super::fault::fault;
+use super::folder::{Access, Folder};
+use super::gather::{Run, Write, gather};
+use super::handles::{Handles, Key};
+use super::resume::RECORD_DIR;
+use super::syncer::{Changed, Job, Outcome, Saved};
+use crate::base::{PieceIndex, TorrentId};
+use crate::engine::DiskFault;
+use crate::format::layout::Layout;
+use crate::format::resume::{FileStamp, Resume};
+
+/// All files of the node.
+#[derive(Debug, Default)]
+pub struct Store {
+    places: BTreeMap<TorrentId, Place>,
+    handles: Handles,
+    writes: u64,
+}
+
+/// Where one torrent lives, and what we know of its files.
+#[derive(Debug)]
+struct Place {
+    folder: Folder,
+    /// What the last survey saw, and what each sync saw since; `None` before the first survey.
+    ///
+    /// A file that is only read keeps the stamp it had *before* its pieces were checked: if
+    /// somebody changes it meanwhile, the record names the old stamp and the next run checks.
+    stamps: Option<Vec<Option<FileStamp>>>,
+    /// Files written since they were last synced, and whether they are new.
+    unsynced: BTreeMap<usize, bool>,
+    /// Files whose sync once failed. The kernel reports that once and then forgets the pages, so
+    /// a later success proves nothing: such a file has no stamp any more, and the next run checks
+    /// it.
+    doubted: BTreeSet<usize>,
+}
+
+impl Store {
+    pub fn new() -> Store {
+        Store::default()
+    }
+
+    /// Takes on a torrent whose files lie below `root`, the download directory.
+    pub fn add(&mut self, torrent: TorrentId, root: PathBuf) {
+        let place = Place {
+            folder: Folder::new(root),
+            stamps: None,
+            unsynced: BTreeMap::new(),
+            doubted: BTreeSet::new(),
+        };
+        let before = self.places.insert(torrent, place);
+        assert!(before.is_none(), "{torrent:?} was added twice");
+    }
+
+    /// Closes a torrent's files and forgets where they were. The files themselves stay.
+    pub fn remove(&mut self, torrent: TorrentId) {
+        self.handles.forget(torrent);
+        self.places.remove(&torrent);
+    }
+
+    /// The download directory of a torrent.
+    pub fn folder(&self, torrent: TorrentId) -> Option<&Folder> {
+        self.places.get(&torrent).map(|place| &place.folder)
+    }
+
+    /// Looks at every file: length and modification time, or `None` where nothing is.
+    ///
+    /// Padding always counts as present, whole and never changed. Handles are closed first, so
+    /// whatever was moved or replaced is seen as it is now.
+    ///
+    /// Fault: `WrongKind` if a directory, a link or a device stands where a file should be, or a
+    /// file where a directory should be; `Denied`, `Busy`, `Failed` as the file system says. A
+    /// call or two per file: some hundred thousand files a second.
+    pub fn survey(
+        &mut self,
+        torrent: TorrentId,
+        layout: &Layout,
+    ) -> Result<Vec<Option<FileStamp>>, DiskFault> {
+        self.handles.forget(torrent);
+        let place = self.places.get_mut(&torrent).ok_or(DiskFault::Missing)?;
+        let mut walk = place.folder.walk();
+        let mut stamps = Vec::with_capacity(layout.files().len());
+        for (number, file) in layout.files().iter().enumerate() {
+            stamps.push(match file.pad {
+                true => Some(FileStamp { len: file.len, modified_nanos: 0 }),
+                false => path_of(layout, number)
+                    .and_then(|path| walk.stamp(path))
+                    .map_err(|error| fault(&error))?,
+            });
+        }
+        // What is gone cannot be synced any more, and need not be.
+        place.unsynced.retain(|&file, _| stamps[file].is_some());
+        place.stamps = Some(stamps.clone());
+        Ok(stamps)
+    }
+
+    /// Makes the download directory, the directories below it, and the empty files.
+    ///
+    /// Files with bytes in them are made when the first byte comes.
+    /// Fault: `Full`, `Denied`, `WrongKind`, … What was made until then stays.
+    pub fn prepare(&mut self, torrent: TorrentId, layout: &Layout) -> Result<(), DiskFault> {
+        let place = self.places.get_mut(&torrent).ok_or(DiskFault::Missing)?;
+        place.make_all(layout).map_err(|error| fault(&error))
+    }
+
+    /// Writes each of `writes`, neighbours together; `results` then has one entry per write.
+    ///
+    /// A write that fails leaves the others alone: each is tried, and a write across files fails
+    /// as a whole if one part does.
+    /// Fault: `Missing` if the torrent, or its download directory, is not there; `Full`, … as
+    /// `fault` says.
+    pub fn write<'l>(
+        &mut self,
+        writes: &[Write<'_>],
+        layouts: impl Fn(TorrentId) -> Option<&'l Layout>,
+        results: &mut Vec<Result<(), DiskFault>>,
+    ) {
+        results.clear();
+        results.extend(writes.iter().map(|write| match layouts(write.torrent) {
+            Some(_) => Ok(()),
+            None => Err(DiskFault::Missing),
+        }));
+        for run in gather(writes, &layouts) {
+            let layout = layouts(run.torrent).expect("gather found it");
+            let (written, result) = self.write_run(&run, layout);
+            let Err(error) = result else { continue };
+            // What lies before the point of failure is written.
+            let mut end = 0;
+            for part in &run.parts {
+                end += part.bytes.len();
+                if end > written && results[part.write].is_ok() {
+                    results[part.write] = Err(fault(&error));
+                }
+            }
+        }
+    }
+
+    /// Fills `bytes` from `begin` of the piece on. Padding reads as zeros.
+    ///
+    /// Fault: `Missing` if a file is not there or ends too early; others as `fault` says. What
+    /// is in `bytes` then means nothing.
+    pub fn read(
+        &mut self,
+        torrent: TorrentId,
+        layout: &Layout,
+        piece: PieceIndex,
+        begin: u32,
+        bytes: &mut [u8],
+    ) -> Result<(), DiskFault> {
+        let place = self.places.get(&torrent).ok_or(DiskFault::Missing)?;
+        let len = u32::try_from(bytes.len()).expect("a read is no longer than a piece");
+        let mut rest = bytes;
+        for span in layout.spans(piece, begin, len) {
+            let (part, after) = rest.split_at_mut(span.len as usize);
+            rest = after;
+            if layout.files()[span.file].pad {
+                part.fill(0);
+                continue;
+            }
+            let open = || Ok(place.folder.open(path_of(layout, span.file)?, Access::Read)?.file);
+            self.handles
+                .get(Key { torrent, file: span.file }, Access::Read, open)
+                .and_then(|file| file.read_exact_at(part, span.offset))
+                .map_err(|error| fault(&error))?;
+        }
+        assert!(rest.is_empty(), "the layout places every byte of a piece");
+        Ok(())
+    }
+
+    /// A job for the `Syncer`: what was written since the last one, and the record to be written
+    /// once that is safe. `record.files` is filled in here.
+    ///
+    /// Fault: as `survey`, for a torrent that was never surveyed.
+    pub fn job(
+        &mut self,
+        torrent: TorrentId,
+        layout: &Layout,
+        mut record: Resume,
+    ) -> Result<Job, DiskFault> {
+        if self.places.get(&torrent).is_some_and(|place| place.stamps.is_none()) {
+            self.survey(torrent, layout)?;
+        }
+        let place = self.places.get_mut(&torrent).ok_or(DiskFault::Missing)?;
+        record.files = place.stamps.clone().expect("surveyed just now if not before");
+        for &file in &place.doubted {
+            record.files[file] = None;
+        }
+        let files = std::mem::take(&mut place.unsynced)
+            .into_iter()
+            .map(|(file, made)| Changed { file, path: layout.files()[file].path.clone(), made })
+            .collect();
+        Ok(Job { torrent, folder: place.folder.clone(), files, record })
+    }
+
+    /// Takes note of what the `Syncer` did with a job's files.
+    pub fn on_saved(&mut self, saved: &Saved) {
+        let Some(place) = self.places.get_mut(&saved.torrent) else { return };
+        for (changed, outcome) in &saved.files {
+            match outcome {
+                Outcome::Safe(stamp) => {
+                    if let Some(stamps) = &mut place.stamps {
+                        stamps[changed.file] = Some(*stamp);
+                    }
+                }
+                Outcome::Unsynced => place.mark(changed.file, changed.made),
+                Outcome::Doubtful => {
+                    place.doubted.insert(changed.file);
+                }
+            }
+        }
+    }
+
+    /// How many write calls were made so far: what gathering saves can be counted.
+    pub fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// How many files are open.
+    pub fn open_files(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// Gives half of the open files back, for others who find the descriptor table full.
+    pub fn drop_handles(&mut self) {
+        self.handles.drop_half();
+    }
+
+    /// Asserts the bound on open files, and that no doubted file has a way into a record.
+    pub fn check(&self) {
+        self.handles.check();
+        for place in self.places.values() {
+            let files = place.stamps.as_ref().map_or(0, |stamps| stamps.len());
+            assert!(place.doubted.iter().all(|&file| file < files));
+        }
+    }
+
+    /// Writes one run. Returns how many of its bytes were written, and why not all of them.
+    fn write_run(&mut self, run: &Run<'_>, layout: &Layout) -> (usize, io::Result<()>) {
+        let Some(place) = self.places.get_mut(&run.torrent) else {
+            return (0, Err(Errno::NOENT.into()));
+        };
+        let mut made = false;
+        let open = || {
+            let opened = place.folder.open(path_of(layout, run.file)?, Access::Write)?;
+            made |= opened.made;
+            Ok(opened.file)
+        };
+        let key = Key { torrent: run.torrent, file: run.file };
+        match self.handles.get(key, Access::Write, open) {
+            Ok(file) => {
+                // Marked before the first byte: a write that fails may still have changed it.
+                place.mark(run.file, made);
+                write_gathered(file, run, &mut self.writes)
+            }
+            Err(error) => (0, Err(error)),
+        }
+    }
+}
+
+impl Place {
+    fn make_all(&mut self, layout: &Layout) -> io::Result<()> {
+        self.folder.make_root()?;
+        let mut walk = self.folder.walk();
+        let mut made = Vec::new();
+        for (number, file) in layout.files().iter().enumerate().filter(|(_, file)| !file.pad) {
+            let path = path_of(layout, number)?;
+            walk.make_dirs(path)?;
+            if file.len == 0 && self.folder.open(path, Access::Write)?.made {
+                made.push(number);
+            }
+        }
+        made.into_iter().for_each(|number| self.mark(number, true));
+        Ok(())
+    }
+
+    /// Notes that a file must be synced; `made` stays true until it was.
+    fn mark(&mut self, file: usize, made: bool) {
+        *self.unsynced.entry(file).or_default() |= made;
+    }
+}
+
+/// Writes all of a run to its place, in as few calls as the kernel allows (one, nearly always).
+/// Returns how many bytes were written, and why not all.
+fn write_gathered(file: &File, run: &Run<'_>, writes: &mut u64) -> (usize, io::Result<()>) {
+    let mut slices: Vec<IoSlice<'_>> =
+        run.parts.iter().map(|part| IoSlice::new(part.bytes)).collect();
+    let mut rest = slices.as_mut_slice();
+    let mut written = 0;
+    while !rest.is_empty() {
+        *writes += 1;
+        match rustix::io::pwritev(file, rest, run.offset + written as u64) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => {
+                written += count;
+                IoSlice::advance_slices(&mut rest, count);
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return (written, Err(errno.into())),
+        }
+    }
+    (written, Ok(()))
+}
+
+/// Where a file lies below the download directory.
+///
+/// `ELOOP` for a file inside our own record directory: a torrent of that name could otherwise
+/// bring along forged resume records of other torrents.
+fn path_of(layout: &Layout, file: usize) -> io::Result<&[String]> {
+    let path = &layout.files()[file].path;
+    // Letter case does not matter to the file systems of memory cards.
+    if path.first().is_some_and(|first| first.eq_ignore_ascii_case(RECORD_DIR)) {
+        return Err(Errno::LOOP.into());
+    }
+    Ok(path)
+}
