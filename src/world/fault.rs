@@ -19,7 +19,7 @@ use std::io::{self, ErrorKind};
 
 use rustix::io::Errno;
 
-use crate::engine::DiskFault;
+use crate::border::DiskFault;
 
 /// Says what `error` means for a torrent.
 pub fn fault(error: &io::Error) -> DiskFault {

@@ -39,7 +39,7 @@ use super::handles::{Handles, Key};
 use super::resume::RECORD_DIR;
 use super::syncer::{Changed, Job, Outcome, Saved};
 use crate::base::{PieceIndex, TorrentId};
-use crate::engine::DiskFault;
+use crate::border::DiskFault;
 use crate::format::layout::Layout;
 use crate::format::resume::{FileStamp, Resume};
 

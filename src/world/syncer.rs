@@ -1,7 +1,8 @@
-//! Syncer (stub)
+//! Syncer: makes what was written safe, and then records it.
+
 use super::folder::Folder;
 use crate::base::{Bits, TorrentId};
-use crate::engine::DiskFault;
+use crate::border::DiskFault;
 use crate::format::resume::{FileStamp, Resume};
 
 /// Files to be made safe, and the record to be written after that.
