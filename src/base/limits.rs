@@ -145,6 +145,11 @@ pub const ANNOUNCE_REPLY_BYTES_MAX: usize = 1024 * 1024;
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const REDIRECTS_MAX: u32 = 5;
 
+/// Longest line between the chunks of an answer, and most peers taken from one answer: libtorrent
+/// asks for 200, and a tracker that sends more than it was asked for wants to be believed alone.
+pub const CHUNK_LINE_BYTES_MAX: usize = 1024;
+pub const REPLY_PEERS_MAX: usize = 200;
+
 /// Longest `failure reason` that we repeat to a person, in characters.
 pub const REASON_CHARS_MAX: usize = 200;
 
@@ -154,6 +159,9 @@ pub const REASON_CHARS_MAX: usize = 200;
 pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
 pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Most headers of one request; browsers send some twenty.
+pub const REQUEST_HEADERS_MAX: usize = 100;
 
 // ── The world (world) ───────────────────────────────────────────────────────────────────────
 

@@ -3,6 +3,7 @@
 mod announce;
 mod bencode;
 mod http;
+mod http_fixtures;
 mod layout;
 mod magnet;
 mod metainfo;
