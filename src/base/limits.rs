@@ -121,6 +121,10 @@ pub const CHOKE_ROUND: Span = Span::from_secs(10);
 /// … and the optimistic unchoke moves on this often (BEP 3: thirty seconds).
 pub const OPTIMISTIC_ROUND: Span = Span::from_secs(30);
 
+/// A seed serves each peer this long before another one's turn comes. libtorrent: a minute. Long
+/// enough for TCP to reach its speed and for some pieces to become whole.
+pub const SEED_TURN: Span = Span::from_secs(60);
+
 /// Pieces picked at random before rarest-first begins, to have something to trade soon (BEP 3:
 /// "the first few pieces"; libtorrent: 4).
 pub const RANDOM_FIRST_PIECES: u32 = 4;

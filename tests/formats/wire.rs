@@ -30,7 +30,7 @@ fn a_handshake_is_68_bytes_and_comes_back_the_same() {
     let mut bytes = Vec::new();
     handshake().write(&mut bytes);
     let expected =
-        b"\x13BitTorrent protocol\0\0\0\0\0\0\0\001234567890123456789-ZZ0000-abcdefghijkl";
+        b"\x13BitTorrent protocol\0\0\0\0\0\0\0\x0001234567890123456789-ZZ0000-abcdefghijkl";
     assert_eq!(bytes, expected);
     let bytes = bytes.as_slice().try_into().expect("68 bytes");
     assert_eq!(Handshake::parse(bytes), Ok(handshake()));
