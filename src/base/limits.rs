@@ -125,6 +125,26 @@ pub const OPTIMISTIC_ROUND: Span = Span::from_secs(30);
 /// enough for TCP to reach its speed and for some pieces to become whole.
 pub const SEED_TURN: Span = Span::from_secs(60);
 
+/// End game: at most so many blocks are asked of one peer that others were asked for too, and of
+/// at most so many peers each. libtorrent asks for one at a time; a few fill a round trip.
+pub const ENDGAME_BLOCKS_MAX: usize = 4;
+pub const ENDGAME_COPIES_MAX: u8 = 3;
+
+/// What is verified is made safe and recorded this often: what a power cut may cost.
+pub const SAVE_EVERY: Span = Span::from_secs(5);
+
+/// The disk failed: it is tried again after this long, then twice as long, and so on.
+pub const DISK_RETRY_MIN: Span = Span::from_secs(10);
+pub const DISK_RETRY_MAX: Span = Span::from_secs(300);
+
+/// A torrent's farewell (trackers told, state saved) takes at most this long when a person waits …
+pub const STOP_PATIENCE: Span = Span::from_secs(4);
+/// … and when nobody does: a slow disk may sync for a while.
+pub const SYNC_PATIENCE: Span = Span::from_secs(120);
+
+/// Incoming connections that have not said their handshake; the oldest goes when there is one more.
+pub const HANDSHAKES_WAITING_MAX: usize = 64;
+
 /// Pieces picked at random before rarest-first begins, to have something to trade soon (BEP 3:
 /// "the first few pieces"; libtorrent: 4).
 pub const RANDOM_FIRST_PIECES: u32 = 4;
@@ -193,4 +213,5 @@ const _: () = assert!(SEND_BUFFER_BYTES >= REQUEST_BYTES_MAX as usize);
 const _: () = assert!(WORDS_QUEUED_BYTES_MAX > BITFIELD_BYTES_MAX as usize + 68 + 5);
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= BLOCK_BYTES as usize);
 const _: () = assert!(KEEP_ALIVE_EVERY.as_millis() < 120_000);
+const _: () = assert!(STOP_PATIENCE.as_millis() < 5_000);
 const _: () = assert!(OPTIMISTIC_MAX < UNCHOKED_MAX);

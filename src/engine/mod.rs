@@ -1,15 +1,43 @@
 //! Floor 5: the whole node as one value.
+//!
+//! An `Engine` has torrents, connections whose handshake is not done, and perhaps a tracker. It
+//! routes each input to the torrent that it concerns, lets peers in and calls others, and asks
+//! every part when it wants to be woken. It decides nothing about pieces: that is the torrent's.
+//!
+//! ```text
+//!  Accepted ──▶ waiting ── handshake ──▶ torrent   (a torrent of ours, not us, not a twin)
+//!  Connected ─▶ waiting ── handshake ──▶ torrent   (the one we called for)
+//!                  └─ HANDSHAKE_TIMEOUT ─▶ closed
+//! ```
+//!
+//! # Interface
+//! `handle` for each input, `tick` when `deadline` has passed; carry out what they put into `out`
+//! before the receive buffer is used again.
+//!
+//! # Invariants
+//! A connection is either waiting or belongs to one torrent · after `tick`, no deadline lies in
+//! the past.
 
 pub mod feed;
 pub use crate::border::{Closed, DiskFault, Event, Input, Output, ReadFor, ReadJob};
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::base::{ConnId, InfoHash, Span, Time, TorrentId};
+use crate::base::limits::{
+    DIALS_AT_ONCE_MAX, DIALS_PER_SECOND_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_WAITING_MAX,
+    STOP_PATIENCE,
+};
+use crate::base::{ConnId, InfoHash, PeerId, Random, Span, Time, TorrentId};
 use crate::format::http::Request;
 use crate::format::layout::Layout;
 use crate::format::metainfo::Metainfo;
+use crate::torrent::fetch::Payload;
+use crate::torrent::{Identity, Torrent};
 use crate::tracker::Service;
+use crate::wire::{Frame, Handshake};
+
+pub use crate::torrent::{Phase, Status};
 
 pub use feed::feed;
 
@@ -37,102 +65,449 @@ pub struct Order {
     pub whole: bool,
 }
 
-/// How a torrent is doing.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Status {
-    pub info_hash: InfoHash,
-    pub name: String,
-    pub phase: Phase,
-    pub total_bytes: u64,
-    pub have_bytes: u64,
-    /// Payload of this run.
-    pub uploaded: u64,
-    pub downloaded: u64,
-    /// Bytes per second.
-    pub rate_up: u64,
-    pub rate_down: u64,
-    /// Peers connected, handshake done.
-    pub peers: usize,
-    /// `None` when there is no telling.
-    pub time_left: Option<Span>,
-}
-
-/// What a torrent is about.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Phase {
-    /// Existing data is being checked; bytes looked at so far. Peers are served meanwhile.
-    Checking {
-        bytes: u64,
-    },
-    Downloading,
-    Seeding,
-    /// The disk failed; it will be tried again.
-    Troubled(DiskFault),
-    /// Stopped, or on its way there.
-    Stopping,
-    Stopped,
-}
-
 /// A node: torrents, their peers, and perhaps a tracker.
-pub struct Engine {}
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    peer_id: PeerId,
+    key: u32,
+    random: Random,
+    torrents: BTreeMap<TorrentId, Torrent>,
+    next_id: u32,
+    /// Connections that have not said who they are.
+    waiting: BTreeMap<ConnId, Waiting>,
+    conns: BTreeMap<ConnId, TorrentId>,
+    dials: Dials,
+    service: Option<Service>,
+    stopping: bool,
+}
+
+/// A connection before its handshake.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    addr: SocketAddr,
+    since: Time,
+    /// The torrent that we called for; `None` if they called us.
+    wants: Option<TorrentId>,
+}
+
+/// How fast new connections may be opened: at most `DIALS_AT_ONCE_MAX` under way, and
+/// `DIALS_PER_SECOND_MAX` a second, a second's worth of which may come in one burst.
+#[derive(Debug)]
+struct Dials {
+    under_way: usize,
+    /// When the next dial would be due if all had been evenly spaced.
+    paced: Time,
+    /// Which torrent was served last: they take turns.
+    last: TorrentId,
+}
+
+/// The client part of our peer id, in the customary form of BEP 20: name, version, dash.
+const PEER_ID_PREFIX: &[u8; 8] = b"-SL0100-";
+
+const DIAL_PACE: Span = Span::from_millis(1000 / DIALS_PER_SECOND_MAX as u64);
 
 impl Engine {
     /// `seed`: for every random choice that need not be secret, the peer id among them.
-    pub fn new(_settings: Settings, _seed: u64) -> Engine {
-        todo!()
+    pub fn new(settings: Settings, seed: u64) -> Engine {
+        let mut random = Random::new(seed);
+        let mut peer_id = [0; 20];
+        random.fill(&mut peer_id);
+        peer_id[..PEER_ID_PREFIX.len()].copy_from_slice(PEER_ID_PREFIX);
+        let [a, b, c, d, ..] = random.next().to_le_bytes();
+        Engine {
+            settings,
+            peer_id: PeerId(peer_id),
+            key: u32::from_le_bytes([a, b, c, d]),
+            random,
+            torrents: BTreeMap::new(),
+            next_id: 1,
+            waiting: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            dials: Dials { under_way: 0, paced: Time::START, last: TorrentId(0) },
+            service: None,
+            stopping: false,
+        }
     }
 
+    // ── Orders from above ───────────────────────────────────────────────────────────────────
+
     /// Takes a torrent on. `None` if there is already one of this info-hash.
-    pub fn add(&mut self, _now: Time, _order: Order, _out: &mut Vec<Output>) -> Option<TorrentId> {
-        todo!()
+    pub fn add(&mut self, now: Time, order: Order, out: &mut Vec<Output>) -> Option<TorrentId> {
+        if self.by_info_hash(order.metainfo.info_hash).is_some() {
+            return None;
+        }
+        let id = TorrentId(self.next_id);
+        self.next_id += 1;
+        let identity = Identity {
+            peer_id: self.peer_id,
+            port: self.settings.port,
+            key: self.key,
+            peers_max: self.settings.connections_per_torrent_max,
+            unchoked_max: self.settings.unchoked_max,
+            seed: self.settings.seed,
+        };
+        let mut metainfo = order.metainfo;
+        let known = metainfo.trackers.concat();
+        let new = order.trackers.into_iter().filter(|url| !known.contains(url));
+        let by_hand: Vec<Vec<String>> = new.map(|url| vec![url]).collect();
+        metainfo.trackers.splice(0..0, by_hand);
+        let random = Random::new(self.random.next());
+        let mut torrent = Torrent::new(now, id, identity, metainfo, random);
+        for addr in order.peers {
+            torrent.connect(now, addr);
+        }
+        torrent.start(now, order.whole, out);
+        self.torrents.insert(id, torrent);
+        Some(id)
     }
 
     /// Dials a peer by hand.
-    pub fn connect(&mut self, _now: Time, _torrent: TorrentId, _addr: SocketAddr) {
-        todo!()
+    pub fn connect(&mut self, now: Time, torrent: TorrentId, addr: SocketAddr) {
+        if let Some(torrent) = self.torrents.get_mut(&torrent) {
+            torrent.connect(now, addr);
+        }
     }
 
     /// Says good-bye to trackers and peers and saves; `is_stopped` tells when that is done.
-    pub fn stop(&mut self, _now: Time, _out: &mut Vec<Output>) {
-        todo!()
+    pub fn stop(&mut self, now: Time, out: &mut Vec<Output>) {
+        self.stopping = true;
+        for conn in std::mem::take(&mut self.waiting).into_keys() {
+            out.push(Output::Close { conn, why: "stopping" });
+        }
+        for torrent in self.torrents.values_mut() {
+            torrent.stop(now, STOP_PATIENCE, out);
+        }
+        self.forget_closed(out);
     }
 
+    /// Whether every torrent has said its farewells.
     pub fn is_stopped(&self) -> bool {
-        todo!()
-    }
-
-    pub fn handle(&mut self, _now: Time, _input: Input<'_>, _out: &mut Vec<Output>) {
-        todo!()
-    }
-
-    /// Does what is due. To be called when `deadline` has passed.
-    pub fn tick(&mut self, _now: Time, _out: &mut Vec<Output>) {
-        todo!()
-    }
-
-    /// When `tick` wants to be called next, and a word that says why. `None`: nothing is due.
-    pub fn deadline(&self) -> Option<(Time, &'static str)> {
-        todo!()
+        self.stopping && self.torrents.values().all(Torrent::is_stopped)
     }
 
     /// Serves a tracker, too.
-    pub fn serve_tracker(&mut self, _service: Service) {
-        todo!()
+    pub fn serve_tracker(&mut self, service: Service) {
+        self.service = Some(service);
     }
 
     /// One HTTP request to the tracker; appends the whole response (head and body) to `answer`.
     pub fn http(
         &mut self,
-        _now: Time,
-        _from: SocketAddr,
-        _request: &Request<'_>,
-        _answer: &mut Vec<u8>,
+        now: Time,
+        from: SocketAddr,
+        request: &Request<'_>,
+        answer: &mut Vec<u8>,
     ) {
-        todo!()
+        let service = self.service.as_mut().expect("HTTP is served only with a tracker");
+        service.http(now, from, request, answer);
     }
 
-    pub fn metainfo(&self, _torrent: TorrentId) -> Option<&Metainfo> {
-        todo!()
+    // ── Inputs ──────────────────────────────────────────────────────────────────────────────
+
+    /// Takes in one thing that happened.
+    pub fn handle(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Output>) {
+        let before = out.len();
+        self.route(now, input, out);
+        // Torrents close connections of their own accord; those are no longer theirs.
+        self.forget_closed(&out[before..]);
+    }
+
+    fn route(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Output>) {
+        match input {
+            Input::Accepted { conn, addr } => self.on_accepted(now, conn, addr, out),
+            Input::Connected { conn, torrent, addr } => {
+                self.on_connected(now, conn, torrent, addr, out);
+            }
+            Input::ConnectFailed { torrent, addr } => {
+                self.dials.under_way -= 1;
+                if let Some(torrent) = self.torrents.get_mut(&torrent) {
+                    torrent.on_connect_failed(now, addr);
+                }
+            }
+            Input::Frame { conn, frame, at } => self.on_frame(now, conn, frame, at, out),
+            Input::Sent { conn, payload, waiting } => {
+                if let Some(torrent) = self.of_conn(conn) {
+                    torrent.on_sent(now, conn, payload, waiting);
+                }
+            }
+            Input::Closed { conn, why: _ } => self.on_closed(now, conn, out),
+            Input::SendFailed { conn, torrent, fault } => {
+                self.on_closed(now, conn, out);
+                if let Some(torrent) = self.torrents.get_mut(&torrent) {
+                    torrent.on_send_failed(now, fault, out);
+                }
+            }
+            Input::Surveyed { torrent, result, resume } => {
+                if let Some(torrent) = self.torrents.get_mut(&torrent) {
+                    torrent.on_surveyed(now, result, resume.as_ref(), out);
+                }
+            }
+            Input::Prepared { torrent, result } => {
+                if let Some(torrent) = self.torrents.get_mut(&torrent) {
+                    torrent.on_prepared(now, result, out);
+                }
+            }
+            Input::Written { torrent, piece, begin: _, len, result } => {
+                if let Some(torrent) = self.torrents.get_mut(&torrent) {
+                    torrent.on_written(now, piece, len, result, out);
+                }
+            }
+            Input::Read { job, result } => {
+                if let Some(torrent) = self.torrents.get_mut(&job.torrent) {
+                    torrent.on_read(now, job, result, out);
+                }
+            }
+            Input::Saved { torrent, have: _, result } => {
+                if let Some(torrent) = self.torrents.get_mut(&torrent) {
+                    torrent.on_saved(now, result, out);
+                }
+            }
+            Input::Announced { torrent, tracker, from, result } => {
+                if let Some(torrent) = self.torrents.get_mut(&torrent) {
+                    torrent.on_announced(now, tracker, from, result, out);
+                }
+            }
+        }
+    }
+
+    // ── Connections ─────────────────────────────────────────────────────────────────────────
+
+    fn on_accepted(&mut self, now: Time, conn: ConnId, addr: SocketAddr, out: &mut Vec<Output>) {
+        let full = self.conns.len() >= self.settings.connections_max;
+        if full || self.stopping {
+            return out.push(Output::Close { conn, why: "no place left" });
+        }
+        // Whoever says nothing must not keep those out who would.
+        let strangers = self.waiting.iter().filter(|(_, waiting)| waiting.wants.is_none());
+        if strangers.clone().count() >= HANDSHAKES_WAITING_MAX
+            && let Some((&oldest, _)) = strangers.min_by_key(|(_, waiting)| waiting.since)
+        {
+            self.waiting.remove(&oldest);
+            out.push(Output::Close { conn: oldest, why: "too many silent connections" });
+        }
+        self.waiting.insert(conn, Waiting { addr, since: now, wants: None });
+    }
+
+    fn on_connected(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        id: TorrentId,
+        addr: SocketAddr,
+        out: &mut Vec<Output>,
+    ) {
+        self.dials.under_way -= 1;
+        let Some(torrent) = self.torrents.get_mut(&id).filter(|torrent| torrent.is_open()) else {
+            return out.push(Output::Close { conn, why: "no longer wanted" });
+        };
+        let info_hash = torrent.metainfo().info_hash;
+        self.waiting.insert(conn, Waiting { addr, since: now, wants: Some(id) });
+        out.push(Output::SendHandshake { conn, handshake: self.handshake(info_hash) });
+    }
+
+    fn on_frame(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        frame: Frame<'_>,
+        at: usize,
+        out: &mut Vec<Output>,
+    ) {
+        let result = match frame {
+            Frame::Handshake(theirs) => return self.on_handshake(now, conn, theirs, out),
+            Frame::Message(message) => match self.of_conn(conn) {
+                Some(torrent) => torrent.on_message(now, conn, message, out),
+                // Closed by us a moment ago; the rest of the buffer is of no interest.
+                None => return,
+            },
+            Frame::Payload { block, from, bytes } => match self.of_conn(conn) {
+                Some(torrent) => {
+                    let payload = Payload { claim: block, from, bytes, at };
+                    torrent.on_payload(now, conn, payload, out)
+                }
+                None => return,
+            },
+        };
+        if result.is_err() {
+            out.push(Output::Close { conn, why: "broke the protocol" });
+            self.on_closed(now, conn, out);
+        }
+    }
+
+    /// Both sides have said who they are: does this conversation make sense?
+    fn on_handshake(&mut self, now: Time, conn: ConnId, theirs: Handshake, out: &mut Vec<Output>) {
+        let Some(Waiting { addr, wants, .. }) = self.waiting.remove(&conn) else { return };
+        let id = self.by_info_hash(theirs.info_hash);
+        if let Err(why) = self.admit(now, id, wants, &theirs, addr, out) {
+            out.push(Output::Close { conn, why });
+            if let Some(torrent) = wants.and_then(|id| self.torrents.get_mut(&id)) {
+                torrent.on_connect_failed(now, addr);
+            }
+            return;
+        }
+        let id = id.expect("admit refuses a torrent that we do not have");
+        if wants.is_none() {
+            let handshake = self.handshake(theirs.info_hash);
+            out.push(Output::SendHandshake { conn, handshake });
+        }
+        self.conns.insert(conn, id);
+        let torrent = self.torrents.get_mut(&id).expect("found by its info-hash");
+        torrent.on_peer(now, conn, addr, (theirs.peer_id, wants.is_some()), out);
+    }
+
+    /// Whether a peer may come in; otherwise the reason why not.
+    fn admit(
+        &mut self,
+        now: Time,
+        id: Option<TorrentId>,
+        wants: Option<TorrentId>,
+        theirs: &Handshake,
+        addr: SocketAddr,
+        out: &mut Vec<Output>,
+    ) -> Result<(), &'static str> {
+        let id = id.ok_or("a torrent that we do not have")?;
+        if wants.is_some_and(|wanted| wanted != id) {
+            return Err("another torrent than we called for");
+        }
+        let torrent = self.torrents.get_mut(&id).expect("found by its info-hash");
+        if theirs.peer_id == self.peer_id {
+            if wants.is_some() {
+                torrent.on_self(addr);
+            }
+            return Err("it is ourselves");
+        }
+        if !torrent.is_open() || torrent.is_banned(addr) {
+            return Err("not welcome");
+        }
+        if torrent.peer_count() >= self.settings.connections_per_torrent_max {
+            return Err("no place left");
+        }
+        let dialled = wants.is_some();
+        if let Some((twin, twin_dialled)) = torrent.twin(theirs.peer_id) {
+            // Each called the other at the same time. Both ends keep the call of the one with
+            // the smaller peer id, without having to talk about it.
+            let keep_ours = self.peer_id.0 < theirs.peer_id.0;
+            if dialled == twin_dialled || dialled != keep_ours {
+                return Err("already connected");
+            }
+            out.push(Output::Close { conn: twin, why: "already connected" });
+            self.conns.remove(&twin);
+            torrent.on_gone(now, twin, out);
+        }
+        Ok(())
+    }
+
+    fn on_closed(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        if let Some(waiting) = self.waiting.remove(&conn) {
+            let torrent = waiting.wants.and_then(|id| self.torrents.get_mut(&id));
+            if let Some(torrent) = torrent {
+                torrent.on_connect_failed(now, waiting.addr);
+            }
+        }
+        if let Some(torrent) = self.conns.remove(&conn).and_then(|id| self.torrents.get_mut(&id)) {
+            torrent.on_gone(now, conn, out);
+        }
+    }
+
+    fn forget_closed(&mut self, outputs: &[Output]) {
+        for output in outputs {
+            if let Output::Close { conn, .. } = output {
+                self.conns.remove(conn);
+                self.waiting.remove(conn);
+            }
+        }
+    }
+
+    // ── The clock ───────────────────────────────────────────────────────────────────────────
+
+    /// Does what is due. To be called when `deadline` has passed.
+    pub fn tick(&mut self, now: Time, out: &mut Vec<Output>) {
+        let before = out.len();
+        for torrent in self.torrents.values_mut() {
+            if torrent.deadline().is_some_and(|(due, _)| due <= now) {
+                torrent.tick(now, out);
+            }
+        }
+        self.forget_closed(&out[before..]);
+        self.end_waiting(now, out);
+        self.dial(now, out);
+        if let Some(service) = &mut self.service {
+            service.tick(now);
+        }
+    }
+
+    /// When `tick` wants to be called next, and a word that says why. `None`: nothing is due.
+    pub fn deadline(&self) -> Option<(Time, &'static str)> {
+        let torrents = self.torrents.values().filter_map(Torrent::deadline).min();
+        let silent = self.waiting.values().map(|waiting| waiting.since + HANDSHAKE_TIMEOUT).min();
+        let service = self.service.as_ref().and_then(Service::deadline);
+        let named = |time: Option<Time>, why| time.map(|time| (time, why));
+        [
+            torrents,
+            named(silent, "no handshake"),
+            named(self.dial_deadline(), "dial"),
+            named(service, "expire swarms"),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn end_waiting(&mut self, now: Time, out: &mut Vec<Output>) {
+        let late = |waiting: &Waiting| now.since(waiting.since) >= HANDSHAKE_TIMEOUT;
+        let conns: Vec<ConnId> =
+            self.waiting.iter().filter(|(_, w)| late(w)).map(|(&conn, _)| conn).collect();
+        for conn in conns {
+            out.push(Output::Close { conn, why: "no handshake in time" });
+            self.on_closed(now, conn, out);
+        }
+    }
+
+    /// Opens connections, torrents taking turns, as fast as `Dials` allows.
+    fn dial(&mut self, now: Time, out: &mut Vec<Output>) {
+        while self.may_dial() && self.dial_slot() <= now {
+            let after = self.torrents.range(TorrentId(self.dials.last.0 + 1)..);
+            let order: Vec<TorrentId> =
+                after.chain(self.torrents.range(..=self.dials.last)).map(|(&id, _)| id).collect();
+            let found = order.into_iter().find_map(|id| {
+                let torrent = self.torrents.get_mut(&id)?;
+                Some((id, torrent.next_dial(now)?))
+            });
+            let Some((torrent, addr)) = found else { return };
+            self.dials.last = torrent;
+            self.dials.under_way += 1;
+            self.dials.paced = self.dials.paced.max(now) + DIAL_PACE;
+            out.push(Output::Connect { torrent, addr });
+        }
+    }
+
+    fn dial_deadline(&self) -> Option<Time> {
+        if !self.may_dial() {
+            return None;
+        }
+        let wanted = self.torrents.values().filter_map(|t| t.dial_deadline()).min()?;
+        Some(wanted.max(self.dial_slot()))
+    }
+
+    fn may_dial(&self) -> bool {
+        let open = self.conns.len() + self.waiting.len() + self.dials.under_way;
+        self.dials.under_way < DIALS_AT_ONCE_MAX && open < self.settings.connections_max
+    }
+
+    /// When the pace allows one more dial: a second's worth of them may come at once.
+    fn dial_slot(&self) -> Time {
+        Time::from_millis(self.dials.paced.as_millis().saturating_sub(1000))
+    }
+
+    // ── Questions ───────────────────────────────────────────────────────────────────────────
+
+    pub fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    pub fn metainfo(&self, torrent: TorrentId) -> Option<&Metainfo> {
+        self.torrents.get(&torrent).map(Torrent::metainfo)
     }
 
     pub fn layout(&self, torrent: TorrentId) -> Option<&Layout> {
@@ -140,21 +515,48 @@ impl Engine {
     }
 
     /// Which torrent a connection is about; `None` before its handshake.
-    pub fn torrent_of(&self, _conn: ConnId) -> Option<TorrentId> {
-        todo!()
+    pub fn torrent_of(&self, conn: ConnId) -> Option<TorrentId> {
+        self.conns.get(&conn).copied()
     }
 
     /// All torrents, in the order of arrival.
     pub fn torrents(&self) -> Vec<TorrentId> {
-        todo!()
+        self.torrents.keys().copied().collect()
     }
 
-    pub fn status(&mut self, _now: Time, _torrent: TorrentId) -> Option<Status> {
-        todo!()
+    pub fn status(&mut self, now: Time, torrent: TorrentId) -> Option<Status> {
+        self.torrents.get_mut(&torrent).map(|torrent| torrent.status(now))
+    }
+
+    /// The tracker's side of this node, if it has one.
+    pub fn service(&self) -> Option<&Service> {
+        self.service.as_ref()
     }
 
     /// Asserts every invariant; for debug builds and simulations.
     pub fn check(&self) {
-        todo!()
+        for (conn, id) in &self.conns {
+            assert!(!self.waiting.contains_key(conn), "{conn:?} waits and belongs to {id:?}");
+            assert!(self.torrents[id].has_peer(*conn), "{id:?} does not know {conn:?}");
+        }
+        let peers: usize = self.torrents.values().map(Torrent::peer_count).sum();
+        assert_eq!(peers, self.conns.len(), "peers of torrents, connections of the engine");
+        for torrent in self.torrents.values() {
+            torrent.check();
+        }
+    }
+
+    fn handshake(&self, info_hash: InfoHash) -> Handshake {
+        Handshake { reserved: [0; 8], info_hash, peer_id: self.peer_id }
+    }
+
+    fn by_info_hash(&self, info_hash: InfoHash) -> Option<TorrentId> {
+        let mut torrents = self.torrents.iter();
+        torrents.find(|(_, torrent)| torrent.metainfo().info_hash == info_hash).map(|(&id, _)| id)
+    }
+
+    fn of_conn(&mut self, conn: ConnId) -> Option<&mut Torrent> {
+        let id = self.conns.get(&conn)?;
+        self.torrents.get_mut(id)
     }
 }

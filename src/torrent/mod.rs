@@ -1,3 +1,422 @@
-//! (to be written)
+//! Floor 4: one torrent that we share.
+//!
+//! A `Torrent` owns its organs and they do not know each other: sessions (one per peer), picker,
+//! pieces, blame, checker, choker, announcer, candidates. It alone branches on what happens; they
+//! compute and return. Its own work is told in four files:
+//!
+//! * `mod.rs`: what a torrent is, and where each input goes;
+//! * `life.rs`: survey, check, trouble with the disk, completion, farewell;
+//! * `fetch.rs`: what to ask of whom, and what becomes of what arrives;
+//! * `serve.rs`: whom to serve, peers that come and go, the clock.
+//!
+//! ```text
+//!  surveying ──▶ active ──▶ stopping ──▶ stopped
+//!      ▲         checks, fetches, serves, announces; pauses fetching while the disk is full
+//!      │           │
+//!      └── lost ◀──┘  the data cannot be read: waits, then looks again
+//! ```
+//!
+//! # Invariants
+//! A missing piece is exactly one of: wanted (in the picker), open (in pieces), under check, or
+//! resting while its blame is read. A block's `asked` equals the sessions that have a request for
+//! it. A piece is in `have` only after its hash was right and all its bytes were written.
 
+pub mod announcer;
+pub mod blame;
+pub mod candidates;
+pub mod checker;
 pub mod choker;
+pub mod fetch;
+mod life;
+pub mod picker;
+pub mod pieces;
+mod serve;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use self::announcer::Announcer;
+use self::blame::Blame;
+use self::candidates::{Candidates, Source as Whence};
+use self::checker::Checker;
+use self::choker::Choker;
+use self::picker::Picker;
+use self::pieces::Pieces;
+use crate::base::{
+    Bits, ConnId, InfoHash, PeerId, PieceIndex, Random, Rate, Span, Time, TorrentId,
+};
+use crate::border::{DiskFault, Output, ReadFor, ReadJob};
+use crate::format::announce::{Refusal, Reply};
+use crate::format::layout::Layout;
+use crate::format::metainfo::Metainfo;
+use crate::peer::Session;
+use crate::wire::{Message, Violation};
+
+/// What a torrent must know of the node that it lives in.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub peer_id: PeerId,
+    /// The port that we tell trackers.
+    pub port: u16,
+    /// Proves to a tracker that we are who we were, should our address change.
+    pub key: u32,
+    pub peers_max: usize,
+    pub unchoked_max: usize,
+    /// Go on sharing once complete.
+    pub seed: bool,
+}
+
+/// How a torrent is doing.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Status {
+    pub info_hash: InfoHash,
+    pub name: String,
+    pub phase: Phase,
+    pub total_bytes: u64,
+    pub have_bytes: u64,
+    /// Payload of this run.
+    pub uploaded: u64,
+    pub downloaded: u64,
+    /// Bytes per second.
+    pub rate_up: u64,
+    pub rate_down: u64,
+    /// Peers connected, handshake done.
+    pub peers: usize,
+    /// `None` when there is no telling.
+    pub time_left: Option<Span>,
+}
+
+/// What a torrent is about.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Phase {
+    /// Existing data is being checked; bytes looked at so far. Peers are served meanwhile.
+    Checking {
+        bytes: u64,
+    },
+    Downloading,
+    Seeding,
+    /// The disk failed; it will be tried again.
+    Troubled(DiskFault),
+    /// Stopped, or on its way there.
+    Stopping,
+    Stopped,
+}
+
+/// One torrent: its data, its peers, its plans.
+#[derive(Debug)]
+pub struct Torrent {
+    id: TorrentId,
+    identity: Identity,
+    metainfo: Metainfo,
+    state: State,
+    /// The pieces that are here and verified.
+    have: Bits,
+
+    peers: BTreeMap<ConnId, Session>,
+    picker: Picker,
+    pieces: Pieces,
+    /// Open pieces that lost the peer that worked on them: to be finished first.
+    orphans: BTreeSet<PieceIndex>,
+    blame: Blame,
+    checker: Option<Checker>,
+    choker: Choker,
+    announcer: Announcer,
+    candidates: Candidates,
+    random: Random,
+
+    /// Writes whose outcome has not been reported.
+    writes_under_way: u32,
+    pause: Option<Pause>,
+    /// After trouble: how long the last wait was, until it is proven that it is over.
+    proving: Option<Span>,
+    save: Save,
+    tally: Tally,
+    /// When the sessions want to be looked at next.
+    tick_at: Option<Time>,
+}
+
+/// Where a torrent stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// The world looks at the files.
+    Surveying,
+    Active,
+    /// The data cannot be read. Nobody is served; `retry` is when to look again, `wait` how long
+    /// the wait is this time.
+    Lost {
+        fault: DiskFault,
+        retry: Time,
+        wait: Span,
+    },
+    /// Farewells are under way, until `until` at the latest.
+    Stopping {
+        until: Time,
+    },
+    Stopped,
+}
+
+/// The disk does not take what we fetch.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    fault: DiskFault,
+    retry: Time,
+    wait: Span,
+}
+
+/// What is not yet safe on the medium.
+#[derive(Debug, Default)]
+struct Save {
+    /// Something verified is not recorded; save at this time.
+    due: Option<Time>,
+    under_way: bool,
+}
+
+/// What is counted for people and trackers.
+#[derive(Debug)]
+struct Tally {
+    uploaded: u64,
+    downloaded: u64,
+    rate_up: Rate,
+    rate_down: Rate,
+    have_bytes: u64,
+    began: Time,
+    /// A piece was fetched in this run: its completion is news to the trackers.
+    fetched: bool,
+    /// Complete once; if the data vanishes it is not fetched anew behind the person's back.
+    was_whole: bool,
+}
+
+impl Torrent {
+    /// A torrent that begins its life. `whole`: the data is known to be here and right.
+    pub fn new(
+        now: Time,
+        id: TorrentId,
+        identity: Identity,
+        metainfo: Metainfo,
+        mut random: Random,
+    ) -> Torrent {
+        let count = metainfo.layout.piece_count();
+        Torrent {
+            id,
+            state: State::Surveying,
+            have: Bits::none(count),
+            peers: BTreeMap::new(),
+            picker: Picker::new(count),
+            pieces: Pieces::new(),
+            orphans: BTreeSet::new(),
+            blame: Blame::new(),
+            checker: None,
+            choker: Choker::new(identity.unchoked_max),
+            announcer: Announcer::new(&metainfo.trackers, &mut random),
+            candidates: Candidates::new(),
+            random,
+            writes_under_way: 0,
+            pause: None,
+            proving: None,
+            save: Save::default(),
+            tally: Tally {
+                uploaded: 0,
+                downloaded: 0,
+                rate_up: Rate::new(now),
+                rate_down: Rate::new(now),
+                have_bytes: 0,
+                began: now,
+                fetched: false,
+                was_whole: false,
+            },
+            tick_at: None,
+            identity,
+            metainfo,
+        }
+    }
+
+    // ── Questions ───────────────────────────────────────────────────────────────────────────
+
+    pub fn id(&self) -> TorrentId {
+        self.id
+    }
+
+    pub fn metainfo(&self) -> &Metainfo {
+        &self.metainfo
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.metainfo.layout
+    }
+
+    pub fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.state == State::Stopped
+    }
+
+    /// Whether peers may come, or be called.
+    pub fn is_open(&self) -> bool {
+        match self.state {
+            State::Surveying | State::Active => true,
+            State::Lost { .. } | State::Stopping { .. } | State::Stopped => false,
+        }
+    }
+
+    /// Whether this address sent bad data.
+    pub fn is_banned(&self, addr: SocketAddr) -> bool {
+        self.candidates.is_banned(addr)
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.have.is_all()
+    }
+
+    pub fn has_peer(&self, conn: ConnId) -> bool {
+        self.peers.contains_key(&conn)
+    }
+
+    /// How it is doing.
+    pub fn status(&mut self, now: Time) -> Status {
+        let total_bytes = self.layout().total_bytes();
+        let rate_down = self.tally.rate_down.get(now);
+        let left = total_bytes - self.tally.have_bytes;
+        let time_left = left.saturating_mul(1000).checked_div(rate_down).map(Span::from_millis);
+        Status {
+            info_hash: self.metainfo.info_hash,
+            name: self.metainfo.name.clone(),
+            phase: self.phase(),
+            total_bytes,
+            have_bytes: self.tally.have_bytes,
+            uploaded: self.tally.uploaded,
+            downloaded: self.tally.downloaded,
+            rate_up: self.tally.rate_up.get(now),
+            rate_down,
+            peers: self.peers.len(),
+            time_left: time_left.filter(|_| left > 0),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match (self.state, &self.checker, self.pause) {
+            (State::Surveying, _, _) => Phase::Checking { bytes: 0 },
+            (State::Lost { fault, .. }, _, _) => Phase::Troubled(fault),
+            (State::Stopping { .. }, _, _) => Phase::Stopping,
+            (State::Stopped, _, _) => Phase::Stopped,
+            (State::Active, _, Some(pause)) => Phase::Troubled(pause.fault),
+            (State::Active, Some(checker), None) => Phase::Checking { bytes: checker.bytes_done() },
+            (State::Active, None, None) if self.have.is_all() => Phase::Seeding,
+            (State::Active, None, None) => Phase::Downloading,
+        }
+    }
+
+    // ── Inputs ──────────────────────────────────────────────────────────────────────────────
+
+    /// A message came over an established connection.
+    ///
+    /// Violation: what `Session::on_message` finds.
+    pub fn on_message(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        message: Message,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Violation> {
+        let Some(session) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let news = session.on_message(now, &self.metainfo.layout, &self.have, message)?;
+        self.on_news(now, conn, news, out);
+        Ok(())
+    }
+
+    /// One of our reads was carried out.
+    pub fn on_read(
+        &mut self,
+        now: Time,
+        job: ReadJob,
+        result: Result<&[u8], DiskFault>,
+        out: &mut Vec<Output>,
+    ) {
+        match job.purpose {
+            ReadFor::Check => self.on_check_read(now, job, result, out),
+            ReadFor::Hash => self.on_hash_read(now, job, result, out),
+            ReadFor::Blame => self.on_blame_read(now, job, result.ok(), out),
+        }
+    }
+
+    /// A tracker answered. `from`: its address.
+    pub fn on_announced(
+        &mut self,
+        now: Time,
+        tracker: usize,
+        from: Option<IpAddr>,
+        result: Result<Reply, Refusal>,
+        out: &mut Vec<Output>,
+    ) {
+        match result {
+            Ok(reply) => self.on_reply(now, tracker, from, &reply, out),
+            Err(refusal) => self.on_refusal(now, tracker, &refusal, out),
+        }
+        self.mind_stopping(now, out);
+    }
+
+    // ── Candidates ──────────────────────────────────────────────────────────────────────────
+
+    /// A person names a peer; it is always dialled.
+    pub fn connect(&mut self, now: Time, addr: SocketAddr) {
+        self.candidates.add(now, addr, Whence::ByHand);
+    }
+
+    /// Whom to dial now, if anyone. `dialling`: connects of ours that are under way.
+    pub fn next_dial(&mut self, now: Time) -> Option<SocketAddr> {
+        if !self.wants_peers() {
+            return None;
+        }
+        self.candidates.next(now)
+    }
+
+    /// When there will be somebody to dial.
+    pub fn dial_deadline(&self) -> Option<Time> {
+        if !self.wants_peers() {
+            return None;
+        }
+        self.candidates.deadline()
+    }
+
+    pub fn on_connect_failed(&mut self, now: Time, addr: SocketAddr) {
+        self.candidates.on_failed(now, addr);
+    }
+
+    /// The address turned out to be our own.
+    pub fn on_self(&mut self, addr: SocketAddr) {
+        self.candidates.on_self(addr);
+    }
+
+    fn wants_peers(&self) -> bool {
+        self.state == State::Active && self.peers.len() < self.identity.peers_max
+    }
+
+    // ── Invariants ──────────────────────────────────────────────────────────────────────────
+
+    /// Asserts every invariant of this torrent.
+    pub fn check(&self) {
+        let layout = &self.metainfo.layout;
+        self.have.check();
+        self.picker.check(self.peers.values().map(|session| &session.have));
+        self.pieces.check(layout);
+        for piece in layout.pieces() {
+            let roles =
+                [self.have.has(piece), self.picker.is_wanted(piece), self.pieces.is_open(piece)];
+            let count = roles.iter().filter(|&&role| role).count();
+            assert!(count <= 1, "{piece:?} is two things: {roles:?} (had, wanted, open)");
+        }
+        let mut asked = BTreeMap::new();
+        for session in self.peers.values() {
+            session.check();
+            for block in session.pipeline.blocks() {
+                *asked.entry(block).or_insert(0u8) += 1;
+            }
+        }
+        for (block, count) in asked {
+            if let Some(counted) = self.pieces.asked(block) {
+                assert!(counted <= count, "{block:?} asked {counted} times, under way {count}");
+            }
+        }
+    }
+}

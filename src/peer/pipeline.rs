@@ -1,0 +1,250 @@
+//! Pipeline: the blocks we asked one peer for and have not got yet.
+//!
+//! A request takes a round trip to bear fruit. Whoever asks for one block at a time gets one
+//! block per round trip: 16 KiB every 100 ms is 160 KiB/s, however fast the line. So many requests
+//! are kept under way; how many is the pipeline's *depth*.
+//!
+//! ```text
+//!  depth
+//!    │        ╭──────────────  three seconds' worth of the measured rate
+//!    │      ╱  growing ends when the rate stops growing
+//!    │    ╱
+//!    │  ╱  +1 for every block that arrives: doubles every round trip
+//!    └───────────────────────▶ time
+//! ```
+//!
+//! # Invariants
+//! A block stands at most once among the requests. `depth` lies within `REQUESTS_IN_FLIGHT_MIN`
+//! and `_MAX`, except for a snubbing peer, where it is 1.
+//!
+//! # Why
+//! A fixed depth is either too small for a fast line or, on a slow one, holds blocks hostage that
+//! others could bring: btpd stops at 10 and crawls on long lines. Slow start and "seconds of the
+//! present rate" are libtorrent's, too.
+//!
+//! # Spec
+//! BEP 3, "peer protocol": "… should keep several unfulfilled requests on each connection".
+
+use std::collections::VecDeque;
+
+use crate::base::limits::{
+    BLOCK_BYTES, REQUEST_QUEUE_TIME, REQUEST_TIMEOUT, REQUESTS_IN_FLIGHT_MAX,
+    REQUESTS_IN_FLIGHT_MIN, SNUB_AFTER,
+};
+use crate::base::{Block, Time};
+
+/// While the rate grows by at least this much in a second, the depth keeps growing too.
+/// libtorrent's number.
+const GROWTH_PER_SEC_MIN: u64 = 5_000;
+
+/// Blocks that we took back and that may be on their way all the same.
+const LATE_MAX: usize = REQUESTS_IN_FLIGHT_MAX as usize;
+
+/// Requests under way to one peer.
+#[derive(Debug)]
+pub struct Pipeline {
+    requests: VecDeque<Request>,
+    /// Taken back (they choked us, or we cancelled), most recent last.
+    late: VecDeque<Block>,
+    depth: u32,
+    growing: bool,
+    /// Bytes per second a second ago.
+    last_rate: u64,
+    /// When a block last arrived, or the first request went out after a pause.
+    last_progress: Time,
+    snubbing: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    block: Block,
+    since: Time,
+}
+
+/// What the pipeline thinks of a block that begins to arrive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    /// We asked for it.
+    Asked,
+    /// We had asked, and took it back; no fault of theirs.
+    Late,
+    /// We never asked for it.
+    Unasked,
+}
+
+impl Pipeline {
+    pub fn new() -> Pipeline {
+        Pipeline {
+            requests: VecDeque::new(),
+            late: VecDeque::new(),
+            depth: REQUESTS_IN_FLIGHT_MIN,
+            growing: true,
+            last_rate: 0,
+            last_progress: Time::START,
+            snubbing: false,
+        }
+    }
+
+    /// How many more blocks may be asked for now.
+    pub fn room(&self) -> usize {
+        (self.depth as usize).saturating_sub(self.requests.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// Whether the peer keeps us waiting although it said it would serve us.
+    pub fn is_snubbing(&self) -> bool {
+        self.snubbing
+    }
+
+    pub fn has(&self, block: Block) -> bool {
+        self.requests.iter().any(|request| request.block == block)
+    }
+
+    /// The blocks under way, oldest first.
+    pub fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
+        self.requests.iter().map(|request| request.block)
+    }
+
+    /// Notes that `block` was asked for now.
+    pub fn on_asked(&mut self, now: Time, block: Block) {
+        debug_assert!(!self.has(block), "{block:?} asked twice of one peer");
+        if self.requests.is_empty() {
+            self.last_progress = now;
+        }
+        self.requests.push_back(Request { block, since: now });
+    }
+
+    /// Judges a block whose first bytes arrive. Does not change anything: the block is still
+    /// under way until `on_block`.
+    pub fn judge(&self, block: Block) -> Arrival {
+        if self.has(block) {
+            Arrival::Asked
+        } else if self.late.contains(&block) {
+            Arrival::Late
+        } else {
+            Arrival::Unasked
+        }
+    }
+
+    /// Notes that some of an expected block's bytes came: the peer is alive.
+    pub fn on_progress(&mut self, now: Time) {
+        self.last_progress = now;
+        self.snubbing = false;
+    }
+
+    /// Notes that the last byte of `block` came.
+    pub fn on_block(&mut self, now: Time, block: Block) {
+        self.on_progress(now);
+        // Almost always the oldest: peers answer in order.
+        if let Some(place) = self.requests.iter().position(|request| request.block == block) {
+            self.requests.remove(place);
+        }
+        self.late.retain(|&late| late != block);
+        if self.growing {
+            self.depth = (self.depth + 1).min(REQUESTS_IN_FLIGHT_MAX);
+        }
+    }
+
+    /// Takes one request back. Returns whether it was under way.
+    pub fn take_back(&mut self, block: Block) -> bool {
+        let place = self.requests.iter().position(|request| request.block == block);
+        if let Some(place) = place {
+            self.requests.remove(place);
+            self.remember_late(block);
+        }
+        place.is_some()
+    }
+
+    /// Takes everything back: they choked us, and what was under way is lost (BEP 3 has no word
+    /// for "I shall not send this"). Returns the blocks.
+    pub fn take_back_all(&mut self) -> Vec<Block> {
+        let blocks: Vec<Block> = self.requests.drain(..).map(|request| request.block).collect();
+        blocks.iter().for_each(|&block| self.remember_late(block));
+        if !self.snubbing {
+            self.growing = true;
+            self.depth = self.depth.clamp(REQUESTS_IN_FLIGHT_MIN, self.depth_for(self.last_rate));
+        }
+        blocks
+    }
+
+    /// Takes back what is older than `REQUEST_TIMEOUT`. Returns the blocks.
+    pub fn take_back_expired(&mut self, now: Time) -> Vec<Block> {
+        let mut expired = Vec::new();
+        while let Some(oldest) = self.requests.front()
+            && now.since(oldest.since) >= REQUEST_TIMEOUT
+            && now.since(self.last_progress) >= SNUB_AFTER
+        {
+            let block = oldest.block;
+            self.requests.pop_front();
+            self.remember_late(block);
+            expired.push(block);
+        }
+        expired
+    }
+
+    /// The once-a-second look: sizes the depth for `rate` (bytes per second, payload received).
+    ///
+    /// Returns whether the peer has just begun to snub us: its blocks should be offered to others.
+    pub fn on_second(&mut self, now: Time, rate: u64) -> bool {
+        if self.growing && !self.requests.is_empty() && rate < self.last_rate + GROWTH_PER_SEC_MIN {
+            self.growing = rate == 0;
+        }
+        self.last_rate = rate;
+        if !self.growing {
+            self.depth = self.depth_for(rate);
+        }
+        let silent = now.since(self.last_progress) >= SNUB_AFTER;
+        let begins = silent && !self.requests.is_empty() && !self.snubbing;
+        if begins {
+            self.snubbing = true;
+        }
+        if self.snubbing {
+            // One request stays out as a question: is anybody there?
+            self.depth = 1;
+            self.growing = true;
+        } else {
+            self.depth = self.depth.max(REQUESTS_IN_FLIGHT_MIN);
+        }
+        begins
+    }
+
+    pub fn check(&self) {
+        assert!(self.depth <= REQUESTS_IN_FLIGHT_MAX);
+        assert!(self.late.len() <= LATE_MAX);
+        let mut blocks: Vec<Block> = self.blocks().collect();
+        blocks.sort_unstable();
+        assert!(blocks.windows(2).all(|pair| pair[0] != pair[1]), "a block is asked twice");
+    }
+
+    /// So many requests hold `REQUEST_QUEUE_TIME` of this rate.
+    fn depth_for(&self, rate: u64) -> u32 {
+        let blocks = rate * REQUEST_QUEUE_TIME.as_secs() / u64::from(BLOCK_BYTES);
+        let max = u64::from(REQUESTS_IN_FLIGHT_MAX);
+        let depth = u32::try_from(blocks.min(max)).expect("at most REQUESTS_IN_FLIGHT_MAX");
+        depth.max(REQUESTS_IN_FLIGHT_MIN)
+    }
+
+    fn remember_late(&mut self, block: Block) {
+        if self.late.len() == LATE_MAX {
+            self.late.pop_front();
+        }
+        self.late.push_back(block);
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Pipeline::new()
+    }
+}

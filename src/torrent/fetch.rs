@@ -1,0 +1,358 @@
+//! Fetching: what to ask of whom, and what becomes of what arrives.
+//!
+//! The order of wishes for a peer that will serve us:
+//!
+//! 1. go on with the piece that this peer is at: blocks strictly in order;
+//! 2. finish a piece whose peer left: an open piece is of no use to anyone;
+//! 3. begin the rarest piece that the peer has;
+//! 4. nothing left to begin: help with an open piece;
+//! 5. nothing left to ask: *end game*, ask for what others were asked for, a little at a time.
+//!    Whoever brings it first wins, the others get a `cancel`.
+//!
+//! # Spec
+//! BEP 3, "peer protocol": rarest first, and the end game ("when a download is almost complete …").
+
+use super::State;
+use super::Torrent;
+use super::blame::{Finding, Outcome};
+use super::pieces::{Source, Step, Taken, Verdict};
+use crate::base::limits::{ENDGAME_BLOCKS_MAX, ENDGAME_COPIES_MAX, RANDOM_FIRST_PIECES};
+use crate::base::{Block, Claim, ConnId, PieceIndex, Time};
+use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob};
+use crate::peer::pipeline::Arrival;
+use crate::wire::{Message, Violation};
+
+/// A stretch of payload as it came: the claim, where in the block it begins, the bytes, and where
+/// those lie in the receive buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'i> {
+    pub claim: Claim,
+    pub from: u32,
+    pub bytes: &'i [u8],
+    pub at: usize,
+}
+
+impl Torrent {
+    // ── Asking ──────────────────────────────────────────────────────────────────────────────
+
+    /// Fills a peer's pipeline with requests, as far as there is something to ask.
+    pub(super) fn fill(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        if self.state != State::Active || self.pause.is_some() || self.have.is_all() {
+            return;
+        }
+        loop {
+            let Some(session) = self.peers.get(&conn) else { return };
+            let willing = session.us.interested && !session.them.choking;
+            if !willing || session.pipeline.room() == 0 {
+                return;
+            }
+            let Some(block) = self.next_block(conn) else { return };
+            let session = self.peers.get_mut(&conn).expect("looked up above");
+            session.pipeline.on_asked(now, block);
+            session.last_said = now;
+            out.push(Output::Send { conn, message: Message::Request(block.claim()) });
+            self.tick_soon(now);
+        }
+    }
+
+    /// Fills everyone's pipeline: something became free.
+    pub(super) fn fill_all(&mut self, now: Time, out: &mut Vec<Output>) {
+        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+        for conn in conns {
+            self.fill(now, conn, out);
+        }
+    }
+
+    /// The next block to ask of this peer; it is then booked as asked.
+    fn next_block(&mut self, conn: ConnId) -> Option<Block> {
+        // 1. The piece it is at.
+        let current = self.peers.get(&conn)?.current;
+        if let Some(piece) = current
+            && let Some(block) = self.pieces.ask(&self.metainfo.layout, piece, conn)
+        {
+            return Some(block);
+        }
+        // 2. to 4. Another piece.
+        let piece = self
+            .next_orphan(conn)
+            .or_else(|| self.next_new(conn))
+            .or_else(|| self.next_shared(conn));
+        self.peers.get_mut(&conn)?.current = piece;
+        if let Some(piece) = piece {
+            return self.pieces.ask(&self.metainfo.layout, piece, conn);
+        }
+        // 5. What others were asked for.
+        self.next_busy(conn)
+    }
+
+    fn next_orphan(&mut self, conn: ConnId) -> Option<PieceIndex> {
+        let have = &self.peers.get(&conn)?.have;
+        let pieces = &self.pieces;
+        let found = self
+            .orphans
+            .iter()
+            .copied()
+            .find(|&piece| have.has(piece) && pieces.has_free(piece, conn))?;
+        self.orphans.remove(&found);
+        Some(found)
+    }
+
+    fn next_new(&mut self, conn: ConnId) -> Option<PieceIndex> {
+        let have = &self.peers.get(&conn)?.have;
+        let anywhere = self.have.count() < RANDOM_FIRST_PIECES;
+        let piece = self.picker.pick(have, anywhere, &mut self.random)?;
+        self.picker.withdraw(piece);
+        self.pieces.open(&self.metainfo.layout, piece, self.blame.is_suspect(piece));
+        Some(piece)
+    }
+
+    fn next_shared(&mut self, conn: ConnId) -> Option<PieceIndex> {
+        let have = &self.peers.get(&conn)?.have;
+        self.pieces.iter().find(|&piece| have.has(piece) && self.pieces.has_free(piece, conn))
+    }
+
+    /// End game: few at a time, those with the fewest askers first.
+    fn next_busy(&mut self, conn: ConnId) -> Option<Block> {
+        let session = self.peers.get(&conn)?;
+        if !self.picker.is_empty() || session.pipeline.len() >= ENDGAME_BLOCKS_MAX {
+            return None;
+        }
+        let layout = &self.metainfo.layout;
+        let open: Vec<PieceIndex> =
+            self.pieces.iter().filter(|&piece| session.have.has(piece)).collect();
+        for copies in 1..ENDGAME_COPIES_MAX {
+            for &piece in &open {
+                let not_asked = |block| !session.pipeline.has(block);
+                let block = self.pieces.ask_again(layout, piece, conn, copies, not_asked);
+                if block.is_some() {
+                    return block;
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes back everything that this peer was asked for; others may be asked.
+    pub(super) fn abandon(&mut self, conn: ConnId) {
+        let Some(session) = self.peers.get_mut(&conn) else { return };
+        if let Some(piece) = session.current.take()
+            && self.pieces.is_open(piece)
+        {
+            self.pieces.release_alone(piece, conn);
+            self.orphans.insert(piece);
+        }
+        let blocks = session.pipeline.take_back_all();
+        self.release(conn, &blocks);
+    }
+
+    /// These blocks are no longer asked of this peer.
+    pub(super) fn release(&mut self, conn: ConnId, blocks: &[Block]) {
+        for &block in blocks {
+            self.pieces.release(block);
+            self.pieces.release_alone(block.piece(), conn);
+            if self.pieces.is_open(block.piece()) {
+                self.orphans.insert(block.piece());
+            }
+        }
+    }
+
+    /// Takes back everything that anyone was asked for.
+    pub(super) fn drop_requests(&mut self, out: &mut Vec<Output>) {
+        for (&conn, session) in &mut self.peers {
+            session.current = None;
+            for block in session.pipeline.take_back_all() {
+                self.pieces.release(block);
+                out.push(Output::Send { conn, message: Message::Cancel(block.claim()) });
+            }
+        }
+    }
+
+    // ── What arrives ────────────────────────────────────────────────────────────────────────
+
+    /// Payload came.
+    ///
+    /// Violation: `TooMuchWaste`.
+    pub fn on_payload(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        payload: Payload<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Violation> {
+        let Payload { claim, from, bytes, at } = payload;
+        let Some(session) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let count = bytes.len() as u64;
+        let Some(block) = self.metainfo.layout.block(claim).filter(|&block| {
+            // We ask for whole blocks only; anything else was never asked for.
+            let number = block.begin() / crate::base::limits::BLOCK_BYTES;
+            self.metainfo.layout.block_at(block.piece(), number) == block
+        }) else {
+            return session.on_waste(now, count, true);
+        };
+        let arrival = session.pipeline.judge(block);
+        // A block that began to arrive may go on, whatever was taken back since.
+        let welcome = arrival != Arrival::Unasked || from > 0;
+        let source = Source { conn, addr: session.addr };
+        let taken = if welcome {
+            self.pieces.on_payload(source, block, from, bytes)
+        } else {
+            Taken::Unwanted
+        };
+        let last = from as usize + bytes.len() == block.len() as usize;
+        if taken == Taken::Unwanted {
+            let wasted = session.on_waste(now, count, arrival == Arrival::Unasked);
+            if last && arrival == Arrival::Asked {
+                session.pipeline.on_block(now, block);
+                self.pieces.release(block);
+                self.fill(now, conn, out);
+            }
+            return wasted;
+        }
+        session.on_payload(now, count);
+        session.pipeline.on_progress(now);
+        self.tally.downloaded += count;
+        self.tally.rate_down.add(now, count);
+        self.writes_under_way += 1;
+        out.push(Output::Write {
+            torrent: self.id,
+            piece: block.piece(),
+            begin: block.begin() + from,
+            at: at..at + bytes.len(),
+        });
+        if taken == Taken::Whole {
+            self.on_block(now, conn, block, arrival, out);
+        }
+        Ok(())
+    }
+
+    fn on_block(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        block: Block,
+        arrival: Arrival,
+        out: &mut Vec<Output>,
+    ) {
+        if let Some(session) = self.peers.get_mut(&conn) {
+            session.pipeline.on_block(now, block);
+        }
+        if arrival == Arrival::Asked {
+            self.pieces.release(block);
+        }
+        if self.pieces.asked(block).is_some_and(|asked| asked > 0) {
+            self.cancel_elsewhere(conn, block, out);
+        }
+        self.step(now, block.piece(), out);
+        self.fill(now, conn, out);
+    }
+
+    /// The end game was won by one peer: the others need not send this block.
+    fn cancel_elsewhere(&mut self, winner: ConnId, block: Block, out: &mut Vec<Output>) {
+        for (&conn, session) in &mut self.peers {
+            if conn != winner && session.pipeline.take_back(block) {
+                self.pieces.release(block);
+                out.push(Output::Send { conn, message: Message::Cancel(block.claim()) });
+            }
+        }
+    }
+
+    /// The disk reports one of our writes.
+    pub fn on_written(
+        &mut self,
+        now: Time,
+        piece: PieceIndex,
+        len: u32,
+        result: Result<(), DiskFault>,
+        out: &mut Vec<Output>,
+    ) {
+        self.writes_under_way -= 1;
+        match result {
+            Ok(()) => {
+                self.pieces.on_written(piece, len);
+                self.mind_recovery(out);
+                self.step(now, piece, out);
+            }
+            Err(fault) => self.pause(now, fault, out),
+        }
+    }
+
+    /// A block that arrived out of order was read back.
+    pub(super) fn on_hash_read(
+        &mut self,
+        now: Time,
+        job: ReadJob,
+        result: Result<&[u8], DiskFault>,
+        out: &mut Vec<Output>,
+    ) {
+        match result {
+            Ok(bytes) => {
+                self.pieces.on_read(job.piece, bytes);
+                self.step(now, job.piece, out);
+            }
+            Err(fault) => self.pause(now, fault, out),
+        }
+    }
+
+    /// Does what an open piece needs next.
+    fn step(&mut self, now: Time, piece: PieceIndex, out: &mut Vec<Output>) {
+        match self.pieces.step(&self.metainfo.layout, piece) {
+            Step::Wait => {}
+            Step::ReadBack { begin, len } => {
+                let purpose = ReadFor::Hash;
+                out.push(Output::Read(ReadJob { torrent: self.id, piece, begin, len, purpose }));
+            }
+            Step::Done(verdict) => self.judge(now, piece, &verdict, out),
+        }
+    }
+
+    // ── The verdict ─────────────────────────────────────────────────────────────────────────
+
+    /// A piece is whole and on disk: is it right?
+    fn judge(&mut self, now: Time, piece: PieceIndex, verdict: &Verdict, out: &mut Vec<Output>) {
+        self.orphans.remove(&piece);
+        if verdict.hash == self.metainfo.piece_hashes[piece.at()] {
+            let finding = self.blame.on_right(&self.metainfo.layout, piece);
+            self.tally.fetched = true;
+            self.on_piece(now, piece, out);
+            self.act_on(now, piece, finding, out);
+            return;
+        }
+        out.push(Output::Event(Event::PieceFailed { torrent: self.id, piece }));
+        let finding = self.blame.on_failed(&self.metainfo.layout, piece, verdict);
+        if !matches!(finding, Finding::Read(_)) {
+            self.picker.want(piece, &mut self.random);
+        }
+        self.act_on(now, piece, finding, out);
+        self.fill_all(now, out);
+    }
+
+    fn act_on(&mut self, now: Time, piece: PieceIndex, finding: Finding, out: &mut Vec<Output>) {
+        match finding {
+            Finding::Nothing => {}
+            Finding::Guilty(addr) => self.ban(now, addr, out),
+            Finding::Read(ranges) => {
+                for (begin, len) in ranges {
+                    let (torrent, purpose) = (self.id, ReadFor::Blame);
+                    out.push(Output::Read(ReadJob { torrent, piece, begin, len, purpose }));
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_blame_read(
+        &mut self,
+        now: Time,
+        job: ReadJob,
+        bytes: Option<&[u8]>,
+        out: &mut Vec<Output>,
+    ) {
+        match self.blame.on_read(&self.metainfo.layout, job.piece, job.begin, bytes) {
+            Outcome::Wait => {}
+            Outcome::FetchAgain => {
+                self.picker.want(job.piece, &mut self.random);
+                self.fill_all(now, out);
+            }
+            Outcome::Guilty(addrs) => addrs.into_iter().for_each(|addr| self.ban(now, addr, out)),
+        }
+    }
+}

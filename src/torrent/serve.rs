@@ -1,0 +1,356 @@
+//! Peers that come and go, what they say, whom we serve, and the clock of it all.
+
+use std::net::SocketAddr;
+
+use super::Torrent;
+use super::choker::Standing;
+use crate::base::limits::{KEEP_ALIVE_EVERY, MUTUAL_DISINTEREST_MAX, SEND_STALL_MAX, SILENCE_MAX};
+use crate::base::{Bits, Block, ConnId, PeerId, PieceIndex, Span, Time};
+use crate::border::{Event, Output};
+use crate::peer::{News, Session};
+use crate::wire::Message;
+
+/// Sessions in which something moves are looked at this often.
+const SECOND: Span = Span::from_secs(1);
+
+impl Torrent {
+    // ── Coming and going ────────────────────────────────────────────────────────────────────
+
+    /// The handshakes are done: a conversation begins.
+    pub fn on_peer(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        addr: SocketAddr,
+        peer: (PeerId, bool),
+        out: &mut Vec<Output>,
+    ) {
+        let (peer_id, dialled) = peer;
+        let pieces = self.layout().piece_count();
+        let session = Session::new(now, addr, peer_id, dialled, pieces);
+        self.picker.on_join(&session.have);
+        self.peers.insert(conn, session);
+        if dialled {
+            self.candidates.on_connected(addr);
+        }
+        if !self.have.is_none() {
+            // Built at this very moment: what comes later is told by `have`.
+            let bytes = self.have.as_bytes().to_vec();
+            out.push(Output::Send { conn, message: Message::Bitfield(bytes) });
+        }
+        self.tick_by(now + KEEP_ALIVE_EVERY);
+    }
+
+    /// Another connection to the same peer, if there is one.
+    pub fn twin(&self, peer_id: PeerId) -> Option<(ConnId, bool)> {
+        let twin = self.peers.iter().find(|(_, session)| session.peer_id == peer_id);
+        twin.map(|(&conn, session)| (conn, session.dialled))
+    }
+
+    /// The connection is gone, or about to be closed.
+    pub fn on_gone(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        self.abandon(conn);
+        let Some(session) = self.peers.remove(&conn) else { return };
+        self.pieces.on_gone(conn);
+        self.picker.on_leave(&session.have);
+        if session.dialled {
+            let useful = session.downloaded + session.uploaded > 0;
+            self.candidates.on_closed(now, session.addr, useful);
+        }
+        self.refill_places(now, out);
+        self.fill_all(now, out);
+    }
+
+    fn part(&mut self, now: Time, conn: ConnId, why: &'static str, out: &mut Vec<Output>) {
+        out.push(Output::Close { conn, why });
+        self.on_gone(now, conn, out);
+    }
+
+    /// Parts with everyone.
+    pub(super) fn close_all(&mut self, why: &'static str, out: &mut Vec<Output>) {
+        for (conn, session) in std::mem::take(&mut self.peers) {
+            self.picker.on_leave(&session.have);
+            if session.dialled {
+                self.candidates.on_closed(self.tally.began, session.addr, true);
+            }
+            out.push(Output::Close { conn, why });
+        }
+    }
+
+    /// Who has everything has nothing to say to another who has: make room.
+    pub(super) fn part_with_seeds(&mut self, now: Time, out: &mut Vec<Output>) {
+        if !self.have.is_all() {
+            return;
+        }
+        let is_seed = |session: &Session| session.is_seed();
+        let seeds: Vec<(ConnId, SocketAddr)> = self
+            .peers
+            .iter()
+            .filter(|(_, session)| is_seed(session))
+            .map(|(&conn, session)| (conn, session.addr))
+            .collect();
+        for (conn, addr) in seeds {
+            self.candidates.on_seed(addr);
+            self.part(now, conn, "both are seeds", out);
+        }
+    }
+
+    pub(super) fn ban(&mut self, now: Time, addr: SocketAddr, out: &mut Vec<Output>) {
+        self.candidates.ban(addr);
+        out.push(Output::Event(Event::Banned { torrent: self.id, addr }));
+        let candidates = &self.candidates;
+        let banned: Vec<ConnId> = self
+            .peers
+            .iter()
+            .filter(|(_, session)| candidates.is_banned(session.addr))
+            .map(|(&conn, _)| conn)
+            .collect();
+        for conn in banned {
+            self.part(now, conn, "sent bad data", out);
+        }
+    }
+
+    // ── What they say ───────────────────────────────────────────────────────────────────────
+
+    pub(super) fn on_news(&mut self, now: Time, conn: ConnId, news: News, out: &mut Vec<Output>) {
+        match news {
+            News::Nothing | News::WantsInVain => {}
+            News::Choked => {
+                self.abandon(conn);
+                self.fill_all(now, out);
+            }
+            News::Unchoked => self.fill(now, conn, out),
+            News::Interested => self.on_interested(now, conn, out),
+            News::NotInterested => self.refill_places(now, out),
+            News::Has(piece) => {
+                let Some(session) = self.peers.get(&conn) else { return };
+                self.picker.on_have(piece, &session.have);
+                if !self.have.has(piece) {
+                    self.mind_interest(now, conn, out);
+                    self.fill(now, conn, out);
+                }
+                self.mind_seed(now, conn, out);
+            }
+            News::HasAll { before } => self.on_has_all(now, conn, &before, out),
+            News::Wants(block) => self.on_wants(now, conn, block, out),
+            News::Cancels(block) => {
+                if let Some(session) = self.peers.get_mut(&conn) {
+                    session.waiting = session.waiting.saturating_sub(1);
+                }
+                out.push(Output::CancelBlock { conn, block });
+            }
+        }
+    }
+
+    fn on_has_all(&mut self, now: Time, conn: ConnId, before: &Bits, out: &mut Vec<Output>) {
+        let Some(session) = self.peers.get(&conn) else { return };
+        self.picker.on_leave(before);
+        self.picker.on_join(&session.have);
+        self.mind_interest(now, conn, out);
+        self.fill(now, conn, out);
+        self.mind_seed(now, conn, out);
+    }
+
+    fn mind_seed(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        if self.have.is_all() && self.peers.get(&conn).is_some_and(Session::is_seed) {
+            self.part_with_seeds(now, out);
+        }
+    }
+
+    fn on_interested(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        if let Some(session) = self.peers.get_mut(&conn) {
+            session.last_interest = now;
+        }
+        self.refill_places(now, out);
+    }
+
+    fn on_wants(&mut self, now: Time, conn: ConnId, block: Block, out: &mut Vec<Output>) {
+        let Some(session) = self.peers.get_mut(&conn) else { return };
+        if session.waiting == 0 {
+            session.last_sent = now;
+        }
+        session.waiting += 1;
+        out.push(Output::SendBlock { conn, torrent: self.id, block });
+        self.tick_soon(now);
+    }
+
+    /// Blocks left the socket; `waiting` are still queued.
+    pub fn on_sent(&mut self, now: Time, conn: ConnId, payload: u64, waiting: usize) {
+        let Some(session) = self.peers.get_mut(&conn) else { return };
+        session.on_sent(now, payload, waiting);
+        self.tally.uploaded += payload;
+        self.tally.rate_up.add(now, payload);
+    }
+
+    // ── What we say ─────────────────────────────────────────────────────────────────────────
+
+    /// Says `interested` if they have something that we lack and we have not said so.
+    fn mind_interest(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        let Some(session) = self.peers.get_mut(&conn) else { return };
+        let interested = session.have.any_missing_in(&self.have);
+        if interested == session.us.interested {
+            return;
+        }
+        session.us.interested = interested;
+        session.last_interest = now;
+        session.last_said = now;
+        let message = if interested { Message::Interested } else { Message::NotInterested };
+        out.push(Output::Send { conn, message });
+    }
+
+    /// We got this piece: some peers may have nothing left for us.
+    pub(super) fn lose_interest(&mut self, now: Time, piece: PieceIndex, out: &mut Vec<Output>) {
+        let holders: Vec<ConnId> = self
+            .peers
+            .iter()
+            .filter(|(_, session)| session.us.interested && session.have.has(piece))
+            .map(|(&conn, _)| conn)
+            .collect();
+        for conn in holders {
+            self.mind_interest(now, conn, out);
+        }
+    }
+
+    /// Decides anew whom to serve, and tells those concerned.
+    fn choke_round(&mut self, now: Time, out: &mut Vec<Output>) {
+        let standings = self.standings(now);
+        let seeding = self.have.is_all();
+        let chosen = self.choker.round(now, seeding, &standings, &mut self.random);
+        for (&conn, session) in &mut self.peers {
+            let serve = chosen.iter().any(|choice| choice.conn == conn);
+            if serve && session.us.choking {
+                unchoke(now, conn, session, out);
+            } else if !serve && !session.us.choking {
+                choke(now, conn, session, out);
+            }
+        }
+    }
+
+    /// Gives free places away without waiting for the next round.
+    fn refill_places(&mut self, now: Time, out: &mut Vec<Output>) {
+        let standings = self.standings(now);
+        for choice in self.choker.refill(now, self.have.is_all(), &standings) {
+            if let Some(session) = self.peers.get_mut(&choice.conn) {
+                unchoke(now, choice.conn, session, out);
+            }
+        }
+    }
+
+    fn standings(&mut self, now: Time) -> Vec<Standing> {
+        self.peers.iter_mut().map(|(&conn, session)| standing(now, conn, session)).collect()
+    }
+
+    // ── The clock ───────────────────────────────────────────────────────────────────────────
+
+    /// The regular look at all sessions.
+    pub(super) fn mind_peers(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.choker.deadline().is_some_and(|due| due <= now) {
+            self.choke_round(now, out);
+        }
+        if self.tick_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.tick_at = None;
+        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+        for conn in conns {
+            self.mind_peer(now, conn, out);
+        }
+    }
+
+    fn mind_peer(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        let scarce = self.peers.len() + 5 >= self.identity.peers_max;
+        let Some(session) = self.peers.get_mut(&conn) else { return };
+        if let Some(why) = reason_to_part(now, session, scarce) {
+            return self.part(now, conn, why, out);
+        }
+        if session.us.interested || session.them.interested {
+            session.last_interest = now;
+        }
+        if now.since(session.last_said) >= KEEP_ALIVE_EVERY {
+            session.last_said = now;
+            out.push(Output::Send { conn, message: Message::KeepAlive });
+        }
+        let rate = session.rate_down.get(now);
+        let begins_to_snub = session.pipeline.on_second(now, rate);
+        let expired = session.pipeline.take_back_expired(now);
+        let moving = !session.pipeline.is_empty() || session.waiting > 0;
+        let next = if moving {
+            now + SECOND
+        } else {
+            (session.last_said + KEEP_ALIVE_EVERY).min(session.last_heard + SILENCE_MAX)
+        };
+        self.tick_by(next.max(now + SECOND));
+        for &block in &expired {
+            out.push(Output::Send { conn, message: Message::Cancel(block.claim()) });
+        }
+        self.release(conn, &expired);
+        if begins_to_snub {
+            self.on_snub(conn);
+        }
+        if begins_to_snub || !expired.is_empty() {
+            self.fill_all(now, out);
+        } else {
+            self.fill(now, conn, out);
+        }
+    }
+
+    /// A peer keeps us waiting: what it was asked for is offered to others, too. Should it wake up,
+    /// its blocks are still welcome.
+    fn on_snub(&mut self, conn: ConnId) {
+        self.abandon(conn);
+        self.pieces.on_gone(conn);
+    }
+
+    /// Looks at the sessions at `at`, or before.
+    fn tick_by(&mut self, at: Time) {
+        self.tick_at = Some(self.tick_at.map_or(at, |already| already.min(at)));
+    }
+
+    pub(super) fn tick_soon(&mut self, now: Time) {
+        self.tick_by(now + SECOND);
+    }
+}
+
+/// What the choker must know of a session.
+fn standing(now: Time, conn: ConnId, session: &mut Session) -> Standing {
+    Standing {
+        conn,
+        interested: session.them.interested,
+        rate_from_them: session.rate_down.get(now),
+        rate_to_them: session.rate_up.get(now),
+        snubbing: session.pipeline.is_snubbing(),
+        connected_at: session.since,
+        is_seed: session.is_seed(),
+    }
+}
+
+fn unchoke(now: Time, conn: ConnId, session: &mut Session, out: &mut Vec<Output>) {
+    session.us.choking = false;
+    session.unchoked_at = Some(now);
+    session.last_said = now;
+    out.push(Output::Send { conn, message: Message::Unchoke });
+}
+
+/// Whoever is choked gets nothing more; blocks that have begun to leave are finished.
+fn choke(now: Time, conn: ConnId, session: &mut Session, out: &mut Vec<Output>) {
+    session.us.choking = true;
+    session.unchoked_at = None;
+    session.last_said = now;
+    session.waiting = 0;
+    out.push(Output::Send { conn, message: Message::Choke });
+    out.push(Output::DropBlocks { conn });
+}
+
+/// Whether it is time to part with this peer.
+fn reason_to_part(now: Time, session: &Session, scarce: bool) -> Option<&'static str> {
+    if now.since(session.last_heard) >= SILENCE_MAX && session.waiting == 0 {
+        return Some("silent for too long");
+    }
+    if session.waiting > 0 && now.since(session.last_sent) >= SEND_STALL_MAX {
+        return Some("takes nothing of what it asked for");
+    }
+    if scarce && now.since(session.last_interest) >= MUTUAL_DISINTEREST_MAX {
+        return Some("neither wants anything of the other");
+    }
+    None
+}
