@@ -201,6 +201,20 @@ pub const OPEN_FILES_MAX: usize = 40;
 /// about sixteen blocks.
 pub const WRITE_SLICES_MAX: usize = 256;
 
+/// Largest resume record that we read: a million files at some fifty bytes each.
+pub const RESUME_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Names being looked up and answers remembered, for how long, and addresses kept of one name.
+/// The system's resolver does not tell how long an answer holds; a failure may end any moment.
+pub const NAMES_QUEUED_MAX: usize = 32;
+pub const NAMES_CACHED_MAX: usize = 64;
+pub const NAME_FRESH: Span = Span::from_secs(300);
+pub const NAME_FAILED_FRESH: Span = Span::from_secs(15);
+pub const NAME_ADDRS_MAX: usize = 16;
+
+/// Longest host name: the DNS's own bound.
+pub const HOST_BYTES_MAX: usize = 253;
+
 /// Two signals closer together than this are one wish: `timeout` signals us and our group.
 pub const SIGNALS_APART_MIN: Span = Span::from_millis(500);
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use swarmlet::base::limits::{OPEN_FILES_MAX, WRITE_SLICES_MAX};
 use swarmlet::base::{PieceIndex, TorrentId};
@@ -14,6 +14,8 @@ use swarmlet::world::folder::{Access, Folder};
 use swarmlet::world::gather::{Write, gather};
 use swarmlet::world::handles::{Handles, Key};
 use swarmlet::world::store::Store;
+
+use crate::scratch::Scratch;
 
 const T: TorrentId = TorrentId(1);
 
@@ -519,31 +521,61 @@ fn a_file_larger_than_the_file_system_takes_is_a_full_disk() {
     assert_eq!(fault(&error), DiskFault::Full);
 }
 
+#[test]
+fn what_fits_below_a_limit_is_written_and_the_rest_is_a_full_disk() {
+    // `ulimit -f` holds for a whole process, so this needs one of its own.
+    let tests = std::env::current_exe().unwrap();
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -f 16 && exec \"$0\" --ignored --exact store::below_a_limit"])
+        .arg(tests)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{:?} {said}", output.status);
+}
+
+#[test]
+#[ignore = "run by the test above, in a process with a file size limit"]
+fn below_a_limit() {
+    use rustix::process::{Resource, getrlimit};
+
+    swarmlet::world::sys::take_file_size_signal().unwrap();
+    let limit = getrlimit(Resource::Fsize).current.expect("the caller has set one");
+    let limit = u32::try_from(limit).unwrap();
+    let layout = layout(4 * limit, &[("a", 4 * u64::from(limit)), ("b", 8)]);
+    let (scratch, mut store) = scratch("limit");
+    store.prepare(T, &layout).unwrap();
+    let bytes: Vec<u8> = (0..=250).cycle().take(2 * limit as usize).collect();
+    // The second slice ends at the limit, the third one crosses it (or begins there).
+    for second in [limit - 100, limit - 110] {
+        let (first, rest) = bytes.split_at(100);
+        let (second, rest) = rest.split_at(second as usize);
+        let third = &rest[..20];
+        let begin = 100 + u32::try_from(second.len()).unwrap();
+        let writes = [
+            write(0, 0, first),
+            write(0, 100, second),
+            write(0, begin, third),
+            write(0, begin + 20, third),
+            write(1, 0, b"other"),
+        ];
+        let mut results = Vec::new();
+        store.write(&writes, |_| Some(&layout), &mut results);
+        let full = Err(DiskFault::Full);
+        assert_eq!(results, [Ok(()), Ok(()), full, full, Ok(())]);
+        assert_eq!(fs::read(scratch.at("t/a")).unwrap(), &bytes[..limit as usize]);
+        assert_eq!(fs::read(scratch.at("t/b")).unwrap(), b"other");
+    }
+}
+
 // ── Tools ───────────────────────────────────────────────────────────────────────────────────
-
-/// A directory that is removed at the end of its test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn at(&self, path: &str) -> PathBuf {
-        if path.is_empty() { self.0.clone() } else { self.0.join(path) }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0).or_else(|_| fs::remove_file(&self.0));
-    }
-}
 
 /// An empty directory, and a store whose torrent `T` lives in it.
 fn scratch(name: &str) -> (Scratch, Store) {
-    let root = std::env::temp_dir().join(format!("swarmlet-{}-{name}", std::process::id()));
-    let _ = fs::remove_dir_all(&root);
-    fs::create_dir(&root).unwrap();
+    let scratch = Scratch::new(name);
     let mut store = Store::new();
-    store.add(T, root.clone());
-    (Scratch(root), store)
+    store.add(T, scratch.at(""));
+    (scratch, store)
 }
 
 /// Files below the torrent directory `t`.
