@@ -71,6 +71,14 @@ pub const DIALS_PER_SECOND_MAX: u32 = 10;
 /// Addresses remembered for one torrent. libtorrent keeps 3,000, its small preset 500.
 pub const CANDIDATES_MAX: usize = 1_000;
 
+/// An address is dialled again after this long, times one more than its failures; and after so
+/// many failures no more, unless somebody names it again. libtorrent: the same.
+pub const REDIAL_AFTER: Span = Span::from_secs(60);
+pub const DIAL_FAILURES_MAX: u32 = 3;
+
+/// Addresses that a torrent refuses to deal with; beyond this the oldest bans are forgotten.
+pub const BANS_MAX: usize = 1_000;
+
 /// TCP connect, and the handshake after it. libtorrent: 15 s and 10 s.
 pub const CONNECT_TIMEOUT: Span = Span::from_secs(15);
 pub const HANDSHAKE_TIMEOUT: Span = Span::from_secs(10);

@@ -152,6 +152,7 @@ impl Torrent {
     /// Everything is here: from now on we only give.
     fn on_whole(&mut self, now: Time, out: &mut Vec<Output>) {
         self.tally.was_whole = true;
+        self.candidates.set_complete(true);
         self.save.due = Some(now);
         out.push(Output::Event(Event::Complete {
             torrent: self.id,
@@ -226,6 +227,7 @@ impl Torrent {
         self.orphans.clear();
         self.blame.clear();
         self.have = Bits::none(self.layout().piece_count());
+        self.candidates.set_complete(false);
         self.tally.have_bytes = 0;
         self.tell_trouble(fault, wait, out);
     }
