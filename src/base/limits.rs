@@ -30,12 +30,21 @@ pub const PATH_DEPTH_MAX: usize = 100;
 /// Longest path component, in bytes: what Linux file systems allow.
 pub const NAME_BYTES_MAX: usize = 255;
 
+/// Longest path of one file below the download directory, in bytes: what Linux calls allow.
+pub const PATH_BYTES_MAX: usize = 4095;
+
 /// Most files that share one name before the torrent is refused: numbering them is quadratic.
 pub const DUPLICATE_NAMES_MAX: usize = 500;
 
 /// Trackers kept of one torrent, and the longest URL.
 pub const TRACKERS_MAX: usize = 64;
 pub const URL_BYTES_MAX: usize = 2048;
+
+/// Longest comment, name or reason from outside that we show, in characters.
+pub const TEXT_CHARS_MAX: usize = 1000;
+
+/// Warnings kept about one .torrent; a person reads no more.
+pub const WARNINGS_MAX: usize = 20;
 
 /// Longest magnet link that we read.
 pub const MAGNET_BYTES_MAX: usize = 64 * 1024;

@@ -1,7 +1,49 @@
-//! Metainfo: a .torrent file as a value, and back.
+//! Metainfo: a .torrent file as a value.
+//!
+//! ```text
+//!  d 8:announce …  13:announce-list …  7:comment …
+//!    4:info d 5:files l d 6:length i…e 4:path l … e e … e
+//!             4:name …  12:piece length i…e  6:pieces <20 bytes each>  7:private i1e e e
+//!          ╰────────────── SHA-1 of exactly these bytes: the info-hash ──────────────╯
+//! ```
+//!
+//! A stranger made this file, perhaps with an old or a careless program, perhaps with malice. So
+//! every field falls in one of three classes. What decides which bytes we share (lengths, pieces,
+//! piece length) must be right, or the file is refused. What decides where they are stored (names
+//! and paths) is cleaned. All the rest (dates, comments, trackers) is dropped alone if it is odd;
+//! then there is a warning.
+//!
+//! # Interface
+//! `Metainfo::parse` reads; `format::draft` makes new .torrent files and changes existing ones.
+//!
+//! # Limits
+//! `TORRENT_FILE_BYTES_MAX`, `FILES_MAX`, `PATH_DEPTH_MAX`, `PATH_BYTES_MAX`,
+//! `DUPLICATE_NAMES_MAX`, `TRACKERS_MAX`, `URL_BYTES_MAX`, `WARNINGS_MAX`. A key that is not UTF-8
+//! among those that we look at is refused (by `serde_bencode`); no known program writes one.
+//!
+//! # Why
+//! serde turns one dictionary at a time into a struct; what is big or must keep its place (the
+//! list of files, `pieces`, trackers, the raw `info`) is read through the gate's own reader. So a
+//! hostile file of a million empty lists costs no memory, an error knows its byte, and the
+//! info-hash is that of the bytes as they came, even if their keys are out of order.
+//!
+//! # Spec
+//! BEP 3, "metainfo files"; BEP 12, tiers; BEP 27, `private`; BEP 47, `attr`; BEP 52, "upgrade
+//! path" (of a hybrid torrent we read the version 1 half).
 
-use super::layout::Layout;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::bencode::{self, Dict, Item, Oddities, Strictness};
+use super::layout::{File, Layout};
+use super::loose::Loose;
+use super::{Malformed, digest::Digest, text};
 use crate::base::InfoHash;
+use crate::base::limits::{
+    DUPLICATE_NAMES_MAX, FILES_MAX, PATH_BYTES_MAX, PATH_DEPTH_MAX, PIECE_BYTES_MAX,
+    TORRENT_FILE_BYTES_MAX, TRACKERS_MAX, URL_BYTES_MAX, WARNINGS_MAX,
+};
 
 /// Everything we use of a .torrent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,3 +64,462 @@ pub struct Metainfo {
     /// What was odd but mended, one clean line each.
     pub warnings: Vec<String>,
 }
+
+/// The outer dictionary, without `info` and the trackers.
+#[derive(Deserialize)]
+struct Outer {
+    comment: Option<Loose>,
+    #[serde(rename = "created by")]
+    created_by: Option<Loose>,
+    #[serde(rename = "creation date")]
+    creation_date: Option<Loose>,
+}
+
+/// The `info` dictionary, without `files` and `pieces`.
+#[derive(Deserialize)]
+struct Info {
+    name: Option<Loose>,
+    /// Written beside `name` by programs that use another charset there.
+    #[serde(rename = "name.utf-8")]
+    name_utf8: Option<Loose>,
+    #[serde(rename = "piece length")]
+    piece_length: Option<Loose>,
+    length: Option<Loose>,
+    private: Option<Loose>,
+}
+
+/// One dictionary of `files`.
+#[derive(Deserialize)]
+struct FileDict {
+    length: Option<Loose>,
+    path: Option<Loose>,
+    #[serde(rename = "path.utf-8")]
+    path_utf8: Option<Loose>,
+    attr: Option<Loose>,
+}
+
+/// Latest `creation date` believed: the end of the year 9999.
+const CREATION_DATE_MAX: i64 = 253_402_300_799;
+
+impl Metainfo {
+    /// Reads a whole .torrent file.
+    ///
+    /// Malformed: the first thing that makes the file unusable, and where it stands.
+    pub fn parse(bytes: &[u8]) -> Result<Metainfo, Malformed> {
+        if bytes.len() > TORRENT_FILE_BYTES_MAX {
+            let what = format!(
+                "{} bytes; TORRENT_FILE_BYTES_MAX allows {TORRENT_FILE_BYTES_MAX}",
+                bytes.len()
+            );
+            return Err(Malformed::new(what, TORRENT_FILE_BYTES_MAX));
+        }
+        let scan = bencode::scan(bytes, Strictness::Lenient)?;
+        let mut warnings = Warnings::default();
+        warnings.note_oddities(scan.oddities);
+
+        let root = scan.root.dict().ok_or_else(|| Malformed::new("not a dictionary", 0))?;
+        let info = required(root, "info")?;
+        let info_hash = InfoHash(Digest::of(info.raw()));
+        let info = info.dict().ok_or_else(|| wrong_type(info, "info", "a dictionary"))?;
+
+        let outer: Outer = structure(root.item())?;
+        let inner = read_info(info, info_hash, &mut warnings)?;
+        Ok(Metainfo {
+            info_hash,
+            name: inner.name,
+            layout: inner.layout,
+            piece_hashes: inner.piece_hashes,
+            private: inner.private,
+            trackers: read_trackers(root, &mut warnings),
+            comment: outer.comment.and_then(|comment| cleaned(&comment)),
+            created_by: outer.created_by.and_then(|program| cleaned(&program)),
+            creation_date: outer.creation_date.and_then(|date| read_date(&date, &mut warnings)),
+            warnings: warnings.into_lines(),
+        })
+    }
+}
+
+/// What comes out of the `info` dictionary.
+struct Inner {
+    name: String,
+    layout: Layout,
+    piece_hashes: Vec<[u8; 20]>,
+    private: bool,
+}
+
+fn read_info(
+    dict: Dict<'_>,
+    info_hash: InfoHash,
+    warnings: &mut Warnings,
+) -> Result<Inner, Malformed> {
+    let info: Info = structure(dict.item())?;
+    if dict.get("pieces").is_none() && (has(dict, "meta version") || has(dict, "file tree")) {
+        let what = "a version 2 torrent without a version 1 half; only version 1 is supported";
+        return Err(Malformed::new(what, dict.item().at()));
+    }
+    let name = read_name(&info, info_hash, warnings);
+    let piece_bytes = read_piece_length(dict, info.piece_length.as_ref())?;
+    let files = match (has(dict, "length"), dict.get("files")) {
+        (true, None) => vec![File::new([name.as_str()], read_length(dict, info.length.as_ref())?)],
+        (false, Some(files)) => read_files(files, &name, warnings)?,
+        (true, Some(files)) => {
+            return Err(Malformed::new("both `length` and `files`", files.at()));
+        }
+        (false, None) => {
+            return Err(Malformed::new("neither `length` nor `files`", dict.item().at()));
+        }
+    };
+    let layout = Layout::new(piece_bytes, files)
+        .map_err(|why| Malformed::new(why.to_string(), dict.item().at()))?;
+    let piece_hashes = read_pieces(dict, &layout)?;
+    let private = read_private(info.private.as_ref(), warnings);
+    Ok(Inner { name, layout, piece_hashes, private })
+}
+
+/// `name`, or the info-hash where there is none: somewhere the files must go.
+fn read_name(info: &Info, info_hash: InfoHash, warnings: &mut Warnings) -> String {
+    let said = [&info.name_utf8, &info.name]
+        .into_iter()
+        .find_map(|name| name.as_ref()?.bytes())
+        .unwrap_or_default();
+    if said.is_empty() {
+        warnings.push(|| "no name; the info-hash stands in for it".to_string());
+        return info_hash.to_string();
+    }
+    let name = text::component(said);
+    if name.as_bytes() != said {
+        warnings.push(|| format!("the name was changed to {name:?}"));
+    }
+    name
+}
+
+fn read_piece_length(info: Dict<'_>, said: Option<&Loose>) -> Result<u32, Malformed> {
+    let item = required(info, "piece length")?;
+    let said =
+        said.and_then(Loose::int).ok_or_else(|| wrong_type(item, "piece length", "an integer"))?;
+    match u32::try_from(said) {
+        Ok(bytes) if (1..=PIECE_BYTES_MAX).contains(&bytes) => Ok(bytes),
+        Ok(_) | Err(_) => {
+            let what = format!("piece length {said} is not between 1 and {PIECE_BYTES_MAX}");
+            Err(Malformed::new(what, item.at()))
+        }
+    }
+}
+
+/// The `length` of a file dictionary, or of `info` itself.
+fn read_length(dict: Dict<'_>, said: Option<&Loose>) -> Result<u64, Malformed> {
+    let item = required(dict, "length")?;
+    let said = said.and_then(Loose::int).ok_or_else(|| wrong_type(item, "length", "an integer"))?;
+    u64::try_from(said).map_err(|_| Malformed::new(format!("length {said} is negative"), item.at()))
+}
+
+fn read_pieces(info: Dict<'_>, layout: &Layout) -> Result<Vec<[u8; 20]>, Malformed> {
+    let item = required(info, "pieces")?;
+    let bytes = item.bytes().ok_or_else(|| wrong_type(item, "pieces", "a string"))?;
+    let (hashes, rest) = bytes.as_chunks::<20>();
+    if !rest.is_empty() {
+        let what = format!("`pieces` of {} bytes, not a multiple of 20", bytes.len());
+        return Err(Malformed::new(what, item.at()));
+    }
+    if hashes.len() != layout.piece_count() as usize {
+        let what = format!(
+            "{} piece hashes where {} bytes in pieces of {} need {}",
+            hashes.len(),
+            layout.total_bytes(),
+            layout.piece_bytes(),
+            layout.piece_count()
+        );
+        return Err(Malformed::new(what, item.at()));
+    }
+    Ok(hashes.to_vec())
+}
+
+/// Absent or 0 is public; anything else, understood or not, errs on the side of silence.
+fn read_private(said: Option<&Loose>, warnings: &mut Warnings) -> bool {
+    match said.map(Loose::int) {
+        None | Some(Some(0)) => false,
+        Some(Some(1)) => true,
+        Some(Some(_)) | Some(None) => {
+            warnings.push(|| "`private` is neither 0 nor 1; taken as private".to_string());
+            true
+        }
+    }
+}
+
+fn read_date(said: &Loose, warnings: &mut Warnings) -> Option<i64> {
+    let date = said.int().filter(|date| (0..=CREATION_DATE_MAX).contains(date));
+    if date.is_none() {
+        warnings.push(|| "`creation date` is no date; dropped".to_string());
+    }
+    date
+}
+
+/// A text for people; an empty one, or a value that is no text, is none.
+fn cleaned(said: &Loose) -> Option<String> {
+    said.bytes().map(text::clean).filter(|text| !text.is_empty())
+}
+
+fn read_files(item: Item<'_>, name: &str, warnings: &mut Warnings) -> Result<Vec<File>, Malformed> {
+    let list = item.list().ok_or_else(|| wrong_type(item, "files", "a list"))?;
+    // Counted before anything is kept: the shortest entry has two bytes.
+    let count = list.iter().take(FILES_MAX + 1).count();
+    if count == 0 {
+        return Err(Malformed::new("`files` is empty", item.at()));
+    }
+    if count > FILES_MAX {
+        return Err(Malformed::new(format!("more than {FILES_MAX} files"), item.at()));
+    }
+    let mut tree = Tree::default();
+    let mut files = Vec::new();
+    for entry in list {
+        files.push(read_file(entry, name, &mut tree, warnings)?);
+    }
+    if tree.changed > 0 {
+        warnings.push(|| format!("{} file names were changed to be safe", tree.changed));
+    }
+    if tree.numbered > 0 {
+        warnings.push(|| format!("{} file names were taken and got a number", tree.numbered));
+    }
+    Ok(files)
+}
+
+fn read_file(
+    item: Item<'_>,
+    name: &str,
+    tree: &mut Tree,
+    warnings: &mut Warnings,
+) -> Result<File, Malformed> {
+    let dict = item.dict().ok_or_else(|| wrong_type(item, "files", "a list of dictionaries"))?;
+    let file: FileDict = structure(item)?;
+    let attr = file.attr.as_ref().and_then(Loose::bytes).unwrap_or_default();
+    let symlink = attr.contains(&b'l');
+    let len =
+        if symlink && !has(dict, "length") { 0 } else { read_length(dict, file.length.as_ref())? };
+    if attr.contains(&b'p') {
+        let path = vec![name.to_string(), ".pad".to_string(), len.to_string()];
+        return Ok(File { path, offset: 0, len, pad: true });
+    }
+    if symlink {
+        // A link could point anywhere; what it would have led to is in the torrent anyway.
+        warnings.push(|| "a symbolic link is replaced by a plain file".to_string());
+    }
+    let said = read_path(dict, &file)?;
+    let path = tree.place(name, said).map_err(|what| Malformed::new(what, item.at()))?;
+    Ok(File { path, offset: 0, len, pad: false })
+}
+
+/// The components of a file's path as they are said.
+fn read_path<'f>(dict: Dict<'_>, file: &'f FileDict) -> Result<&'f [Vec<u8>], Malformed> {
+    let item = required(dict, "path")?;
+    let said = [&file.path_utf8, &file.path]
+        .into_iter()
+        .find_map(|path| path.as_ref()?.strings())
+        .ok_or_else(|| wrong_type(item, "path", "a list of strings"))?;
+    match said.len() {
+        0 => Err(Malformed::new("`path` is empty", item.at())),
+        1..=PATH_DEPTH_MAX => Ok(said),
+        _ => Err(Malformed::new(format!("a path deeper than {PATH_DEPTH_MAX}"), item.at())),
+    }
+}
+
+/// The files and folders that a torrent makes, to find names that clash.
+#[derive(Default)]
+struct Tree {
+    taken: HashMap<String, Kind>,
+    /// Paths that had to be cleaned.
+    changed: usize,
+    /// Names that were taken.
+    numbered: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Folder,
+}
+
+impl Tree {
+    /// Cleans a path and finds it a place where no other file is: `a` and `a/b`, or twice `a`,
+    /// become `a` and `a.1/b`, or `a` and `a.1`. Returns it with `name` in front.
+    fn place(&mut self, name: &str, said: &[Vec<u8>]) -> Result<Vec<String>, String> {
+        let mut path = vec![name.to_string()];
+        let mut joined = String::new();
+        let mut changed = false;
+        for (depth, component) in said.iter().enumerate() {
+            let kind = if depth + 1 < said.len() { Kind::Folder } else { Kind::File };
+            let clean = text::component(component);
+            changed |= clean.as_bytes() != component;
+            let free = self.free_name(&joined, clean, kind)?;
+            joined.push('/');
+            joined.push_str(&free);
+            if name.len() + joined.len() > PATH_BYTES_MAX {
+                return Err(format!("a path longer than {PATH_BYTES_MAX} bytes"));
+            }
+            self.taken.insert(joined.clone(), kind);
+            path.push(free);
+        }
+        self.changed += usize::from(changed);
+        Ok(path)
+    }
+
+    /// `clean`, or the first numbered form of it that nothing of another kind has inside
+    /// `folder`. Two folders of one name are one folder.
+    fn free_name(&mut self, folder: &str, clean: String, kind: Kind) -> Result<String, String> {
+        let is_free = |name: &str| match self.taken.get(&format!("{folder}/{name}")) {
+            None => true,
+            Some(there) => (*there, kind) == (Kind::Folder, Kind::Folder),
+        };
+        if is_free(&clean) {
+            return Ok(clean);
+        }
+        // Each clash looks at no more names than there were clashes before, and a few more.
+        let numbered = (1..=DUPLICATE_NAMES_MAX)
+            .map(|number| text::numbered(&clean, number))
+            .find(|name| is_free(name));
+        self.numbered += 1;
+        match numbered {
+            Some(name) if self.numbered <= DUPLICATE_NAMES_MAX => Ok(name),
+            Some(_) | None => Err(format!("more than {DUPLICATE_NAMES_MAX} file names clash")),
+        }
+    }
+}
+
+/// The trackers as tiers. `announce-list` goes before `announce` (BEP 12), unless nothing in it
+/// can be used.
+fn read_trackers(root: Dict<'_>, warnings: &mut Warnings) -> Vec<Vec<String>> {
+    let mut trackers = Trackers::default();
+    for tier in root.get("announce-list").and_then(Item::list).into_iter().flatten() {
+        trackers.begin_tier();
+        match tier.list() {
+            Some(urls) => urls.iter().for_each(|url| trackers.add(url, warnings)),
+            // Some programs write a plain list of URLs.
+            None => trackers.add(tier, warnings),
+        }
+    }
+    if trackers.kept == 0
+        && let Some(url) = root.get("announce")
+    {
+        trackers.begin_tier();
+        trackers.add(url, warnings);
+    }
+    if trackers.left_out > 0 {
+        warnings.push(|| format!("{} trackers beyond the first {TRACKERS_MAX}", trackers.left_out));
+    }
+    trackers.tiers.retain(|tier| !tier.is_empty());
+    trackers.tiers
+}
+
+#[derive(Default)]
+struct Trackers {
+    tiers: Vec<Vec<String>>,
+    kept: usize,
+    left_out: usize,
+}
+
+impl Trackers {
+    fn begin_tier(&mut self) {
+        // An empty tier is used again, so that a million of them are one.
+        if self.tiers.last().is_none_or(|tier| !tier.is_empty()) {
+            self.tiers.push(Vec::new());
+        }
+    }
+
+    fn add(&mut self, item: Item<'_>, warnings: &mut Warnings) {
+        let said = item.bytes().unwrap_or_default().trim_ascii();
+        if said.is_empty() {
+            return;
+        }
+        if self.kept == TRACKERS_MAX {
+            self.left_out += 1;
+            return;
+        }
+        match tracker_url(said) {
+            Ok(url) if self.tiers.iter().flatten().any(|known| known == url) => {}
+            Ok(url) => {
+                self.kept += 1;
+                self.tiers.last_mut().expect("begin_tier was called").push(url.to_string());
+            }
+            Err(why) => {
+                warnings.push(|| format!("tracker {:?} ignored: {why}", text::clean_to(said, 60)));
+            }
+        }
+    }
+}
+
+/// A tracker's URL if we could ever announce there: printable ASCII, http, https or udp, a host.
+///
+/// Returns the reason why not as a few words.
+pub fn tracker_url(said: &[u8]) -> Result<&str, &'static str> {
+    if said.len() > URL_BYTES_MAX {
+        return Err("longer than 2048 bytes");
+    }
+    if !said.iter().all(u8::is_ascii_graphic) {
+        return Err("it holds blanks, control characters or letters that are not ASCII");
+    }
+    let url = str::from_utf8(said).map_err(|_| "not ASCII")?;
+    let (scheme, rest) = url.split_once("://").ok_or("not a URL")?;
+    if !["http", "https", "udp"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Err("neither http, https nor udp");
+    }
+    if rest.is_empty() || rest.starts_with(['/', ':', '?', '#']) {
+        return Err("it names no host");
+    }
+    Ok(url)
+}
+
+/// Turns one dictionary that passed the gate into a struct.
+fn structure<'b, T: Deserialize<'b>>(item: Item<'b>) -> Result<T, Malformed> {
+    serde_bencode::from_bytes(item.raw())
+        .map_err(|why| Malformed::new(text::clean_to(why.to_string(), 120), item.at()))
+}
+
+fn has(dict: Dict<'_>, key: &str) -> bool {
+    dict.get(key).is_some()
+}
+
+fn required<'b>(dict: Dict<'b>, key: &str) -> Result<Item<'b>, Malformed> {
+    dict.get(key).ok_or_else(|| Malformed::new(format!("`{key}` is missing"), dict.item().at()))
+}
+
+fn wrong_type(item: Item<'_>, key: &str, wanted: &str) -> Malformed {
+    Malformed::new(format!("`{key}` is not {wanted}"), item.at())
+}
+
+/// The first `WARNINGS_MAX` warnings, and a count of the rest.
+#[derive(Default)]
+struct Warnings {
+    lines: Vec<String>,
+    left_out: usize,
+}
+
+impl Warnings {
+    fn push(&mut self, line: impl FnOnce() -> String) {
+        if self.lines.len() < WARNINGS_MAX {
+            self.lines.push(line());
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn note_oddities(&mut self, oddities: Oddities) {
+        let table = [
+            (oddities.loose_number, "a number with a leading zero"),
+            (oddities.unsorted_key, "keys out of order"),
+            (oddities.trailing, "bytes after the end"),
+        ];
+        for (place, what) in table {
+            if let Some(at) = place {
+                self.push(|| format!("{what}, at byte {at}"));
+            }
+        }
+    }
+
+    fn into_lines(mut self) -> Vec<String> {
+        if self.left_out > 0 {
+            self.lines.push(format!("and {} more warnings", self.left_out));
+        }
+        self.lines
+    }
+}
+
+const _: () = assert!(URL_BYTES_MAX == 2048, "tracker_url says so");

@@ -3,8 +3,10 @@
 pub mod announce;
 pub mod bencode;
 pub mod digest;
+pub mod draft;
 pub mod http;
 pub mod layout;
+mod loose;
 pub mod magnet;
 pub mod malformed;
 pub mod metainfo;
