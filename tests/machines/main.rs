@@ -1,7 +1,9 @@
-//! (header to be written)
+//! Every machine alone: inputs on the left, exact outputs on the right, time as a number.
 
 mod announcer;
+mod blame;
 mod candidates;
+mod checker;
 mod choker;
 mod host;
 mod link;
