@@ -1,0 +1,3 @@
+"""placeholder"""
+def check_all(binary, scratch):
+    return 0, 0
