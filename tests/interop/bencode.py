@@ -56,7 +56,14 @@ def info_hash(torrent):
     return hashlib.sha1(torrent[start:end]).hexdigest()
 
 
-def info_hash_when_encoded_again(torrent):
-    """The hash that a program gets which sorts and writes `info` again: wrong when it was unsorted."""
+def info_hashes_when_encoded_again(torrent):
+    """The hashes that programs get which write `info` again: all keys sorted, or the empty key lost."""
     start, _ = span_of_info(torrent)
-    return hashlib.sha1(write(read(torrent, start)[0])).hexdigest()
+    info = read(torrent, start)[0]
+    return {hashlib.sha1(write(each)).hexdigest() for each in (info, without_empty_keys(info))}
+
+
+def without_empty_keys(value):
+    if isinstance(value, dict):
+        return {key: without_empty_keys(item) for key, item in value.items() if key}
+    return value

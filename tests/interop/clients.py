@@ -101,14 +101,19 @@ class Swarmlet(Client):
         return None if status == 0 else f"swarmlet left with status {status}"
 
     def create(self, folder, payload, target, tracker):
+        self.create_torrent(folder, payload, target, tracker)
+
+    @classmethod
+    def create_torrent(cls, folder, payload, target, tracker):
         length = ["--piece-length", payload.piece_length]
-        arguments = [self.program, "create", folder / payload.name, "--tracker", tracker, *length]
+        arguments = [cls.program, "create", folder / payload.name, "--tracker", tracker, *length]
         status, out, err = run([*arguments, "-o", target], folder)
         if status:
             raise RowFailed(f"swarmlet create: status {status}: {(err or out).strip()}")
 
-    def _start(self, command, torrent, folder, peers):
-        arguments = [self.program, command, torrent, "--dir", folder, "--listen", self.endpoint]
+    def _start(self, command, torrent, folder, peers, more=()):
+        where = ["--dir", folder, "--listen", self.endpoint]
+        arguments = [self.program, command, torrent, *where, *more]
         for peer in peers:
             arguments += ["--peer", peer]
         self.child = Child(f"swarmlet-{command}", arguments, self.folder)
@@ -184,11 +189,19 @@ class LibTorrent(Client):
         if payload.piece_length % (1 << 14):
             payload.write_torrent(folder, target, tracker)
         else:
-            self.create_version(folder, payload, target, tracker, "v1")
+            self.create_torrent(folder, payload, target, tracker)
 
     @classmethod
-    def create_version(cls, folder, payload, target, tracker, version):
-        """`version`: `v1`, or `hybrid` for a torrent that is of version 2 as well, padded."""
+    def create_torrent(cls, folder, payload, target, tracker):
+        cls._create(folder, payload, target, tracker, "v1")
+
+    @classmethod
+    def create_hybrid(cls, folder, payload, target, tracker):
+        """A torrent of versions 1 and 2 together, in which padding lies between the files."""
+        cls._create(folder, payload, target, tracker, "hybrid")
+
+    @classmethod
+    def _create(cls, folder, payload, target, tracker, version):
         script = [cls.python(), HERE / "libtorrent_peer.py", "create"]
         what = [folder, payload.name, target, tracker, payload.piece_length, version]
         status, _, err = run([*script, *what], folder)

@@ -74,7 +74,7 @@ def run_peer(mode, torrent, folder, ip, port, peers):
 def create(folder, name, target, tracker, piece_length, version):
     storage = libtorrent.file_storage()
     libtorrent.add_files(storage, os.path.join(folder, name))
-    only_v1 = 64
+    only_v1 = libtorrent.create_torrent.v1_only
     torrent = libtorrent.create_torrent(
         storage, piece_size=int(piece_length), flags=only_v1 if version == "v1" else 0
     )

@@ -1,16 +1,18 @@
-"""What is shared in the rows: three sets of files, the same bytes in each run.
+"""What is shared in the rows: sets of files, the same bytes in each run.
 
     single   one file of 8 MiB and a little, pieces of 64 KiB, the last one short
     many     40 files in folders: names in four scripts, an empty file in the middle, sizes from one
              byte to several pieces, files that begin and end inside pieces
     odd      pieces of 40,000 bytes, so that each ends in a short block; three files, one empty
+    padded   the files of `many` in a torrent of versions 1 and 2 together, where padding that is on
+             nobody's disk makes each file begin a piece (BEP 47, BEP 52)
 
 `write_torrent` is the maker that belongs to nobody, for rows whose sharer cannot make one itself.
 """
 
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bencode
 
@@ -25,6 +27,7 @@ class Payload:
     name: str
     piece_length: int
     files: dict
+    is_padded: bool = False
 
     @property
     def total_bytes(self):
@@ -100,4 +103,5 @@ def _many():
 SINGLE = Payload("single", "ein Stück Daten.bin", 1 << 16, {"": 8 * (1 << 20) + 12_345})
 MANY = Payload("many", "many files ñ", 1 << 15, _many())
 ODD = Payload("odd", "odd", 40_000, {"a": 1_234_567, "b empty": 0, "c": 2_345_678})
-ALL = [SINGLE, MANY, ODD]
+PADDED = replace(MANY, key="padded", is_padded=True)
+PLAIN = [SINGLE, MANY, ODD]

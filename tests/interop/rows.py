@@ -4,7 +4,7 @@ Each row has addresses of its own in 127.0.0.0/8 and a folder of its own, so row
 
     127.1.ROW.1 sharer      127.1.ROW.2 getter      127.1.ROW.3 tracker
 
-    1. The sharer's tool makes the torrent, with the tracker in it.
+    1. The sharer's tool makes the torrent, with the tracker in it (a padded one: libtorrent's).
     2. The tracker starts.
     3. The sharer starts, and the tracker hears of it.
     4. The getter starts, learns of the sharer from the tracker, and gets everything.
@@ -22,6 +22,7 @@ import time
 from dataclasses import dataclass, field
 
 import bencode
+from clients import LibTorrent
 from process import RowFailed, cleaned, wait_until
 
 ROW_SECONDS = 75
@@ -97,7 +98,8 @@ class Scene:
         row, source, target = self.row, self.folder / "source", self.folder / "target"
         torrent = self.folder / "it.torrent"
         row.payload.write(source)
-        self.sharer.create(source, row.payload, torrent, self.tracker.url)
+        create = LibTorrent.create_hybrid if row.payload.is_padded else self.sharer.create
+        create(source, row.payload, torrent, self.tracker.url)
         info_hash = bencode.info_hash(torrent.read_bytes())
         self.tracker.allow(info_hash)
         self.tracker.start(deadline)
