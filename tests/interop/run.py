@@ -106,6 +106,8 @@ def main():
     finally:
         stop_all()
         shutil.rmtree(scratch, ignore_errors=True)
+    if stopping.is_set():
+        print("stopped before the end")
     print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed or not passed or stopping.is_set() else 0
 
