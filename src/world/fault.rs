@@ -8,7 +8,7 @@
 //!  ENOENT, end of file            Missing     it was never here, or somebody took it away
 //!  ENOSPC, EDQUOT, EFBIG          Full        make room, and it goes on
 //!  EACCES, EPERM, EROFS           Denied      a person must allow it
-//!  ENOTDIR, EISDIR, ELOOP, ENXIO  WrongKind   a person must look at what stands there
+//!  ENOTDIR, EISDIR, ELOOP, …      WrongKind   a person must look at what stands there
 //!  EMFILE, ENFILE                 Busy        try again later
 //!  everything else                Failed
 //! ```
@@ -41,8 +41,9 @@ fn fault_of_errno(errno: Errno) -> DiskFault {
         Errno::NOENT => DiskFault::Missing,
         Errno::NOSPC | Errno::DQUOT | Errno::FBIG => DiskFault::Full,
         Errno::ACCESS | Errno::PERM | Errno::ROFS => DiskFault::Denied,
-        // ENXIO is how a socket answers to being opened like a file.
-        Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::NXIO => DiskFault::WrongKind,
+        Errno::NOTDIR | Errno::ISDIR | Errno::LOOP => DiskFault::WrongKind,
+        // A file where a directory is to be made; a socket that is opened like a file.
+        Errno::EXIST | Errno::NXIO => DiskFault::WrongKind,
         Errno::MFILE | Errno::NFILE => DiskFault::Busy,
         _ => DiskFault::Failed,
     }

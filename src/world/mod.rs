@@ -23,6 +23,7 @@ pub mod fault;
 pub mod folder;
 pub mod gather;
 pub mod handles;
+pub mod hashing;
 pub mod resolver;
 pub mod resume;
 pub mod store;

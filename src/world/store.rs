@@ -298,7 +298,10 @@ impl Place {
         for (number, file) in layout.files().iter().enumerate().filter(|(_, file)| !file.pad) {
             let path = path_of(layout, number)?;
             walk.make_dirs(path)?;
-            if file.len == 0 && self.folder.open(path, Access::Write)?.made {
+            // Looked at before it is opened: on a read-only share that has it all, nothing may ask
+            // to write.
+            if file.len == 0 && walk.stamp(path)?.is_none() {
+                self.folder.open(path, Access::Write)?;
                 made.push(number);
             }
         }

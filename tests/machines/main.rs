@@ -5,6 +5,7 @@ mod blame;
 mod candidates;
 mod checker;
 mod choker;
+mod hashing;
 mod host;
 mod link;
 mod picker;

@@ -331,6 +331,7 @@ fn a_directory_for_a_file_and_a_file_for_a_directory_are_refused() {
         assert_eq!(put(&mut store, &layout, 0, 0, b"12345678"), Err(wrong), "{made}");
         assert_eq!(get(&mut store, &layout, 0, 0, 8), Err(wrong), "{made}");
         if !is_dir {
+            assert_eq!(store.prepare(T, &layout), Err(wrong), "{made}");
             assert_eq!(fs::read(scratch.at(made)).unwrap(), b"kept");
         }
     }
@@ -373,6 +374,37 @@ fn a_name_that_the_layout_should_have_cleaned_stops_the_program() {
     let (scratch, _) = scratch("unclean");
     let folder = Folder::new(scratch.0.clone());
     let _ = folder.open(&path("t/../../x"), Access::Write);
+}
+
+#[test]
+fn a_read_only_share_is_prepared_surveyed_and_read() {
+    let layout = layout(8, &[("b/a", 8), ("b/e", 0)]);
+    let (scratch, mut store) = scratch("readonly");
+    // Root may write everywhere but on a read-only file system, which it alone can make.
+    let Some(tmpfs) = Tmpfs::mount(&scratch) else { return };
+    fs::create_dir_all(scratch.at("t/b")).unwrap();
+    fs::write(scratch.at("t/b/a"), b"12345678").unwrap();
+    fs::write(scratch.at("t/b/e"), b"").unwrap();
+    assert!(tmpfs.is_mounted_as("remount,ro"));
+    assert_eq!(store.prepare(T, &layout), Ok(()));
+    assert!(store.survey(T, &layout).unwrap().iter().all(Option::is_some));
+    assert_eq!(get(&mut store, &layout, 0, 0, 8), Ok(b"12345678".to_vec()));
+    assert_eq!(put(&mut store, &layout, 0, 0, b"12345678"), Err(DiskFault::Denied));
+}
+
+#[test]
+fn a_full_disk_is_full_and_takes_writes_again_when_there_is_room() {
+    let layout = layout(4 << 20, &[("a", 4 << 20)]);
+    let (scratch, mut store) = scratch("full");
+    let Some(_tmpfs) = Tmpfs::mount(&scratch) else { return };
+    store.prepare(T, &layout).unwrap();
+    fs::write(scratch.at("other"), vec![0; 700_000]).unwrap();
+    let bytes = vec![7; 256 << 10];
+    assert_eq!(put(&mut store, &layout, 0, 0, &bytes), Ok(()));
+    assert_eq!(put(&mut store, &layout, 0, 256 << 10, &bytes), Err(DiskFault::Full));
+    fs::remove_file(scratch.at("other")).unwrap();
+    assert_eq!(put(&mut store, &layout, 0, 256 << 10, &bytes), Ok(()));
+    assert_eq!(get(&mut store, &layout, 0, 0, 512 << 10), Ok(vec![7; 512 << 10]));
 }
 
 // ── Surveys ─────────────────────────────────────────────────────────────────────────────────
@@ -500,6 +532,7 @@ fn error_numbers_become_faults() {
         (Errno::NOTDIR, DiskFault::WrongKind),
         (Errno::ISDIR, DiskFault::WrongKind),
         (Errno::LOOP, DiskFault::WrongKind),
+        (Errno::EXIST, DiskFault::WrongKind),
         (Errno::MFILE, DiskFault::Busy),
         (Errno::NFILE, DiskFault::Busy),
         (Errno::IO, DiskFault::Failed),
@@ -569,6 +602,36 @@ fn below_a_limit() {
 }
 
 // ── Tools ───────────────────────────────────────────────────────────────────────────────────
+
+/// A file system of one MiB, taken away at the end of a test, however that ends.
+struct Tmpfs(std::path::PathBuf);
+
+impl Tmpfs {
+    /// `None`, and a line that says so, where we may not mount.
+    fn mount(scratch: &Scratch) -> Option<Tmpfs> {
+        let tmpfs = Tmpfs(scratch.at(""));
+        let is_mounted = tmpfs.is_mounted_as("size=1m");
+        if !is_mounted {
+            eprintln!("skipped: a tmpfs cannot be mounted here");
+        }
+        is_mounted.then_some(tmpfs)
+    }
+
+    fn is_mounted_as(&self, options: &str) -> bool {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&self.0);
+        mount.stderr(std::process::Stdio::null());
+        mount.status().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        // Lazily, since the store may still have files open.
+        let mut unmount = std::process::Command::new("umount");
+        let _ = unmount.arg("-l").arg(&self.0).stderr(std::process::Stdio::null()).status();
+    }
+}
 
 /// An empty directory, and a store whose torrent `T` lives in it.
 fn scratch(name: &str) -> (Scratch, Store) {
