@@ -176,6 +176,24 @@ pub const ANNOUNCE_INTERVAL_MIN: Span = Span::from_secs(300);
 pub const ANNOUNCE_INTERVAL_MAX: Span = Span::from_secs(86_400);
 pub const ANNOUNCE_INTERVAL_DEFAULT: Span = Span::from_secs(1_800);
 
+/// Who needs peers may ask again before the interval is over, when the tracker's `min interval`
+/// has passed. Without one, after the first of these; never sooner than the second.
+pub const ANNOUNCE_AGAIN_DEFAULT: Span = Span::from_secs(300);
+pub const ANNOUNCE_AGAIN_MIN: Span = Span::from_secs(60);
+
+/// Peers that are so few that we ask the trackers for more.
+pub const PEERS_FEW: usize = 5;
+
+/// The n-th failure in a row of a tracker is followed by a wait of this much …
+pub const ANNOUNCE_RETRY_BASE: Span = Span::from_millis(5_000);
+/// … and n² times this …
+pub const ANNOUNCE_RETRY_STEP: Span = Span::from_millis(12_500);
+/// … but at most this. libtorrent: the same three numbers.
+pub const ANNOUNCE_RETRY_MAX: Span = Span::from_secs(3_600);
+
+/// Longest `tracker id` that we give back.
+pub const TRACKER_ID_BYTES_MAX: usize = 256;
+
 /// How long one announce may take in all; the farewell (`stopped`) gets less, because the person
 /// is waiting to leave.
 pub const ANNOUNCE_TIMEOUT: Span = Span::from_secs(30);

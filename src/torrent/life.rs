@@ -1,11 +1,12 @@
 //! A torrent's life: survey, check, completion, trouble with the disk, farewell.
 
-use super::announcer::{Order, Totals};
+use super::announcer::Order;
 use super::candidates::Source as Whence;
 use super::checker::{Checked, Checker, Job};
 use super::{Pause, State, Torrent};
 use crate::base::limits::{
-    DISK_RETRY_MAX, DISK_RETRY_MIN, FAREWELL_TIMEOUT, SAVE_EVERY, STOP_PATIENCE, SYNC_PATIENCE,
+    DISK_RETRY_MAX, DISK_RETRY_MIN, FAREWELL_TIMEOUT, PEERS_FEW, SAVE_EVERY, STOP_PATIENCE,
+    SYNC_PATIENCE,
 };
 use crate::base::{Bits, PieceIndex, Span, Time};
 use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob};
@@ -281,30 +282,25 @@ impl Torrent {
 
     // ── Trackers ────────────────────────────────────────────────────────────────────────────
 
-    pub(super) fn totals(&self) -> Totals {
-        Totals {
-            uploaded: self.tally.uploaded,
-            downloaded: self.tally.downloaded,
-            left: self.layout().total_bytes() - self.tally.have_bytes,
-        }
-    }
-
     fn announce_if_due(&mut self, now: Time, out: &mut Vec<Output>) {
-        let totals = self.totals();
-        while let Some(order) = self.announcer.due(now, totals) {
+        while let Some(order) = self.announcer.due(now, self.is_hungry()) {
             self.announce(order, out);
         }
     }
 
+    /// Whether it is worth asking a tracker before its time.
+    fn is_hungry(&self) -> bool {
+        !self.have.is_all() && self.peers.len() < PEERS_FEW
+    }
+
     fn announce(&mut self, order: Order, out: &mut Vec<Output>) {
-        let totals = self.totals();
         let announce = Announce {
             info_hash: self.metainfo.info_hash,
             peer_id: self.identity.peer_id,
             port: self.identity.port,
-            uploaded: totals.uploaded,
-            downloaded: totals.downloaded,
-            left: totals.left,
+            uploaded: self.tally.uploaded,
+            downloaded: self.tally.downloaded,
+            left: self.layout().total_bytes() - self.tally.have_bytes,
             event: order.event,
             numwant: Some(order.numwant),
             key: Some(self.identity.key),
@@ -367,7 +363,7 @@ impl Torrent {
         if clean {
             self.save(true, out);
         }
-        self.announcer.stop(now);
+        self.announcer.stop();
         self.mind_stopping(now, out);
     }
 
@@ -413,7 +409,8 @@ impl Torrent {
         match self.state {
             State::Surveying | State::Stopped => None,
             State::Stopping { until } => {
-                let announce = named(self.announcer.deadline(), "farewell to a tracker");
+                let announce =
+                    named(self.announcer.deadline(self.is_hungry()), "farewell to a tracker");
                 announce.into_iter().chain([(until, "end of the farewell")]).min()
             }
             // With writes still under way, the report of the last one is what we wait for.
@@ -421,7 +418,8 @@ impl Torrent {
                 named((self.writes_under_way == 0).then_some(retry), "look at the disk again")
             }
             State::Active => {
-                let announce = self.announcer.deadline().filter(|_| self.checker.is_none());
+                let announce =
+                    self.announcer.deadline(self.is_hungry()).filter(|_| self.checker.is_none());
                 let save = self.save.due.filter(|_| !self.save.under_way);
                 let pause = self.pause.as_ref().filter(|_| self.writes_under_way == 0);
                 let choke = self.choker.deadline();
