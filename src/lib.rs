@@ -1,4 +1,52 @@
-//! (map comes here)
+//! swarmlet: a BitTorrent tracker and peer in one small program. This file is the map.
+//!
+//! # Five sentences
+//!
+//! 1. Everything that decides is pure; everything that touches the operating system lives in
+//!    `world/` (and in `command/`, where a person types).
+//! 2. Calls go down, values come up, nothing goes sideways: a parent owns its parts, calls them
+//!    with `&mut`, and gets a value back.
+//! 3. Messages cross the border, not bytes and not sockets: `wire::Link` turns the one into the
+//!    other, and the core speaks protocol words.
+//! 4. Payload streams through and is never kept: one buffer receives for everyone, one sends.
+//! 5. Every queue, table and turn has a limit, and all limits stand in `base/limits.rs`.
+//!
+//! And there are two worlds: `world/` drives the engine with sockets, files and a clock; `lab/`
+//! drives the very same engine with a virtual clock, a simulated network and disks in memory.
+//!
+//! # Floors
+//!
+//! ```text
+//!  7  command    what a person types                           files, stdout, exit codes
+//!  6  world      reactor, sockets, files, clock, signals       mio · std · rustix
+//!  6  lab        the second world: virtual clock, simulated network and disks       pure
+//! ═══════════════ the border: Input down, Output up ═══════════════
+//!  5  engine     the whole node as one value                  ┐
+//!  4  torrent    one torrent: decisions                       │
+//!  3  peer  tracker  border                                   │ pure: input + now → outputs
+//!       one conversation · one store of swarms · the words    │
+//!  2  wire       peer protocol: bytes ⇄ frames                │
+//!  1  format     bencode, metainfo, layout, http, announce    │
+//!  0  base       ids, time, bits, slots, limits, random       ┘
+//! ```
+//! A module names only lower floors, or siblings in its own room. `tests/house.rs` reads every
+//! `use` line and fails on the first that climbs.
+//!
+//! # Tour
+//!
+//! First walk, the tracker, from bytes to answer: `format/http.rs` → `format/announce.rs` →
+//! `tracker/swarm.rs` → `tracker/service.rs` → `world/http_io.rs`.
+//!
+//! Second walk, a block's journey: `format/layout.rs` what a torrent looks like as numbers ·
+//! `wire/message.rs` the words · `wire/link.rs` bytes into words · `peer/session.rs` what words
+//! mean · `peer/pipeline.rs` what we asked for · `torrent/pieces.rs` a piece fills and is judged ·
+//! `torrent/picker.rs` what to ask next · `torrent/choker.rs` whom to serve · `torrent/fetch.rs`
+//! where these meet · `border/input.rs` and `border/output.rs` what crosses the border ·
+//! `engine/mod.rs` the node as one value · `world/peer_io.rs` words meet sockets ·
+//! `world/reactor.rs` the heartbeat.
+//!
+//! Third walk, proof: `lab/net.rs` → `lab/mod.rs` → `lab/judge.rs` → `tests/stories/download.rs`:
+//! hours of a swarm in a second, with lost links and full disks.
 
 #![forbid(unsafe_code)]
 

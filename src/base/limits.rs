@@ -209,6 +209,9 @@ pub const REDIRECTS_MAX: u32 = 5;
 pub const CHUNK_LINE_BYTES_MAX: usize = 1024;
 pub const REPLY_PEERS_MAX: usize = 200;
 
+/// Longest `tracker id` that we keep and send back: it becomes a part of each request.
+pub const TRACKER_ID_BYTES_MAX: usize = 256;
+
 /// Longest `failure reason` that we repeat to a person, in characters.
 pub const REASON_CHARS_MAX: usize = 200;
 
@@ -221,6 +224,9 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Most headers of one request; browsers send some twenty.
 pub const REQUEST_HEADERS_MAX: usize = 100;
+
+/// Torrents in one scrape; BEP 15 allows 74 in a datagram, and more than this fit no URL.
+pub const SCRAPE_HASHES_MAX: usize = 100;
 
 // ── The world (world) ───────────────────────────────────────────────────────────────────────
 

@@ -35,7 +35,7 @@ use crate::base::limits::{
     REQUEST_BODY_BYTES_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX, REQUEST_LINE_BYTES_MAX,
 };
 
-pub use response::{Malformed, Progress, Response};
+pub use response::{Progress, Response};
 
 /// One request, borrowed from the bytes it came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -19,6 +19,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::Malformed;
 use crate::base::limits::URL_BYTES_MAX;
 
 /// Where a tracker is asked.
@@ -41,13 +42,6 @@ pub enum Scheme {
     Udp,
 }
 
-/// Why a URL is no tracker for us, and the byte where it shows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Malformed {
-    pub what: &'static str,
-    pub at: usize,
-}
-
 impl TrackerUrl {
     /// Reads the URL of a tracker that shall be asked.
     ///
@@ -60,7 +54,7 @@ impl TrackerUrl {
         for (key, _) in pairs(url.query()) {
             let key = decode(key.as_bytes()).unwrap_or_default();
             if key == b"info_hash" || key == b"event" {
-                return Err(malformed("the URL already says what an announce says", 0));
+                return Err(Malformed::new("the URL already says what an announce says", 0));
             }
         }
         Ok(url)
@@ -72,17 +66,17 @@ impl TrackerUrl {
     /// is none, a name and password, more than `URL_BYTES_MAX` bytes.
     pub fn parse_any(text: &str) -> Result<TrackerUrl, Malformed> {
         if text.len() > URL_BYTES_MAX {
-            return Err(malformed("the URL is too long", URL_BYTES_MAX));
+            return Err(Malformed::new("the URL is too long", URL_BYTES_MAX));
         }
         if let Some(at) = text.bytes().position(|byte| !byte.is_ascii_graphic()) {
-            return Err(malformed("a blank, control or non-ASCII character in a URL", at));
+            return Err(Malformed::new("a blank, control or non-ASCII character in a URL", at));
         }
         let (scheme, after) = parse_scheme(text)?;
         let rest = &text[after..];
         let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(authority_len);
         let (host, port) =
-            parse_authority(authority, scheme).map_err(|what| malformed(what, after))?;
+            parse_authority(authority, scheme).map_err(|what| Malformed::new(what, after))?;
         Ok(TrackerUrl { scheme, host, port, path_and_query: rooted(tail) })
     }
 
@@ -122,15 +116,15 @@ impl TrackerUrl {
     pub fn may_be_asked_at(&self, addr: IpAddr, sent_by: Option<IpAddr>) -> Result<(), Malformed> {
         let addr = addr.to_canonical();
         if addr.is_unspecified() || addr.is_multicast() || is_broadcast(addr) {
-            return Err(malformed("no host has such an address", 0));
+            return Err(Malformed::new("no host has such an address", 0));
         }
         if sent_by.is_some_and(|from| !is_private(from)) && is_private(addr) {
-            return Err(malformed("a redirect from a public to a private address", 0));
+            return Err(Malformed::new("a redirect from a public to a private address", 0));
         }
         let path = self.path();
         let is_tracker = path.starts_with("/announce") || path.starts_with("/scrape");
         if is_own(addr) && !is_tracker {
-            return Err(malformed("a local address whose path is not /announce", 0));
+            return Err(Malformed::new("a local address whose path is not /announce", 0));
         }
         Ok(())
     }
@@ -160,8 +154,8 @@ impl TrackerUrl {
     fn check_scheme(&self) -> Result<(), Malformed> {
         match self.scheme {
             Scheme::Http => Ok(()),
-            Scheme::Https => Err(malformed("https is not spoken here, only plain http", 0)),
-            Scheme::Udp => Err(malformed("udp trackers are not asked yet", 0)),
+            Scheme::Https => Err(Malformed::new("https is not spoken here, only plain http", 0)),
+            Scheme::Udp => Err(Malformed::new("udp trackers are not asked yet", 0)),
         }
     }
 }
@@ -190,12 +184,6 @@ impl fmt::Display for Scheme {
 impl fmt::Display for TrackerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme, self.host_header(), self.path_and_query)
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (byte {})", self.what, self.at)
     }
 }
 
@@ -259,13 +247,13 @@ pub fn encode(bytes: &[u8], out: &mut String) {
 /// The scheme and how many bytes it takes with its `://`.
 fn parse_scheme(text: &str) -> Result<(Scheme, usize), Malformed> {
     let Some((name, _)) = text.split_once("://") else {
-        return Err(malformed("not a URL of http://, https:// or udp://", 0));
+        return Err(Malformed::new("not a URL of http://, https:// or udp://", 0));
     };
     let scheme = match name.to_ascii_lowercase().as_str() {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
         "udp" => Scheme::Udp,
-        _ => return Err(malformed("not a URL of http://, https:// or udp://", 0)),
+        _ => return Err(Malformed::new("not a URL of http://, https:// or udp://", 0)),
     };
     Ok((scheme, name.len() + "://".len()))
 }
@@ -346,10 +334,6 @@ fn is_private(addr: IpAddr) -> bool {
 
 fn is_broadcast(addr: IpAddr) -> bool {
     matches!(addr, IpAddr::V4(addr) if addr.is_broadcast())
-}
-
-fn malformed(what: &'static str, at: usize) -> Malformed {
-    Malformed { what, at }
 }
 
 fn hex_pair(high: u8, low: u8) -> Option<u8> {

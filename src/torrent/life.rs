@@ -220,7 +220,7 @@ impl Torrent {
         self.state = State::Lost { fault, retry: now + wait, wait };
         self.pause = None;
         self.checker = None;
-        self.close_all("disk trouble", out);
+        self.close_all(now, "disk trouble", out);
         for piece in self.metainfo.layout.pieces() {
             self.picker.withdraw(piece);
             self.pieces.close(piece);
@@ -359,7 +359,7 @@ impl Torrent {
         }
         let clean = self.state == State::Active && self.checker.is_none();
         self.state = State::Stopping { until: now + patience };
-        self.close_all("stopping", out);
+        self.close_all(now, "stopping", out);
         if clean {
             self.save(true, out);
         }

@@ -400,6 +400,7 @@ impl Torrent {
         self.have.check();
         self.picker.check(self.peers.values().map(|session| &session.have));
         self.pieces.check(layout);
+        self.candidates.check();
         for piece in layout.pieces() {
             let roles =
                 [self.have.has(piece), self.picker.is_wanted(piece), self.pieces.is_open(piece)];

@@ -67,11 +67,11 @@ impl Torrent {
     }
 
     /// Parts with everyone.
-    pub(super) fn close_all(&mut self, why: &'static str, out: &mut Vec<Output>) {
+    pub(super) fn close_all(&mut self, now: Time, why: &'static str, out: &mut Vec<Output>) {
         for (conn, session) in std::mem::take(&mut self.peers) {
             self.picker.on_leave(&session.have);
             if session.dialled {
-                self.candidates.on_closed(self.tally.began, session.addr, true);
+                self.candidates.on_closed(now, session.addr, true);
             }
             out.push(Output::Close { conn, why });
         }

@@ -26,12 +26,11 @@
 //! # Spec
 //! RFC 9112, sections 6 (message body) and 7.1 (chunked).
 
-use std::fmt;
-
 use super::{find_head_end, has_word, lines, parse_decimal, parse_header};
 use crate::base::limits::{
     ANNOUNCE_REPLY_BYTES_MAX, CHUNK_LINE_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, URL_BYTES_MAX,
 };
+use crate::format::Malformed;
 
 /// An answer that is arriving, or has arrived.
 #[derive(Clone, Debug)]
@@ -54,13 +53,6 @@ pub enum Progress {
     More,
     /// Status, location and body are whole. What follows on the stream is nobody's.
     Done,
-}
-
-/// Why an answer cannot be understood, and how many bytes had come by then.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Malformed {
-    pub what: &'static str,
-    pub at: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,6 +97,8 @@ impl Response {
     }
 
     /// Takes the bytes that came. Cuts make no difference.
+    ///
+    /// Malformed: it is no answer that we take; `at` is how many bytes had come by then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Malformed> {
         let mut input = bytes;
         while !input.is_empty() && self.state != State::Done {
@@ -118,7 +112,7 @@ impl Response {
                 State::Done => Ok(()),
             };
             self.at += before - input.len();
-            step.map_err(|what| Malformed { what, at: self.at })?;
+            step.map_err(|what| Malformed::new(what, self.at))?;
         }
         Ok(if self.state == State::Done { Progress::Done } else { Progress::More })
     }
@@ -165,7 +159,7 @@ impl Response {
     }
 
     fn malformed(&self, what: &'static str) -> Malformed {
-        Malformed { what, at: self.at }
+        Malformed::new(what, self.at)
     }
 
     /// Gathers the head. It may be cut anywhere, so its bytes are kept until it is whole.
@@ -295,12 +289,6 @@ impl Response {
 impl Default for Response {
     fn default() -> Response {
         Response::new()
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (after {} bytes)", self.what, self.at)
     }
 }
 

@@ -1,0 +1,54 @@
+# Everything a person does with swarmlet's source. `make help` lists it.
+
+CARGO    ?= cargo
+SWARMLET := target/release/swarmlet
+ADDR     ?= 127.0.0.1:8000
+RUNS     ?= 200
+SEED     ?= 1
+
+.PHONY: help build demo test interop run-tracker run-peer sim tour lint size clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+build:           ## the program: target/release/swarmlet
+	$(CARGO) build --release --locked
+
+demo: build      ## a tracker, a sharer and two getters, here and now; shows what happens
+	tests/demo.sh $(SWARMLET)
+
+test: lint       ## everything that proves it works; no network beyond this machine
+	$(CARGO) test --locked
+	$(CARGO) build --release --locked
+	$(CARGO) check --locked --no-default-features --all-targets
+
+lint:            ## formatting, clippy and documentation, without a warning
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+
+interop: build   ## real other clients and trackers against ours, both ways (installs them)
+	tests/interop/install.sh
+	SWARMLET=$(SWARMLET) python3 tests/interop/run.py
+
+run-tracker: build ## a tracker at ADDR (127.0.0.1:8000)
+	$(SWARMLET) tracker --http $(ADDR)
+
+run-peer: build  ## a peer that shares and completes the torrents in DIR (./demo/peer)
+	mkdir -p $(or $(DIR),demo/peer)
+	$(SWARMLET) peer --dir $(or $(DIR),demo/peer) $(TORRENTS)
+
+sim:             ## long hunt in the lab: RUNS=… seeds from SEED=… on
+	SWARMLET_RUNS=$(RUNS) SWARMLET_SEED=$(SEED) $(CARGO) test --locked --release --test stories
+
+tour:            ## the reader's tour: which file to read next, and how long it is
+	@grep -oE '`[a-z_]+/[a-z_]+\.rs`' src/lib.rs | tr -d '`' | while read -r f; do \
+	  [ -f src/$$f ] && printf '%5d  src/%s\n' $$(wc -l < src/$$f) $$f; done; true
+
+size: build      ## bytes of the program, and how many crates it is made of
+	@wc -c < $(SWARMLET)
+	@$(CARGO) tree --locked --edges normal --prefix none | sort -u | grep -vc 'swarmlet'
+
+clean:           ## removes what was built
+	$(CARGO) clean
+	rm -rf demo
