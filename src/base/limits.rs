@@ -191,9 +191,6 @@ pub const ANNOUNCE_RETRY_STEP: Span = Span::from_millis(12_500);
 /// … but at most this. libtorrent: the same three numbers.
 pub const ANNOUNCE_RETRY_MAX: Span = Span::from_secs(3_600);
 
-/// Longest `tracker id` that we give back.
-pub const TRACKER_ID_BYTES_MAX: usize = 256;
-
 /// How long one announce may take in all; the farewell (`stopped`) gets less, because the person
 /// is waiting to leave.
 pub const ANNOUNCE_TIMEOUT: Span = Span::from_secs(30);
