@@ -17,9 +17,9 @@
 //! `Metainfo::parse` reads; `format::draft` makes new .torrent files and changes existing ones.
 //!
 //! # Limits
-//! `TORRENT_FILE_BYTES_MAX`, `FILES_MAX`, `PATH_DEPTH_MAX`, `PATH_BYTES_MAX`,
-//! `DUPLICATE_NAMES_MAX`, `TRACKERS_MAX`, `URL_BYTES_MAX`, `WARNINGS_MAX`. A key that is not UTF-8
-//! among those that we look at is refused (by `serde_bencode`); no known program writes one.
+//! `TORRENT_FILE_BYTES_MAX`, `FILES_MAX`, `PATH_DEPTH_MAX`, and those of `tree`, `tiers` and
+//! `warnings`. A key that is not UTF-8, in a dictionary that goes through serde, is refused by
+//! `serde_bencode`; no known program writes one.
 //!
 //! # Why
 //! serde turns one dictionary at a time into a struct; what is big or must keep its place (the
@@ -31,19 +31,17 @@
 //! BEP 3, "metainfo files"; BEP 12, tiers; BEP 27, `private`; BEP 47, `attr`; BEP 52, "upgrade
 //! path" (of a hybrid torrent we read the version 1 half).
 
-use std::collections::HashMap;
-
 use serde::Deserialize;
 
-use super::bencode::{self, Dict, Item, Oddities, Strictness};
+use super::bencode::{self, Dict, Item, Strictness};
 use super::layout::{File, Layout};
 use super::loose::Loose;
+use super::tiers::read_tiers;
+use super::tree::Tree;
+use super::warnings::Warnings;
 use super::{Malformed, digest::Digest, text};
 use crate::base::InfoHash;
-use crate::base::limits::{
-    DUPLICATE_NAMES_MAX, FILES_MAX, PATH_BYTES_MAX, PATH_DEPTH_MAX, PIECE_BYTES_MAX,
-    TORRENT_FILE_BYTES_MAX, TRACKERS_MAX, URL_BYTES_MAX, WARNINGS_MAX,
-};
+use crate::base::limits::{FILES_MAX, PATH_DEPTH_MAX, PIECE_BYTES_MAX, TORRENT_FILE_BYTES_MAX};
 
 /// Everything we use of a .torrent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -130,7 +128,7 @@ impl Metainfo {
             layout: inner.layout,
             piece_hashes: inner.piece_hashes,
             private: inner.private,
-            trackers: read_trackers(root, &mut warnings),
+            trackers: read_tiers(root, &mut warnings),
             comment: outer.comment.and_then(|comment| cleaned(&comment)),
             created_by: outer.created_by.and_then(|program| cleaned(&program)),
             creation_date: outer.creation_date.and_then(|date| read_date(&date, &mut warnings)),
@@ -322,151 +320,6 @@ fn read_path<'f>(dict: Dict<'_>, file: &'f FileDict) -> Result<&'f [Vec<u8>], Ma
     }
 }
 
-/// The files and folders that a torrent makes, to find names that clash.
-#[derive(Default)]
-struct Tree {
-    taken: HashMap<String, Kind>,
-    /// Paths that had to be cleaned.
-    changed: usize,
-    /// Names that were taken.
-    numbered: usize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    File,
-    Folder,
-}
-
-impl Tree {
-    /// Cleans a path and finds it a place where no other file is: `a` and `a/b`, or twice `a`,
-    /// become `a` and `a.1/b`, or `a` and `a.1`. Returns it with `name` in front.
-    fn place(&mut self, name: &str, said: &[Vec<u8>]) -> Result<Vec<String>, String> {
-        let mut path = vec![name.to_string()];
-        let mut joined = String::new();
-        let mut changed = false;
-        for (depth, component) in said.iter().enumerate() {
-            let kind = if depth + 1 < said.len() { Kind::Folder } else { Kind::File };
-            let clean = text::component(component);
-            changed |= clean.as_bytes() != component;
-            let free = self.free_name(&joined, clean, kind)?;
-            joined.push('/');
-            joined.push_str(&free);
-            if name.len() + joined.len() > PATH_BYTES_MAX {
-                return Err(format!("a path longer than {PATH_BYTES_MAX} bytes"));
-            }
-            self.taken.insert(joined.clone(), kind);
-            path.push(free);
-        }
-        self.changed += usize::from(changed);
-        Ok(path)
-    }
-
-    /// `clean`, or the first numbered form of it that nothing of another kind has inside
-    /// `folder`. Two folders of one name are one folder.
-    fn free_name(&mut self, folder: &str, clean: String, kind: Kind) -> Result<String, String> {
-        let is_free = |name: &str| match self.taken.get(&format!("{folder}/{name}")) {
-            None => true,
-            Some(there) => (*there, kind) == (Kind::Folder, Kind::Folder),
-        };
-        if is_free(&clean) {
-            return Ok(clean);
-        }
-        // Each clash looks at no more names than there were clashes before, and a few more.
-        let numbered = (1..=DUPLICATE_NAMES_MAX)
-            .map(|number| text::numbered(&clean, number))
-            .find(|name| is_free(name));
-        self.numbered += 1;
-        match numbered {
-            Some(name) if self.numbered <= DUPLICATE_NAMES_MAX => Ok(name),
-            Some(_) | None => Err(format!("more than {DUPLICATE_NAMES_MAX} file names clash")),
-        }
-    }
-}
-
-/// The trackers as tiers. `announce-list` goes before `announce` (BEP 12), unless nothing in it
-/// can be used.
-fn read_trackers(root: Dict<'_>, warnings: &mut Warnings) -> Vec<Vec<String>> {
-    let mut trackers = Trackers::default();
-    for tier in root.get("announce-list").and_then(Item::list).into_iter().flatten() {
-        trackers.begin_tier();
-        match tier.list() {
-            Some(urls) => urls.iter().for_each(|url| trackers.add(url, warnings)),
-            // Some programs write a plain list of URLs.
-            None => trackers.add(tier, warnings),
-        }
-    }
-    if trackers.kept == 0
-        && let Some(url) = root.get("announce")
-    {
-        trackers.begin_tier();
-        trackers.add(url, warnings);
-    }
-    if trackers.left_out > 0 {
-        warnings.push(|| format!("{} trackers beyond the first {TRACKERS_MAX}", trackers.left_out));
-    }
-    trackers.tiers.retain(|tier| !tier.is_empty());
-    trackers.tiers
-}
-
-#[derive(Default)]
-struct Trackers {
-    tiers: Vec<Vec<String>>,
-    kept: usize,
-    left_out: usize,
-}
-
-impl Trackers {
-    fn begin_tier(&mut self) {
-        // An empty tier is used again, so that a million of them are one.
-        if self.tiers.last().is_none_or(|tier| !tier.is_empty()) {
-            self.tiers.push(Vec::new());
-        }
-    }
-
-    fn add(&mut self, item: Item<'_>, warnings: &mut Warnings) {
-        let said = item.bytes().unwrap_or_default().trim_ascii();
-        if said.is_empty() {
-            return;
-        }
-        if self.kept == TRACKERS_MAX {
-            self.left_out += 1;
-            return;
-        }
-        match tracker_url(said) {
-            Ok(url) if self.tiers.iter().flatten().any(|known| known == url) => {}
-            Ok(url) => {
-                self.kept += 1;
-                self.tiers.last_mut().expect("begin_tier was called").push(url.to_string());
-            }
-            Err(why) => {
-                warnings.push(|| format!("tracker {:?} ignored: {why}", text::clean_to(said, 60)));
-            }
-        }
-    }
-}
-
-/// A tracker's URL if we could ever announce there: printable ASCII, http, https or udp, a host.
-///
-/// Returns the reason why not as a few words.
-pub fn tracker_url(said: &[u8]) -> Result<&str, &'static str> {
-    if said.len() > URL_BYTES_MAX {
-        return Err("longer than 2048 bytes");
-    }
-    if !said.iter().all(u8::is_ascii_graphic) {
-        return Err("it holds blanks, control characters or letters that are not ASCII");
-    }
-    let url = str::from_utf8(said).map_err(|_| "not ASCII")?;
-    let (scheme, rest) = url.split_once("://").ok_or("not a URL")?;
-    if !["http", "https", "udp"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        return Err("neither http, https nor udp");
-    }
-    if rest.is_empty() || rest.starts_with(['/', ':', '?', '#']) {
-        return Err("it names no host");
-    }
-    Ok(url)
-}
-
 /// Turns one dictionary that passed the gate into a struct.
 fn structure<'b, T: Deserialize<'b>>(item: Item<'b>) -> Result<T, Malformed> {
     serde_bencode::from_bytes(item.raw())
@@ -484,42 +337,3 @@ fn required<'b>(dict: Dict<'b>, key: &str) -> Result<Item<'b>, Malformed> {
 fn wrong_type(item: Item<'_>, key: &str, wanted: &str) -> Malformed {
     Malformed::new(format!("`{key}` is not {wanted}"), item.at())
 }
-
-/// The first `WARNINGS_MAX` warnings, and a count of the rest.
-#[derive(Default)]
-struct Warnings {
-    lines: Vec<String>,
-    left_out: usize,
-}
-
-impl Warnings {
-    fn push(&mut self, line: impl FnOnce() -> String) {
-        if self.lines.len() < WARNINGS_MAX {
-            self.lines.push(line());
-        } else {
-            self.left_out += 1;
-        }
-    }
-
-    fn note_oddities(&mut self, oddities: Oddities) {
-        let table = [
-            (oddities.loose_number, "a number with a leading zero"),
-            (oddities.unsorted_key, "keys out of order"),
-            (oddities.trailing, "bytes after the end"),
-        ];
-        for (place, what) in table {
-            if let Some(at) = place {
-                self.push(|| format!("{what}, at byte {at}"));
-            }
-        }
-    }
-
-    fn into_lines(mut self) -> Vec<String> {
-        if self.left_out > 0 {
-            self.lines.push(format!("and {} more warnings", self.left_out));
-        }
-        self.lines
-    }
-}
-
-const _: () = assert!(URL_BYTES_MAX == 2048, "tracker_url says so");

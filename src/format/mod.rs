@@ -13,5 +13,8 @@ pub mod metainfo;
 pub mod query;
 pub mod resume;
 pub mod text;
+mod tiers;
+mod tree;
+mod warnings;
 
 pub use malformed::Malformed;
