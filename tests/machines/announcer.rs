@@ -309,6 +309,16 @@ fn completed_goes_to_the_tracker_that_knows_us() {
 }
 
 #[test]
+fn completed_does_not_go_to_a_tracker_that_fails() {
+    let mut announcer = over(&[&["a"], &["b"]]);
+    assert_eq!(accepted(&mut announcer, 0, &every(300)), (0, Started));
+    assert_eq!(failed(&mut announcer, 300, &gone()).0, (0, Regular));
+    assert_eq!(accepted(&mut announcer, 300, &every(300)), (1, Started));
+    announcer.on_complete(at(305));
+    assert_eq!(accepted(&mut announcer, 305, &every(300)), (1, Completed));
+}
+
+#[test]
 fn hunger_asks_a_resting_tracker_as_soon_as_it_may() {
     let mut announcer = over(&[&["a"], &["b"]]);
     failed(&mut announcer, 0, &refused(Some(100), false));
@@ -385,6 +395,20 @@ fn who_leaves_right_after_the_last_piece_says_completed_and_then_good_bye() {
         announcer.on_reply(at(12), 0, &every(600));
         assert!(announcer.is_done_stopping());
     }
+}
+
+#[test]
+fn of_two_who_know_us_one_is_told_that_we_are_complete() {
+    let mut announcer = over(&[&["a"], &["b"]]);
+    failed(&mut announcer, 0, &gone());
+    assert_eq!(accepted(&mut announcer, 0, &every(300)), (1, Started));
+    assert_eq!(accepted(&mut announcer, 300, &every(300)), (0, Started));
+    announcer.on_complete(at(305));
+    announcer.stop();
+    let mut next = || announcer.due(at(305), false).map(|order| (order.tracker, order.event));
+    assert_eq!([next(), next(), next()], [Some((0, Completed)), Some((1, Stopped)), None]);
+    announcer.on_reply(at(306), 0, &every(300));
+    assert_eq!(ordered(&mut announcer, 306), Some((0, Stopped)));
 }
 
 #[test]

@@ -241,6 +241,11 @@ fn a_full_table_gives_way_to_the_better_only() {
     assert!(!candidates.add(at(0), peer(3), Source::Tracker), "still there");
     assert!(candidates.add(at(0), peer(4), Source::Tracker), "had left");
     candidates.check();
+    // What a person named stays, however often it fails.
+    let mut candidates = known(&full[1..]);
+    candidates.add(at(0), peer(0), Source::ByHand);
+    candidates.on_failed(at(0), peer(0));
+    assert!(!candidates.add(at(0), new, Source::Tracker), "nobody left");
     // Those we talk to stay, whatever happens.
     let mut candidates = known(&full);
     called(&mut candidates, at(0));

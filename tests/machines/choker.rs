@@ -130,6 +130,16 @@ fn between_equals_whoever_has_a_place_keeps_it() {
 }
 
 #[test]
+fn a_free_place_stays_with_whoever_has_it() {
+    let peers: Vec<Standing> = (1..=12).map(|slot| peer(slot, 0)).collect();
+    let (mut choker, choices) = first_round(&peers);
+    let served = all(&choices);
+    assert_eq!(chosen(&choices, Why::FreePlace).len(), 6);
+    let choices = choker.round(at(110), false, &peers, &mut Random::new(2));
+    assert_eq!(all(&choices), served, "newcomers wait for the lot");
+}
+
+#[test]
 fn optimistic_places_last_thirty_seconds_and_then_move_on() {
     let mut peers: Vec<Standing> = (1..=6).map(|slot| peer(slot, 100)).collect();
     peers.extend((11..=20).map(|slot| peer(slot, 0)));
