@@ -220,7 +220,12 @@ impl Store {
         }
         let files = std::mem::take(&mut place.unsynced)
             .into_iter()
-            .map(|(file, made)| Changed { file, path: layout.files()[file].path.clone(), made })
+            .map(|(file, made)| Changed {
+                file,
+                path: layout.files()[file].path.clone(),
+                made,
+                doubted: place.doubted.contains(&file),
+            })
             .collect();
         Ok(Job { torrent, folder: place.folder.clone(), files, record })
     }

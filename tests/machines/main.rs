@@ -16,3 +16,4 @@ mod service;
 mod session;
 mod store;
 mod swarm;
+mod syncer;
