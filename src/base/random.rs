@@ -16,7 +16,7 @@ impl Random {
     }
 
     /// The next 64 bits. Source: SplitMix64 (Steele, Lea, Flood 2014), constants as published.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,7 +29,7 @@ impl Random {
     /// The high half of a 128-bit product: biased by less than 2^-32 for any bound we use.
     pub fn below(&mut self, bound: usize) -> usize {
         assert!(bound > 0, "nothing to choose from");
-        let product = u128::from(self.next()) * (bound as u128);
+        let product = u128::from(self.next_u64()) * (bound as u128);
         usize::try_from(product >> 64).expect("below a usize bound")
     }
 
@@ -43,7 +43,7 @@ impl Random {
     /// Fills `bytes` with random ones.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
-            let word = self.next().to_le_bytes();
+            let word = self.next_u64().to_le_bytes();
             chunk.copy_from_slice(&word[..chunk.len()]);
         }
     }

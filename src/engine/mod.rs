@@ -114,7 +114,7 @@ impl Engine {
         let mut peer_id = [0; 20];
         random.fill(&mut peer_id);
         peer_id[..PEER_ID_PREFIX.len()].copy_from_slice(PEER_ID_PREFIX);
-        let [a, b, c, d, ..] = random.next().to_le_bytes();
+        let [a, b, c, d, ..] = random.next_u64().to_le_bytes();
         Engine {
             settings,
             peer_id: PeerId(peer_id),
@@ -152,7 +152,7 @@ impl Engine {
         let new = order.trackers.into_iter().filter(|url| !known.contains(url));
         let by_hand: Vec<Vec<String>> = new.map(|url| vec![url]).collect();
         metainfo.trackers.splice(0..0, by_hand);
-        let random = Random::new(self.random.next());
+        let random = Random::new(self.random.next_u64());
         let mut torrent = Torrent::new(now, id, identity, metainfo, random);
         for addr in order.peers {
             torrent.connect(now, addr);

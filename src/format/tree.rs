@@ -7,7 +7,7 @@
 //! `DUPLICATE_NAMES_MAX` names that were taken, in the whole torrent: looking for a free number
 //! is quadratic. `PATH_BYTES_MAX` for a whole path.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::text;
 use crate::base::limits::{DUPLICATE_NAMES_MAX, PATH_BYTES_MAX};
@@ -15,7 +15,7 @@ use crate::base::limits::{DUPLICATE_NAMES_MAX, PATH_BYTES_MAX};
 /// The files and folders that a torrent makes, to find names that clash.
 #[derive(Default)]
 pub(super) struct Tree {
-    taken: HashMap<String, Kind>,
+    taken: BTreeMap<String, Kind>,
     /// Paths that had to be cleaned.
     pub(super) changed: usize,
     /// Names that were taken.

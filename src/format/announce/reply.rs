@@ -13,7 +13,7 @@
 //! `REPLY_PEERS_MAX` peers of one reply; texts of `REASON_CHARS_MAX` characters; a tracker id of
 //! `TRACKER_ID_BYTES_MAX`.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Tally;
@@ -197,7 +197,7 @@ pub(super) fn count(dict: Dict<'_>, key: &str) -> Option<u64> {
 #[derive(Default)]
 struct Peers {
     list: Vec<SocketAddr>,
-    seen: HashSet<SocketAddr>,
+    seen: BTreeSet<SocketAddr>,
 }
 
 impl Peers {
