@@ -225,6 +225,15 @@ pub const REQUEST_HEADERS_MAX: usize = 100;
 /// Torrents in one scrape; BEP 15 allows 74 in a datagram, and more than this fit no URL.
 pub const SCRAPE_HASHES_MAX: usize = 100;
 
+/// Peers in one answer, whatever a policy allows, and torrents in one full scrape: 20 KiB in the
+/// long form, and a mebibyte.
+pub const ANSWER_PEERS_MAX: usize = 500;
+pub const FULL_SCRAPE_TORRENTS_MAX: usize = 12_000;
+
+/// Torrents and peers that a tracker keeps unless it is told otherwise: some 20 MiB each.
+pub const SERVED_TORRENTS_MAX: usize = 100_000;
+pub const SERVED_PEERS_MAX: usize = 1_000_000;
+
 // ── The world (world) ───────────────────────────────────────────────────────────────────────
 
 /// The one receive buffer and the one send buffer, for everyone. Large calls are cheap calls:

@@ -1,17 +1,399 @@
 //! Service: an HTTP request in, the bytes of the answer out.
+//!
+//! ```text
+//!  /announce ─▶ Announce::parse ─▶ Swarm::announce ─▶ Answer::write ─┐
+//!  /scrape   ─▶ Scrape::parse_query ─▶ tallies ─────▶ Scrape::write ─┼─▶ head and body
+//!  /         ─▶ one line for people ─────────────────────────────────┤
+//!  others    ─▶ 404, 405 ────────────────────────────────────────────┘
+//! ```
+//!
+//! What is wrong with an announce is said as a bencoded `failure reason` with status 200: clients
+//! show that to people, and take other statuses for a broken server.
+//!
+//! # Interface
+//! `http` for each request, `tick` when `deadline` has passed. No clock, no socket: the caller
+//! brings both.
+//!
+//! # Invariants
+//! `counts` says what a recount of all swarms would; `check` recounts.
+//!
+//! # Limits
+//! `Policy::torrents_max` and `peers_max`. When one is reached, a newcomer takes the place of the
+//! emptiest and oldest of a few swarms looked at, so that a flood of invented torrents washes
+//! away its own. An answer holds at most `ANSWER_PEERS_MAX` peers or `FULL_SCRAPE_TORRENTS_MAX`
+//! torrents.
+//!
+//! # Why
+//! The torrents stand in an ordered tree: strangers choose the info-hashes, and nothing that they
+//! choose makes a tree slow. It also keeps a sweep's place, and the keys of a scrape in order.
+//!
+//! # Spec
+//! BEP 3, "trackers"; BEP 23, 24, 31, 48.
 
-use crate::base::Time;
-use crate::format::http::Request;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Bound;
+
+use super::swarm::{Found, Moment, Swarm, Visit};
+use super::table::Minute;
+use crate::base::limits::{
+    ANSWER_PEERS_MAX, FULL_SCRAPE_TORRENTS_MAX, SERVED_PEERS_MAX, SERVED_TORRENTS_MAX,
+};
+use crate::base::{InfoHash, Random, Span, Time};
+use crate::format::announce::{Announce, Answer, Event, Scrape, Tally, write_failure};
+use crate::format::http::{Request, ResponseHead, Status};
+
+/// The rules of a tracker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// When peers shall come back; each is told up to an eighth more, so that they spread.
+    pub interval: Span,
+    /// How soon they may come back.
+    pub min_interval: Span,
+    /// Peers given to who does not say how many it wants, and to who wants more.
+    pub numwant_default: u32,
+    pub numwant_max: u32,
+    pub torrents_max: usize,
+    pub peers_max: usize,
+    /// Whether a scrape without an info-hash lists all torrents.
+    pub full_scrape: bool,
+}
+
+/// How much there is, and how much has been asked since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    pub torrents: usize,
+    pub peers: usize,
+    pub seeds: usize,
+    /// Announces that were answered with peers.
+    pub announces: u64,
+    pub scrapes: u64,
+    /// Announces and scrapes that were answered with a failure.
+    pub refused: u64,
+}
 
 /// The tracker: all swarms, and the rules of this house.
 #[derive(Debug)]
-pub struct Service {}
+pub struct Service {
+    policy: Policy,
+    torrents: BTreeMap<InfoHash, Swarm>,
+    counts: Counts,
+    /// The secret of the tables' hash.
+    seed: u64,
+    random: Random,
+    /// When the sweep goes on, and behind which torrent.
+    next_sweep: Time,
+    swept: Option<InfoHash>,
+    /// Used for each answer, kept for their memory.
+    found: Found,
+    body: Vec<u8>,
+}
 
 impl Service {
-    pub fn http(&mut self, _: Time, _: SocketAddr, _: &Request<'_>, _: &mut Vec<u8>) {}
-    pub fn tick(&mut self, _: Time) {}
+    /// A tracker that knows nobody. `seed`: not to be guessed by others.
+    pub fn new(policy: Policy, seed: u64) -> Service {
+        let mut random = Random::new(seed);
+        Service {
+            policy,
+            torrents: BTreeMap::new(),
+            counts: Counts::default(),
+            seed: random.next(),
+            random,
+            next_sweep: Time::START,
+            swept: None,
+            found: Found::default(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Answers one request: appends the whole response to `answer`. `from`: who asks.
+    pub fn http(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        request: &Request<'_>,
+        answer: &mut Vec<u8>,
+    ) {
+        let mut body = std::mem::take(&mut self.body);
+        body.clear();
+        let status = match (request.method, request.path()) {
+            ("GET" | "HEAD", "/announce") => {
+                self.announce(now, from, request.query(), &mut body);
+                Status::Ok
+            }
+            ("GET" | "HEAD", "/scrape") => {
+                self.scrape(request.query(), &mut body);
+                Status::Ok
+            }
+            ("GET" | "HEAD", "/") => {
+                body.extend_from_slice(WELCOME.as_bytes());
+                Status::Ok
+            }
+            ("GET" | "HEAD", _) => Status::NotFound,
+            _ => Status::MethodNotAllowed,
+        };
+        if status != Status::Ok {
+            body.extend_from_slice(status.reason().as_bytes());
+            body.push(b'\n');
+        }
+        write_response(status, request, &body, answer);
+        self.body = body;
+    }
+
+    /// Forgets some of the peers that have been silent too long. To be called when `deadline` has
+    /// passed; each call looks at a bounded number of slots and at one swarm at least.
+    ///
+    /// A swarm is swept as a whole: at a million peers in one, that takes a few milliseconds.
+    pub fn tick(&mut self, now: Time) {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        let moment = moment(&self.policy, self.seed, &mut self.random, now);
+        let from = self.swept.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut over = Vec::new();
+        let mut looked = 0;
+        for (hash, swarm) in self.torrents.range_mut((from, Bound::Unbounded)) {
+            looked += swarm.slot_count() + SWEEP_SLOTS_PER_SWARM;
+            let before = swarm.tally();
+            swarm.sweep(&moment);
+            self.counts.moved(before, swarm.tally());
+            if is_over(swarm, moment.minute) {
+                over.push(*hash);
+            }
+            if looked >= SWEEP_SLOTS {
+                self.swept = Some(*hash);
+                break;
+            }
+        }
+        for hash in over {
+            self.forget(hash);
+        }
+        let pause = if self.swept.is_some() { SWEEP_PAUSE } else { SWEEP_EVERY };
+        self.next_sweep = now + pause;
+    }
+
+    /// When `tick` wants to be called next; `None` while nobody is known.
     pub fn deadline(&self) -> Option<Time> {
-        None
+        (!self.torrents.is_empty()).then_some(self.next_sweep)
+    }
+
+    pub fn counts(&self) -> Counts {
+        Counts { torrents: self.torrents.len(), ..self.counts }
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Recounts, and asserts every swarm's invariants.
+    pub fn check(&self) {
+        let (mut peers, mut seeds) = (0, 0);
+        for swarm in self.torrents.values() {
+            swarm.check(self.seed);
+            peers += swarm.len();
+            seeds += swarm.tally().seeds as usize;
+        }
+        assert_eq!((peers, seeds), (self.counts.peers, self.counts.seeds));
+        assert!(self.torrents.len() <= self.policy.torrents_max);
+        assert!(peers <= self.policy.peers_max);
+    }
+
+    fn announce(&mut self, now: Time, from: SocketAddr, query: &str, body: &mut Vec<u8>) {
+        let announce = match Announce::parse(query) {
+            Ok(announce) => announce,
+            Err(bad) => return self.refuse(&bad.to_string(), None, body),
+        };
+        let addr = SocketAddr::new(from.ip().to_canonical(), announce.port);
+        let visit = Visit {
+            addr,
+            is_seed: announce.is_seed(),
+            event: announce.event,
+            wanted: self.wanted(&announce),
+        };
+        let Some(tally) = self.visit(now, announce.info_hash, &visit) else {
+            return self.refuse("the tracker is full", Some(FULL_RETRY_MINS), body);
+        };
+        self.counts.announces += 1;
+        let answer = Answer {
+            interval_secs: self.interval_secs(),
+            min_interval_secs: self.policy.min_interval.as_secs(),
+            tally,
+            peers: &self.found.peers,
+            peers6: &self.found.peers6,
+            compact: announce.compact,
+            external_ip: addr.ip(),
+        };
+        answer.write(body);
+    }
+
+    /// Lets the visitor in and leaves peers for it in `found`. `None`: there is no room.
+    fn visit(&mut self, now: Time, hash: InfoHash, visit: &Visit) -> Option<Tally> {
+        if visit.event == Event::Stopped && !self.torrents.contains_key(&hash) {
+            self.found.peers.clear();
+            self.found.peers6.clear();
+            return Some(Tally::default());
+        }
+        if visit.event != Event::Stopped && !self.make_room(now, hash, visit.addr) {
+            return None;
+        }
+        if self.torrents.is_empty() {
+            self.next_sweep = now + SWEEP_EVERY;
+        }
+        let swarm = self.torrents.entry(hash).or_default();
+        let before = swarm.tally();
+        let mut moment = moment(&self.policy, self.seed, &mut self.random, now);
+        swarm.announce(&mut moment, visit, &mut self.found);
+        let after = swarm.tally();
+        self.counts.moved(before, after);
+        Some(after)
+    }
+
+    /// Makes sure that this peer fits in, at the cost of another swarm if it must be.
+    fn make_room(&mut self, now: Time, hash: InfoHash, addr: SocketAddr) -> bool {
+        let swarm = self.torrents.get(&hash);
+        let is_known = swarm.is_some_and(|swarm| swarm.has(self.seed, addr));
+        let is_new_torrent = swarm.is_none();
+        let has_room = |service: &Service| {
+            let fits = !is_new_torrent || service.torrents.len() < service.policy.torrents_max;
+            fits && (is_known || service.counts.peers < service.policy.peers_max)
+        };
+        if !has_room(self)
+            && let Some(victim) = self.victim(now, hash)
+        {
+            self.forget(victim);
+        }
+        has_room(self)
+    }
+
+    /// The emptiest and, of those, oldest of a few swarms, but not `spared`.
+    fn victim(&mut self, now: Time, spared: InfoHash) -> Option<InfoHash> {
+        let mut start = [0; 20];
+        self.random.fill(&mut start);
+        let start = InfoHash(start);
+        let minute = Minute::of(now);
+        let swarms = self.torrents.range(start..).chain(self.torrents.range(..start));
+        swarms
+            .filter(|(hash, _)| **hash != spared)
+            .take(VICTIMS_LOOKED_AT)
+            .min_by_key(|(_, swarm)| (swarm.len(), u16::MAX - minute.since(swarm.heard())))
+            .map(|(hash, _)| *hash)
+    }
+
+    fn forget(&mut self, hash: InfoHash) {
+        if let Some(swarm) = self.torrents.remove(&hash) {
+            self.counts.moved(swarm.tally(), Tally::default());
+        }
+    }
+
+    fn scrape(&mut self, query: &str, body: &mut Vec<u8>) {
+        let hashes = match Scrape::parse_query(query) {
+            Ok(hashes) => hashes,
+            Err(bad) => return self.refuse(&bad.to_string(), None, body),
+        };
+        if hashes.is_empty() && !self.policy.full_scrape {
+            return self.refuse("a scrape of all torrents is off: name an info_hash", None, body);
+        }
+        self.counts.scrapes += 1;
+        let all = self.torrents.iter().take(FULL_SCRAPE_TORRENTS_MAX);
+        let scrape = if hashes.is_empty() {
+            all.map(|(hash, swarm)| (*hash, swarm.tally())).collect()
+        } else {
+            let known = |hash| Some((hash, self.torrents.get(&hash)?.tally()));
+            hashes.into_iter().filter_map(known).collect()
+        };
+        Scrape(scrape).write(body);
+    }
+
+    fn refuse(&mut self, reason: &str, retry_mins: Option<u32>, body: &mut Vec<u8>) {
+        self.counts.refused += 1;
+        write_failure(reason, retry_mins, body);
+    }
+
+    fn wanted(&self, announce: &Announce) -> usize {
+        if announce.event == Event::Stopped {
+            return 0;
+        }
+        let wanted = announce.numwant.unwrap_or(self.policy.numwant_default);
+        usize::try_from(wanted.min(self.policy.numwant_max))
+            .unwrap_or(ANSWER_PEERS_MAX)
+            .min(ANSWER_PEERS_MAX)
+    }
+
+    fn interval_secs(&mut self) -> u64 {
+        let secs = self.policy.interval.as_secs();
+        let spread = usize::try_from(secs / 8).unwrap_or(0);
+        secs + self.random.below(spread + 1) as u64
     }
 }
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            interval: Span::from_secs(1_800),
+            min_interval: Span::from_secs(60),
+            numwant_default: 50,
+            numwant_max: 200,
+            torrents_max: SERVED_TORRENTS_MAX,
+            peers_max: SERVED_PEERS_MAX,
+            full_scrape: false,
+        }
+    }
+}
+
+impl Counts {
+    /// A swarm has changed from one tally to another.
+    fn moved(&mut self, before: Tally, after: Tally) {
+        let peers = |tally: Tally| (tally.seeds + tally.leechers) as usize;
+        self.peers = self.peers + peers(after) - peers(before);
+        self.seeds = self.seeds + after.seeds as usize - before.seeds as usize;
+    }
+}
+
+/// Who has missed one announce by half an interval is gone.
+fn moment<'r>(policy: &Policy, seed: u64, random: &'r mut Random, now: Time) -> Moment<'r> {
+    let mins = policy.interval.as_secs().saturating_mul(3).div_ceil(2 * 60);
+    let silence_max_mins = u16::try_from(mins).unwrap_or(u16::MAX).clamp(2, SILENCE_MINS_MAX);
+    Moment { minute: Minute::of(now), silence_max_mins, seed, random }
+}
+
+/// Whether nothing is lost with a swarm: it is empty, and its count of downloads is none or old.
+fn is_over(swarm: &Swarm, minute: Minute) -> bool {
+    swarm.is_empty()
+        && (swarm.tally().completed == 0 || minute.since(swarm.heard()) > EMPTY_KEPT_MINS)
+}
+
+fn write_response(status: Status, request: &Request<'_>, body: &[u8], answer: &mut Vec<u8>) {
+    let is_method = status == Status::MethodNotAllowed;
+    let extra: &[(&str, &str)] = if is_method { &[("Allow", "GET, HEAD")] } else { &[] };
+    let keep_alive = request.keep_alive;
+    ResponseHead { status, content_type: "text/plain", keep_alive, extra }
+        .write(body.len(), answer);
+    if request.method != "HEAD" {
+        answer.extend_from_slice(body);
+    }
+}
+
+/// What a person sees who opens the tracker's address.
+const WELCOME: &str = concat!(
+    "swarmlet ",
+    env!("CARGO_PKG_VERSION"),
+    ": a BitTorrent tracker; announce at /announce\n"
+);
+
+/// A round over all swarms begins this often; a peer's silence is measured in minutes.
+const SWEEP_EVERY: Span = Span::from_secs(60);
+/// Within a round: slots looked at in one call (some 50 µs), and the pause between two calls.
+const SWEEP_SLOTS: usize = 16 * 1024;
+const SWEEP_PAUSE: Span = Span::from_millis(50);
+/// What a swarm costs beside its slots.
+const SWEEP_SLOTS_PER_SWARM: usize = 16;
+
+/// Longest silence that stamps can tell from a short one, with room for a slow sweep.
+const SILENCE_MINS_MAX: u16 = 10_000;
+/// An empty swarm's count of downloads is kept for a day.
+const EMPTY_KEPT_MINS: u16 = 24 * 60;
+
+/// Swarms that are compared when one has to go.
+const VICTIMS_LOOKED_AT: usize = 16;
+/// When who found no room may try again.
+const FULL_RETRY_MINS: u32 = 15;

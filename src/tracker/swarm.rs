@@ -1,1 +1,273 @@
 //! Swarm: the peers of one torrent, as a tracker keeps them.
+//!
+//! A peer is an address, a port, the minute we last heard of it, and a flag: 8 bytes for IPv4, 20
+//! for IPv6, in flat tables (`table`). Seeds and leechers lie apart, so they need no counting, and
+//! each side can be offered what it is short of.
+//!
+//! ```text
+//!  announce:   1. take the caller out      it never gets itself
+//!              2. pick peers for it        its own family first; seeds get leechers first
+//!              3. put the caller in        as a seed or a leecher, with this minute; not if it
+//!                                          says `stopped`
+//! ```
+//!
+//! # Invariants
+//! A peer is in at most one table · `completed` grows by at most one for each stay of a peer.
+//!
+//! # Why
+//! No peer id and no `key` is kept: they would be twice as long as all the rest, to recognise a
+//! peer that has changed its address. Its old address expires as every silent one does.
+//!
+//! # Spec
+//! BEP 3, "trackers"; BEP 7; BEP 48 for what is counted.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::table::{Minute, Stamp, Table};
+use crate::base::Random;
+use crate::format::announce::{Event, Tally};
+
+/// Seeds and leechers of one torrent.
+#[derive(Clone, Debug, Default)]
+pub struct Swarm {
+    v4: Family<6>,
+    /// Boxed: most torrents have no such peers.
+    v6: Option<Box<Family<18>>>,
+    completed: u32,
+    heard: Minute,
+}
+
+/// What is the same for all swarms at one moment.
+#[derive(Debug)]
+pub struct Moment<'r> {
+    pub minute: Minute,
+    /// Who has been silent for more minutes than this is gone.
+    pub silence_max_mins: u16,
+    /// The secret of the tables' hash; the same through the whole run.
+    pub seed: u64,
+    pub random: &'r mut Random,
+}
+
+/// One announce, as far as a swarm is concerned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Visit {
+    /// Where the peer listens; never port 0.
+    pub addr: SocketAddr,
+    pub is_seed: bool,
+    pub event: Event,
+    /// How many peers it gets at most.
+    pub wanted: usize,
+}
+
+/// The peers that were picked, in the compact form.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Found {
+    /// 6 bytes for each (BEP 23).
+    pub peers: Vec<u8>,
+    /// 18 bytes for each (BEP 7).
+    pub peers6: Vec<u8>,
+}
+
+impl Swarm {
+    /// Takes an announce, and replaces `found` by peers for who made it.
+    pub fn announce(&mut self, moment: &mut Moment<'_>, visit: &Visit, found: &mut Found) {
+        assert!(visit.addr.port() != 0, "a peer that listens nowhere");
+        self.heard = moment.minute;
+        // 1. Take the caller out.
+        let before = match wire(visit.addr) {
+            Wire::V4(addr) => self.v4.remove(moment.seed, &addr),
+            Wire::V6(addr) => self.v6.as_mut().and_then(|v6| v6.remove(moment.seed, &addr)),
+        };
+        // 2. Pick peers for it.
+        self.pick(moment, visit, found);
+        // 3. Put the caller in.
+        if visit.event == Event::Stopped {
+            return;
+        }
+        let stamp = self.stamp(moment.minute, visit, before);
+        match wire(visit.addr) {
+            Wire::V4(addr) => self.v4.insert(moment.seed, addr, stamp, visit.is_seed),
+            Wire::V6(addr) => {
+                let v6 = self.v6.get_or_insert_default();
+                v6.insert(moment.seed, addr, stamp, visit.is_seed);
+            }
+        }
+    }
+
+    /// Forgets who has been silent too long.
+    pub fn sweep(&mut self, moment: &Moment<'_>) {
+        self.v4.sweep(moment);
+        if let Some(v6) = &mut self.v6 {
+            v6.sweep(moment);
+            if v6.len() == 0 {
+                self.v6 = None;
+            }
+        }
+    }
+
+    /// Whether this peer is in the swarm.
+    pub fn has(&self, seed: u64, addr: SocketAddr) -> bool {
+        match wire(addr) {
+            Wire::V4(addr) => self.v4.has(seed, &addr),
+            Wire::V6(addr) => self.v6.as_ref().is_some_and(|v6| v6.has(seed, &addr)),
+        }
+    }
+
+    /// Peers, and how many were ever complete. Who has fallen silent counts until the next sweep.
+    pub fn tally(&self) -> Tally {
+        let v6 = self.v6.as_deref();
+        let seeds = self.v4.seeds.len() + v6.map_or(0, |v6| v6.seeds.len());
+        let leechers = self.v4.leechers.len() + v6.map_or(0, |v6| v6.leechers.len());
+        let count = |count| u32::try_from(count).expect("memory for fewer peers than 2^32");
+        Tally { seeds: count(seeds), leechers: count(leechers), completed: self.completed }
+    }
+
+    /// How many peers there are.
+    pub fn len(&self) -> usize {
+        self.v4.len() + self.v6.as_ref().map_or(0, |v6| v6.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The minute of the last announce.
+    pub fn heard(&self) -> Minute {
+        self.heard
+    }
+
+    /// How many slots a sweep has to look at.
+    pub fn slot_count(&self) -> usize {
+        self.v4.slot_count() + self.v6.as_ref().map_or(0, |v6| v6.slot_count())
+    }
+
+    /// Asserts the tables' invariants.
+    pub fn check(&self, seed: u64) {
+        self.v4.check(seed);
+        if let Some(v6) = &self.v6 {
+            v6.check(seed);
+        }
+    }
+
+    /// Its own family first: an address of the other one may be out of its reach.
+    fn pick(&self, moment: &mut Moment<'_>, visit: &Visit, found: &mut Found) {
+        found.peers.clear();
+        found.peers6.clear();
+        let (seed, wanted) = (visit.is_seed, visit.wanted);
+        let v6 = self.v6.as_deref();
+        if visit.addr.is_ipv4() {
+            let left = wanted - self.v4.pick(moment, seed, wanted, &mut found.peers);
+            v6.map(|v6| v6.pick(moment, seed, left, &mut found.peers6));
+        } else {
+            let taken = v6.map_or(0, |v6| v6.pick(moment, seed, wanted, &mut found.peers6));
+            self.v4.pick(moment, seed, wanted - taken, &mut found.peers);
+        }
+    }
+
+    /// The caller's new stamp; counts its `completed`, unless that was counted before. Somebody
+    /// who lacks something has completed nothing, whatever the event says.
+    fn stamp(&mut self, minute: Minute, visit: &Visit, before: Option<Stamp>) -> Stamp {
+        let counted = before.is_some_and(Stamp::completed);
+        let completes = visit.event == Event::Completed && visit.is_seed;
+        if completes && !counted {
+            self.completed = self.completed.saturating_add(1);
+        }
+        Stamp::new(minute, completes || counted)
+    }
+}
+
+/// The peers of one kind of address.
+#[derive(Clone, Debug, Default)]
+struct Family<const N: usize> {
+    seeds: Table<N>,
+    leechers: Table<N>,
+}
+
+impl<const N: usize> Family<N> {
+    fn remove(&mut self, seed: u64, addr: &[u8; N]) -> Option<Stamp> {
+        self.leechers.remove(seed, addr).or_else(|| self.seeds.remove(seed, addr))
+    }
+
+    fn insert(&mut self, seed: u64, addr: [u8; N], stamp: Stamp, is_seed: bool) {
+        let table = if is_seed { &mut self.seeds } else { &mut self.leechers };
+        table.insert(seed, addr, stamp);
+    }
+
+    /// Picks at most `wanted` peers. Returns how many.
+    ///
+    /// A leecher gets seeds and leechers as there are. A seed gets leechers, and seeds only if
+    /// those are few: some clients say `left=0` before they know how much there is.
+    fn pick(
+        &self,
+        moment: &mut Moment<'_>,
+        for_seed: bool,
+        wanted: usize,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let seeds_first = match self.len() {
+            0 => return 0,
+            _ if for_seed => wanted.saturating_sub(self.leechers.len()),
+            all => (wanted * self.seeds.len()).div_ceil(all),
+        };
+        let fresh = moment.freshness();
+        let seeds = self.seeds.pick(moment.random, seeds_first, &fresh, out);
+        seeds + self.leechers.pick(moment.random, wanted - seeds, &fresh, out)
+    }
+
+    fn sweep(&mut self, moment: &Moment<'_>) {
+        let fresh = moment.freshness();
+        self.seeds.sweep(moment.seed, &fresh);
+        self.leechers.sweep(moment.seed, &fresh);
+    }
+
+    fn has(&self, seed: u64, addr: &[u8; N]) -> bool {
+        self.seeds.has(seed, addr) || self.leechers.has(seed, addr)
+    }
+
+    fn len(&self) -> usize {
+        self.seeds.len() + self.leechers.len()
+    }
+
+    fn slot_count(&self) -> usize {
+        self.seeds.slot_count() + self.leechers.slot_count()
+    }
+
+    fn check(&self, seed: u64) {
+        self.seeds.check(seed);
+        self.leechers.check(seed);
+        let both = self.len();
+        assert!(both == 0 || self.slot_count() >= both);
+    }
+}
+
+impl Moment<'_> {
+    /// Tells whether somebody with this stamp is still there.
+    fn freshness(&self) -> impl Fn(Stamp) -> bool + use<> {
+        let (minute, most) = (self.minute, self.silence_max_mins);
+        move |stamp| minute.since(stamp.minute()) <= most
+    }
+}
+
+/// An address and port as a compact answer holds them.
+enum Wire {
+    V4([u8; 6]),
+    V6([u8; 18]),
+}
+
+fn wire(addr: SocketAddr) -> Wire {
+    let port = addr.port().to_be_bytes();
+    match addr.ip().to_canonical() {
+        IpAddr::V4(ip) => {
+            let mut bytes = [0; 6];
+            bytes[..4].copy_from_slice(&ip.octets());
+            bytes[4..].copy_from_slice(&port);
+            Wire::V4(bytes)
+        }
+        IpAddr::V6(ip) => {
+            let mut bytes = [0; 18];
+            bytes[..16].copy_from_slice(&ip.octets());
+            bytes[16..].copy_from_slice(&port);
+            Wire::V6(bytes)
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Table: peers of one kind in one flat array of their wire form.
+//!
+//! ```text
+//!  IPv4, 8 bytes     a a a a p p s s        address and port as a compact answer holds them,
+//!  IPv6, 20 bytes    a … (16) … a p p s s   and a stamp: minute last heard of, and one flag
+//!
+//!  slots   [  ][B ][C ][  ][  ][A ][D ][  ]     a peer lies where its hash points, or in the
+//!            └ start ──▶                        next free slot behind; port 0 is a free slot
+//! ```
+//!
+//! Finding, adding and removing a peer cost a look at a few neighbouring slots. And because the
+//! order of the array is that of a secret hash, a window that starts at a random slot is a random
+//! sample of the swarm, made by walking once over the few slots that it takes.
+//!
+//! # Invariants
+//! Between a peer and the slot that its hash points to, no slot is free · each peer once · `len`
+//! counts the slots that are not free.
+//!
+//! # Why
+//! A sorted array moves half of itself for each new peer, and its windows are neighbourhoods: who
+//! takes addresses next to a victim's is handed out with it. Handing out the first ones always is
+//! easier still to poison. The general `HashMap` takes three times the memory.
+
+use crate::base::{Random, Time};
+
+/// Below this many slots all may be taken; above, an eighth stays free, so that searches end soon.
+const SMALL: usize = 8;
+
+/// A minute of the program's life, modulo `2^15` (about 22 days).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Minute(u16);
+
+/// When a peer was last heard of, and whether its `completed` was counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stamp(u16);
+
+/// A set of peers; `N` is 6 (IPv4 and port) or 18 (IPv6 and port).
+#[derive(Clone, Debug)]
+pub struct Table<const N: usize> {
+    slots: Box<[Record<N>]>,
+    len: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Record<const N: usize> {
+    addr: [u8; N],
+    stamp: Stamp,
+}
+
+const _: () = assert!(size_of::<Record<6>>() == 8 && size_of::<Record<18>>() == 20);
+
+impl Minute {
+    pub fn of(now: Time) -> Minute {
+        let minutes = now.as_millis() / 60_000 % u64::from(MINUTES);
+        Minute(u16::try_from(minutes).expect("a remainder of 2^15"))
+    }
+
+    /// Minutes since `then`, if it is not 2^15 or more ago.
+    pub fn since(self, then: Minute) -> u16 {
+        self.0.wrapping_sub(then.0) % MINUTES
+    }
+}
+
+impl Stamp {
+    pub fn new(minute: Minute, completed: bool) -> Stamp {
+        Stamp(minute.0 | if completed { MINUTES } else { 0 })
+    }
+
+    pub fn minute(self) -> Minute {
+        Minute(self.0 % MINUTES)
+    }
+
+    pub fn completed(self) -> bool {
+        self.0 >= MINUTES
+    }
+}
+
+impl<const N: usize> Table<N> {
+    pub fn new() -> Table<N> {
+        Table { slots: Box::default(), len: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many slots a sweep has to look at.
+    pub fn slot_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether this peer is there. `seed`: the secret of the hash, the same in every call.
+    pub fn has(&self, seed: u64, addr: &[u8; N]) -> bool {
+        self.find(seed, addr).is_some()
+    }
+
+    /// Takes a peer out.
+    pub fn remove(&mut self, seed: u64, addr: &[u8; N]) -> Option<Stamp> {
+        let slot = self.find(seed, addr)?;
+        let stamp = self.slots[slot].stamp;
+        self.free(seed, slot);
+        Some(stamp)
+    }
+
+    /// Puts a peer in that is not there.
+    pub fn insert(&mut self, seed: u64, addr: [u8; N], stamp: Stamp) {
+        debug_assert!(!self.has(seed, &addr), "a peer twice");
+        if self.len() == most_in(self.slots.len()) {
+            self.resize(seed, self.len() + self.len() / 3 + 1);
+        }
+        self.place(seed, Record { addr, stamp });
+    }
+
+    /// Appends the addresses of `wanted` peers (or of all, if there are fewer) that are `fresh`, a
+    /// random sample. Returns how many.
+    pub fn pick(
+        &self,
+        random: &mut Random,
+        wanted: usize,
+        fresh: impl Fn(Stamp) -> bool,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        if self.is_empty() || wanted == 0 {
+            return 0;
+        }
+        let (before, from) = self.slots.split_at(random.below(self.slots.len()));
+        let peers = from.iter().chain(before).filter(|record| !record.is_free());
+        let mut count = 0;
+        for record in peers.filter(|record| fresh(record.stamp)).take(wanted) {
+            out.extend_from_slice(&record.addr);
+            count += 1;
+        }
+        count
+    }
+
+    /// Takes out all peers that are not `fresh`, and gives memory back when much is unused.
+    pub fn sweep(&mut self, seed: u64, fresh: impl Fn(Stamp) -> bool) {
+        for slot in 0..self.slots.len() {
+            // What is freed may be filled by a neighbour, which has to be looked at, too.
+            while !self.slots[slot].is_free() && !fresh(self.slots[slot].stamp) {
+                self.free(seed, slot);
+            }
+        }
+        if self.len() * 3 < self.slots.len() {
+            self.resize(seed, self.len() + self.len() / 3);
+        }
+    }
+
+    /// Recounts, and looks every peer up. `seed` as ever.
+    pub fn check(&self, seed: u64) {
+        let taken = self.slots.iter().filter(|record| !record.is_free());
+        assert_eq!(taken.clone().count(), self.len());
+        assert!(self.len() <= most_in(self.slots.len()));
+        for record in taken {
+            let found = self.find(seed, &record.addr).expect("a peer where its hash points");
+            assert!(std::ptr::eq(record, &self.slots[found]), "a peer twice");
+        }
+    }
+
+    fn find(&self, seed: u64, addr: &[u8; N]) -> Option<usize> {
+        let count = self.slots.len();
+        let mut slot = home(seed, addr, count)?;
+        for _ in 0..count {
+            if self.slots[slot].is_free() {
+                return None;
+            }
+            if self.slots[slot].addr == *addr {
+                return Some(slot);
+            }
+            slot = (slot + 1) % count;
+        }
+        None
+    }
+
+    /// Puts a record into the first free slot from its home on. There must be one.
+    fn place(&mut self, seed: u64, record: Record<N>) {
+        let count = self.slots.len();
+        let mut slot = home(seed, &record.addr, count).expect("room was made");
+        while !self.slots[slot].is_free() {
+            slot = (slot + 1) % count;
+        }
+        self.slots[slot] = record;
+        self.len += 1;
+    }
+
+    /// Empties a slot, and moves up whoever lies behind it only because it was taken.
+    fn free(&mut self, seed: u64, slot: usize) {
+        let count = self.slots.len();
+        let (mut hole, mut next) = (slot, (slot + 1) % count);
+        while next != slot && !self.slots[next].is_free() {
+            let home = home(seed, &self.slots[next].addr, count).expect("it lies in a slot");
+            let distance = |from: usize| (next + count - from) % count;
+            if distance(home) >= distance(hole) {
+                self.slots[hole] = self.slots[next];
+                hole = next;
+            }
+            next = (next + 1) % count;
+        }
+        self.slots[hole] = Record::FREE;
+        self.len -= 1;
+    }
+
+    /// Makes a new array for at least `peers` peers. At a million peers this takes some
+    /// milliseconds, and happens when a swarm has grown by a third.
+    fn resize(&mut self, seed: u64, peers: usize) {
+        let slots = if peers <= SMALL { peers } else { peers + peers / 7 + 1 };
+        let old = std::mem::replace(&mut self.slots, vec![Record::FREE; slots].into());
+        self.len = 0;
+        for record in old.iter().filter(|record| !record.is_free()) {
+            self.place(seed, *record);
+        }
+    }
+}
+
+impl<const N: usize> Default for Table<N> {
+    fn default() -> Self {
+        Table::new()
+    }
+}
+
+impl<const N: usize> Record<N> {
+    /// No peer listens on port 0.
+    const FREE: Record<N> = Record { addr: [0; N], stamp: Stamp(0) };
+
+    fn is_free(&self) -> bool {
+        self.addr[N - 2] == 0 && self.addr[N - 1] == 0
+    }
+}
+
+/// The slot that a peer should lie in; `None` of no slots.
+fn home(seed: u64, addr: &[u8], slot_count: usize) -> Option<usize> {
+    if slot_count == 0 {
+        return None;
+    }
+    let mut state = seed;
+    for part in addr.chunks(8) {
+        let mut word = [0; 8];
+        word[..part.len()].copy_from_slice(part);
+        state = Random::new(state ^ u64::from_le_bytes(word)).next();
+    }
+    Some(Random::new(state).below(slot_count))
+}
+
+/// How many peers so many slots may hold.
+fn most_in(slot_count: usize) -> usize {
+    if slot_count <= SMALL { slot_count } else { slot_count - slot_count / 8 }
+}
+
+/// Minutes are counted modulo this; the bit above is the flag.
+const MINUTES: u16 = 1 << 15;
