@@ -268,6 +268,44 @@ pub const SIGNALS_APART_MIN: Span = Span::from_millis(500);
 /// Bytes of existing files checked in one turn: about three milliseconds' hashing.
 pub const CHECK_BYTES_PER_TURN: u32 = 4 * 1024 * 1024;
 
+/// Bytes received from all peers together in one turn. Hashing and writing that much takes some
+/// five milliseconds: what an announce that comes in meanwhile has to wait.
+pub const RECEIVE_BYTES_PER_TURN: usize = 4 * 1024 * 1024;
+
+/// Connections accepted in one turn, of each listener. A flood of them must not hold up the rest.
+pub const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long a listener rests after the system refused to accept (descriptors, memory): without a
+/// rest, the same refusal would come back at once and for ever.
+pub const ACCEPT_REST: Span = Span::from_secs(1);
+
+/// Segments of one link that leave in one call. Two slices each; Linux takes 1,024.
+pub const SEND_SEGMENTS_MAX: usize = 32;
+
+/// HTTP connections open to us at once; one more closes the one that waited longest.
+pub const HTTP_CONNECTIONS_MAX: usize = 2_000;
+
+/// What an HTTP connection may take for its next step: to say a whole request, to take the whole
+/// answer, to come back for more. Announces are one packet; ten seconds serve a modem.
+pub const HTTP_LIFETIME: Span = Span::from_secs(10);
+
+/// Bytes received from one HTTP connection at a time. A request is some 400.
+pub const HTTP_RECEIVE_BYTES: usize = 16 * 1024;
+
+/// Bytes of answers that wait for one HTTP connection before its further requests do.
+pub const HTTP_OUTBOX_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes read and thrown away after a refusal, so that the refusal itself arrives: closing with
+/// unread bytes would reset the connection.
+pub const HTTP_LINGER_BYTES_MAX: usize = 256 * 1024;
+
+/// Calls to trackers under way at once, and waiting for their turn.
+pub const CALLS_AT_ONCE_MAX: usize = 16;
+pub const CALLS_QUEUED_MAX: usize = 4_096;
+
+/// Addresses of one tracker that are tried in turn.
+pub const CALL_ADDRS_MAX: usize = 8;
+
 // Relations that other code relies on.
 const _: () = assert!(REQUEST_BYTES_MAX >= BLOCK_BYTES);
 const _: () = assert!(SEND_BUFFER_BYTES >= REQUEST_BYTES_MAX as usize);

@@ -9,8 +9,13 @@
 //!  files     store ── gather, handles ── folder      pieces become ranges of files
 //!            syncer ── resume                        what was written becomes safe, then claimed
 //!            hashing                                 files become pieces
+//!  sockets   reactor ── peers, peer_io               connections to peers
+//!                    ├─ http_io, http_call            trackers, at either end
+//!                    └─ act                           what the engine wants is carried out
+//!            conn, line                              the table of open things; who waits longest
 //!  names     resolver
 //!  the host  sys, fault
+//!  the door  node                                    what commands use of all this
 //! ```
 //!
 //! # Why threads
@@ -19,11 +24,20 @@
 //! when first needed, that owns its job and answers through a channel and a waker. They share
 //! nothing else.
 
+mod act;
+pub mod conn;
 pub mod fault;
 pub mod folder;
 pub mod gather;
 pub mod handles;
 pub mod hashing;
+pub mod http_call;
+pub mod http_io;
+pub mod line;
+pub mod node;
+pub mod peer_io;
+mod peers;
+pub mod reactor;
 pub mod resolver;
 pub mod resume;
 pub mod store;

@@ -1,0 +1,227 @@
+//! Act: carries out what the engine wants.
+//!
+//! ```text
+//!  tell(input) ─▶ engine ─▶ outputs ─▶ carry_out ─┬─▶ links, sockets            at once
+//!       ▲                                         ├─▶ writes                    at once
+//!       │                                         ├─▶ surveys, reads … ─▶ jobs  some per turn
+//!       │                                         └─▶ saves, names ─▶ threads
+//!       └── done ◀──────── results ◀──────────────────┘
+//! ```
+//!
+//! # Invariants
+//! `carry_out` never calls the engine. What it brings about waits in `done` until the turn comes
+//! to it, so nothing re-enters and the order of inputs is the order in which things happened.
+//! A turn reports only the results that were there when it began to report: what these bring
+//! about waits for the next turn, and a turn ends however much the engine wants.
+//!
+//! # Why
+//! Writes are carried out at once because their bytes lie in the receive buffer, which the next
+//! connection needs. Reads go the other way: whoever checks a terabyte gets a slice per turn.
+
+use super::gather::Write;
+use super::http_call::CallOrder;
+use super::peer_io::{PeerConn, Stage};
+use super::reactor::Reactor;
+use super::resume;
+use crate::base::limits::CHECK_BYTES_PER_TURN;
+use crate::base::{Block, ConnId, TorrentId};
+use crate::engine::{DiskFault, Input, Output, ReadJob};
+use crate::format::resume::Resume;
+
+/// Work for the disk that can wait for its turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Job {
+    Survey(TorrentId),
+    Prepare(TorrentId),
+    Read(ReadJob),
+}
+
+impl Reactor {
+    /// Tells the engine what happened, and carries out what it wants in return.
+    pub(super) fn tell(&mut self, input: Input<'_>) {
+        self.engine.handle(self.now, input, &mut self.out);
+        self.carry_out();
+    }
+
+    /// Carries out everything in `out`.
+    ///
+    /// In order, but for the writes: between two blocks of one connection there usually is a
+    /// `Send` with the next request, and if it parted them they could not leave together. No
+    /// other output depends on a write of the same list, for the engine counts on nothing before
+    /// it was told `Written`.
+    pub(super) fn carry_out(&mut self) {
+        if self.out.is_empty() {
+            return;
+        }
+        let mut outputs = std::mem::take(&mut self.out);
+        let has_writes = outputs.iter().any(|output| matches!(output, Output::Write { .. }));
+        if has_writes {
+            self.write(&outputs);
+        }
+        outputs.drain(..).for_each(|output| self.act(output));
+        // The list keeps its memory; nobody added to it meanwhile.
+        assert!(self.out.is_empty(), "carrying out must not reach the engine");
+        self.out = outputs;
+    }
+
+    /// Reports results to the engine: those that were there when this was called.
+    pub(super) fn report_done(&mut self) {
+        for _ in 0..self.done.len() {
+            let Some(input) = self.done.pop_front() else { return };
+            self.tell(input);
+        }
+    }
+
+    /// Does waiting disk work: reads of `CHECK_BYTES_PER_TURN` together, or up to one survey.
+    pub(super) fn run_jobs(&mut self) {
+        let mut budget_bytes = CHECK_BYTES_PER_TURN;
+        while budget_bytes > 0
+            && let Some(job) = self.jobs.pop_front()
+        {
+            match job {
+                Job::Read(job) => {
+                    budget_bytes = budget_bytes.saturating_sub(job.len);
+                    self.read(job);
+                }
+                // A call or more for each file, and there may be a million of them.
+                Job::Survey(torrent) => {
+                    self.survey(torrent);
+                    return;
+                }
+                Job::Prepare(torrent) => {
+                    let result = match self.engine.layout(torrent) {
+                        Some(layout) => self.store.prepare(torrent, layout),
+                        None => Err(DiskFault::Missing),
+                    };
+                    self.tell(Input::Prepared { torrent, result });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes what the helper threads have done.
+    pub(super) fn collect_from_threads(&mut self) {
+        for saved in self.syncer.collect() {
+            self.store.on_saved(&saved);
+            let (torrent, have, result) = (saved.torrent, saved.have, saved.result);
+            self.done.push_back(Input::Saved { torrent, have, result });
+        }
+        for resolved in self.resolver.collect(self.now) {
+            self.on_resolved(&resolved);
+        }
+    }
+
+    /// Carries out one output. Those for a connection that is gone already are void.
+    fn act(&mut self, output: Output) {
+        match output {
+            Output::Connect { torrent, addr } => self.connect(torrent, addr),
+            Output::SendHandshake { conn, handshake } => {
+                self.queue(conn, |peer| peer.link.send_handshake(&handshake));
+            }
+            Output::Send { conn, message } => self.queue(conn, |peer| peer.link.send(&message)),
+            Output::SendBlock { conn, torrent, block } => self.queue_block(conn, torrent, block),
+            Output::CancelBlock { conn, block } => {
+                self.queue(conn, |peer| {
+                    // If its first byte has left, the rest must follow.
+                    peer.link.cancel(block);
+                });
+            }
+            Output::DropBlocks { conn } => self.queue(conn, |peer| peer.link.drop_blocks()),
+            Output::Close { conn, why: _ } => self.close_peer(conn),
+
+            Output::Survey { torrent } => self.jobs.push_back(Job::Survey(torrent)),
+            Output::Prepare { torrent } => self.jobs.push_back(Job::Prepare(torrent)),
+            Output::Read(job) => self.jobs.push_back(Job::Read(job)),
+            // All writes of the list were carried out first.
+            Output::Write { .. } => {}
+            Output::Save { torrent, have, uploaded, downloaded, clean } => {
+                let Some(metainfo) = self.engine.metainfo(torrent) else { return };
+                let info_hash = metainfo.info_hash;
+                let files = Vec::new();
+                self.save(torrent, Resume { info_hash, have, files, clean, uploaded, downloaded });
+            }
+
+            Output::Announce { torrent, tracker, url, announce, timeout } => {
+                self.start_call(CallOrder { torrent, tracker, url, announce, timeout });
+            }
+            Output::Event(event) => self.news.push(event),
+        }
+    }
+
+    /// Changes what a link has to send.
+    fn queue(&mut self, conn: ConnId, change: impl FnOnce(&mut PeerConn)) {
+        let Some(peer) = self.table.peer(conn) else { return };
+        // After `Close`, the engine has nothing more to say here.
+        if peer.stage == Stage::Open {
+            change(peer);
+            self.mark_flush(conn);
+        }
+    }
+
+    fn queue_block(&mut self, conn: ConnId, torrent: TorrentId, block: Block) {
+        self.queue(conn, |peer| {
+            let before = peer.torrent.replace(torrent);
+            assert!(before.is_none_or(|before| before == torrent), "{conn:?} of two torrents");
+            peer.link.send_block(block);
+        });
+    }
+
+    /// Carries out every write among `outputs`, neighbours together.
+    fn write(&mut self, outputs: &[Output]) {
+        let writes: Vec<Write<'_>> = outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Write { torrent, piece, begin, at } => Some(Write {
+                    torrent: *torrent,
+                    piece: *piece,
+                    begin: *begin,
+                    bytes: &self.receive_buffer[at.clone()],
+                }),
+                _not_a_write => None,
+            })
+            .collect();
+        let engine = &self.engine;
+        self.store.write(&writes, |torrent| engine.layout(torrent), &mut self.results);
+        for (write, result) in writes.iter().zip(self.results.drain(..)) {
+            let len = u32::try_from(write.bytes.len()).expect("at most the receive buffer");
+            let Write { torrent, piece, begin, .. } = *write;
+            self.done.push_back(Input::Written { torrent, piece, begin, len, result });
+        }
+    }
+
+    fn read(&mut self, job: ReadJob) {
+        let len = usize::try_from(job.len).expect("a u32 fits a usize on every host of ours");
+        let bytes = &mut self.send_buffer[..len];
+        let result = match self.engine.layout(job.torrent) {
+            Some(layout) => self.store.read(job.torrent, layout, job.piece, job.begin, bytes),
+            None => Err(DiskFault::Missing),
+        };
+        let input = Input::Read { job, result: result.map(|()| &*bytes) };
+        self.engine.handle(self.now, input, &mut self.out);
+        self.carry_out();
+    }
+
+    fn survey(&mut self, torrent: TorrentId) {
+        let Some(metainfo) = self.engine.metainfo(torrent) else { return };
+        let result = self.store.survey(torrent, &metainfo.layout);
+        // A record that cannot be read is as good as none: then everything is checked.
+        let resume = self.store.folder(torrent).and_then(|folder| {
+            resume::load(folder, metainfo.info_hash, &metainfo.layout).ok().flatten()
+        });
+        self.tell(Input::Surveyed { torrent, result, resume });
+    }
+
+    /// Hands what was written, and the record that says so, to the syncer.
+    fn save(&mut self, torrent: TorrentId, record: Resume) {
+        let Some(layout) = self.engine.layout(torrent) else { return };
+        let have = record.have.clone();
+        match self.store.job(torrent, layout, record) {
+            Ok(job) => self.syncer.submit(job),
+            Err(fault) => {
+                let result = Err(fault);
+                self.done.push_back(Input::Saved { torrent, have, result });
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Node: what a command needs of a running reactor, and no more.
+//!
+//! ```text
+//!  open ─▶ add … ─▶ turn, turn, turn … ─▶ stop ─▶ turn … until is_stopped
+//! ```
+//!
+//! # Interface
+//! Loop `turn` until `is_stopped`. Call `stop` when the work is done or when `signals` says that
+//! a person wants it; when it says so a second time, leave without waiting.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::reactor::{Reactor, bind};
+use super::sys::{self, Clock};
+use crate::base::limits::{
+    CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, HTTP_CONNECTIONS_MAX, OPEN_FILES_MAX,
+    UNCHOKED_MAX,
+};
+use crate::base::{Span, Time, TorrentId};
+use crate::engine::{Engine, Event, Order, Settings, Status};
+use crate::format::metainfo::Metainfo;
+use crate::tracker::Service;
+
+/// What a node is to be.
+#[derive(Debug)]
+pub struct NodeOptions {
+    /// Where to take peers' connections; port 0 picks a free one. `None`: take none.
+    pub listen: Option<SocketAddr>,
+    /// Where to serve HTTP. Only together with `tracker`.
+    pub http: Option<SocketAddr>,
+    pub tracker: Option<Service>,
+    pub connections_max: usize,
+    pub connections_per_torrent_max: usize,
+    pub unchoked_max: usize,
+    /// Keep each torrent after it is complete, or stop it.
+    pub seed: bool,
+}
+
+/// A node that could not be opened.
+#[derive(Debug)]
+pub struct OpenError {
+    /// What was tried, for a person: "cannot listen on 127.0.0.1:80".
+    pub what: String,
+    pub source: io::Error,
+}
+
+/// A running node.
+pub struct Node {
+    reactor: Reactor,
+    listen_addr: Option<SocketAddr>,
+    http_addr: Option<SocketAddr>,
+}
+
+impl Node {
+    /// Opens sockets, and everything else that a node has from its beginning.
+    ///
+    /// Error: an address cannot be listened on, or the system refuses a poll, a signal handler
+    /// or randomness. An address that is in use is `AddrInUse`.
+    pub fn open(options: NodeOptions) -> Result<Node, OpenError> {
+        let peers = listen_on(options.listen)?;
+        let http = listen_on(options.http)?;
+        raise_limits(&options);
+        let listen_addr = peers.as_ref().map(|(_, addr)| *addr);
+        let http_addr = http.as_ref().map(|(_, addr)| *addr);
+        let settings = Settings {
+            // Port 0 tells a tracker that nobody can connect to us.
+            port: listen_addr.map_or(0, |addr| addr.port()),
+            connections_max: options.connections_max,
+            connections_per_torrent_max: options.connections_per_torrent_max,
+            unchoked_max: options.unchoked_max,
+            seed: options.seed,
+        };
+        let seed = sys::random_seed().map_err(cannot("get random numbers"))?;
+        let mut engine = Engine::new(settings, seed);
+        let has_tracker = options.tracker.is_some();
+        if let Some(service) = options.tracker {
+            engine.serve_tracker(service);
+        }
+        let mut reactor =
+            Reactor::new(engine, Clock::start()).map_err(cannot("set up the reactor"))?;
+        for (listener, is_for_http) in [(peers, false), (http, true)] {
+            // Without a tracker there is nobody to answer HTTP.
+            if let Some((listener, addr)) = listener.filter(|_| has_tracker || !is_for_http) {
+                let listening = reactor.listen(listener, is_for_http);
+                listening.map_err(cannot(&format!("listen on {addr}")))?;
+            }
+        }
+        Ok(Node { reactor, listen_addr, http_addr: http_addr.filter(|_| has_tracker) })
+    }
+
+    /// Where peers reach us, with the port that was picked.
+    pub fn listen_addr(&self) -> Option<SocketAddr> {
+        self.listen_addr
+    }
+
+    /// Where the tracker answers.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http_addr
+    }
+
+    /// Takes a torrent on, whose files are, or will be, in `dir`. `None` if it is here already.
+    pub fn add(&mut self, order: Order, dir: PathBuf) -> Option<TorrentId> {
+        self.reactor.add(order, dir)
+    }
+
+    /// Dials a peer by hand.
+    pub fn connect(&mut self, torrent: TorrentId, addr: SocketAddr) {
+        let now = self.reactor.read_clock();
+        self.reactor.engine.connect(now, torrent, addr);
+    }
+
+    /// One heartbeat: see `Reactor::turn`.
+    pub fn turn(&mut self, wait_max: Option<Span>, events: &mut Vec<Event>) -> io::Result<()> {
+        self.reactor.turn(wait_max, events)
+    }
+
+    pub fn status(&mut self, torrent: TorrentId) -> Option<Status> {
+        let now = self.reactor.read_clock();
+        self.reactor.engine.status(now, torrent)
+    }
+
+    /// All torrents, in the order of arrival.
+    pub fn torrents(&self) -> Vec<TorrentId> {
+        self.reactor.engine.torrents()
+    }
+
+    pub fn metainfo(&self, torrent: TorrentId) -> Option<&Metainfo> {
+        self.reactor.engine.metainfo(torrent)
+    }
+
+    /// The tracker, if this node is one.
+    pub fn tracker(&self) -> Option<&Service> {
+        self.reactor.engine.service()
+    }
+
+    /// Begins to say good-bye: to trackers, to peers; and saves. Go on with `turn` meanwhile.
+    pub fn stop(&mut self) {
+        self.reactor.stop();
+    }
+
+    /// Whether all good-byes are said.
+    pub fn is_stopped(&self) -> bool {
+        self.reactor.engine.is_stopped()
+    }
+
+    /// How often a person (or a service manager) asked us to leave, by SIGINT or SIGTERM.
+    pub fn signals(&self) -> u32 {
+        self.reactor.wishes_to_leave
+    }
+
+    /// Time since the node was opened.
+    pub fn now(&mut self) -> Time {
+        self.reactor.read_clock()
+    }
+
+    /// How long the longest turn took, waiting not counted.
+    pub fn longest_turn(&self) -> Span {
+        self.reactor.longest_turn
+    }
+}
+
+impl Default for NodeOptions {
+    fn default() -> NodeOptions {
+        NodeOptions {
+            listen: None,
+            http: None,
+            tracker: None,
+            connections_max: CONNECTIONS_MAX,
+            connections_per_torrent_max: CONNECTIONS_PER_TORRENT_MAX,
+            unchoked_max: UNCHOKED_MAX,
+            seed: true,
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Node { reactor: _, listen_addr, http_addr } = self;
+        f.debug_struct("Node").field("listen", listen_addr).field("http", http_addr).finish()
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.source)
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+fn listen_on(
+    addr: Option<SocketAddr>,
+) -> Result<Option<(mio::net::TcpListener, SocketAddr)>, OpenError> {
+    addr.map(|addr| bind(addr).map_err(cannot(&format!("listen on {addr}")))).transpose()
+}
+
+fn cannot(what: &str) -> impl FnOnce(io::Error) -> OpenError {
+    let what = format!("cannot {what}");
+    move |source| OpenError { what, source }
+}
+
+/// Asks the host for as many descriptors as our own limits need. Where it refuses, the listeners
+/// rest whenever the table is full, and connects fail; nothing else depends on it.
+fn raise_limits(options: &NodeOptions) {
+    let http = if options.tracker.is_some() { HTTP_CONNECTIONS_MAX } else { 0 };
+    let wanted = options.connections_max + http + OPEN_FILES_MAX + SPARE_DESCRIPTORS;
+    sys::raise_open_files_limit(wanted as u64);
+    // Where no handler can be had, a file beyond `ulimit -f` ends us, as it ends everybody.
+    let _ = sys::take_file_size_signal();
+}
+
+/// Standard streams, poll, waker, listeners, signals, calls, silent connections, helper threads.
+const SPARE_DESCRIPTORS: usize = 160;

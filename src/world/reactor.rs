@@ -1,0 +1,389 @@
+//! The reactor: the whole program's heartbeat.
+//!
+//! One thread, one poll, one loop. Each turn does the same things in the same order:
+//!
+//! ```text
+//!        ┌─────────────────────────────────────────────────────────────────────┐
+//!        ▼                                                                     │
+//!  1. poll     until an event, a deadline, or not at all if somebody can go on │
+//!  2. clock    read once; the turn has one `now`                               │
+//!  3. accept   new connections, a few                                          │
+//!  4. HTTP     requests to us, our own announces: short, and someone waits     │
+//!  5. receive  from peers: a buffer full each, a budget for all     ─▶ outputs │
+//!  6. report   what became of earlier outputs                       ─▶ outputs │
+//!  7. tick     if the engine's deadline has passed                  ─▶ outputs │
+//!  8. disk     a slice of the work that can wait                    ─▶ outputs │
+//!  9. flush    every link that has something to send, once                     │
+//! 10. sweep    slots that fell free may be used again                          │
+//!        └─────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! "Outputs" are carried out when the engine has returned, before anything else happens.
+//!
+//! # Invariants
+//! Nothing re-enters: the engine is called from a turn's steps only (see `act`). Whoever could go
+//! on stands in a list; while one of the lists holds somebody, the poll does not wait.
+//!
+//! # Limits
+//! Every step is bounded, by the constants of the section "The world" in `base::limits`. How long
+//! the longest turn took is measured: a stall is a number, not a feeling.
+//!
+//! # Why
+//! Edge-triggered readiness asks for lists of our own, but they are also what makes a turn fair:
+//! level-triggered, the order and the share would be the kernel's.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::event::Event as Readable;
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Waker};
+
+use super::act::Job;
+use super::conn::{Kind, Table, token};
+use super::fault::is_table_full;
+use super::http_call::Calls;
+use super::line::Line;
+use super::peers::Readiness;
+use super::resolver::Resolver;
+use super::store::Store;
+use super::syncer::Syncer;
+use super::sys::{Clock, Leave, Signals};
+use crate::base::limits::{ACCEPT_REST, ACCEPTS_PER_TURN, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
+use crate::base::{ConnId, Span, Time, TorrentId};
+use crate::engine::{DiskFault, Engine, Event, Input, Order, Output};
+
+/// A running node: the engine, and everything that it reaches the world with.
+pub struct Reactor {
+    poll: Poll,
+    events: Events,
+    clock: Clock,
+    signals: Signals,
+    /// How often a person wanted us to leave.
+    pub(super) wishes_to_leave: u32,
+    pub(super) longest_turn: Span,
+
+    pub(super) now: Time,
+    pub(super) engine: Engine,
+    pub(super) table: Table,
+    pub(super) store: Store,
+    pub(super) syncer: Syncer,
+    pub(super) resolver: Resolver,
+
+    /// The two buffers for everyone.
+    pub(super) receive_buffer: Box<[u8]>,
+    pub(super) send_buffer: Box<[u8]>,
+
+    /// What the engine wants and was not carried out yet; empty between the steps of a turn.
+    pub(super) out: Vec<Output>,
+    /// What became of it, to be reported.
+    pub(super) done: VecDeque<Input<'static>>,
+    pub(super) jobs: VecDeque<Job>,
+    pub(super) news: Vec<Event>,
+    /// Room for the results of one call of the store.
+    pub(super) results: Vec<Result<(), DiskFault>>,
+
+    listeners: Vec<Listener>,
+    pub(super) receive_list: Vec<ConnId>,
+    pub(super) flush_list: Vec<ConnId>,
+    pub(super) http_ready: Vec<ConnId>,
+    /// HTTP connections by the beginning of their present step.
+    pub(super) http_line: Line,
+    /// Connects that are under way.
+    pub(super) connecting: Line,
+    pub(super) calls: Calls,
+}
+
+/// A socket that takes connections.
+#[derive(Debug)]
+struct Listener {
+    id: ConnId,
+    is_for_http: bool,
+    /// There may be somebody to accept.
+    is_ready: bool,
+    /// The system refused to accept; until then we do not try.
+    rests_until: Option<Time>,
+}
+
+impl Reactor {
+    /// A reactor around `engine`, without listeners.
+    ///
+    /// Error: the system has no descriptor for a poll, a waker or the signals.
+    pub fn new(engine: Engine, clock: Clock) -> io::Result<Reactor> {
+        let poll = Poll::new()?;
+        let mut table = Table::new(poll.registry().try_clone()?);
+        let mut signals = Signals::take()?;
+        let signal = table.open(Kind::Signal)?;
+        poll.registry().register(signals.source(), token(signal), Interest::READABLE)?;
+        let waker = table.open(Kind::Waker)?;
+        let waker = Arc::new(Waker::new(poll.registry(), token(waker))?);
+        Ok(Reactor {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_POLL),
+            clock,
+            signals,
+            wishes_to_leave: 0,
+            longest_turn: Span::ZERO,
+            now: clock.now(),
+            engine,
+            table,
+            store: Store::new(),
+            syncer: Syncer::new(wake(&waker)),
+            resolver: Resolver::new(wake(&waker)),
+            receive_buffer: vec![0; RECEIVE_BUFFER_BYTES].into(),
+            send_buffer: vec![0; SEND_BUFFER_BYTES].into(),
+            out: Vec::new(),
+            done: VecDeque::new(),
+            jobs: VecDeque::new(),
+            news: Vec::new(),
+            results: Vec::new(),
+            listeners: Vec::new(),
+            receive_list: Vec::new(),
+            flush_list: Vec::new(),
+            http_ready: Vec::new(),
+            http_line: Line::new(),
+            connecting: Line::new(),
+            calls: Calls::default(),
+        })
+    }
+
+    /// Accepts connections of `listener` from now on.
+    pub fn listen(&mut self, listener: TcpListener, is_for_http: bool) -> io::Result<()> {
+        let kind = if is_for_http { Kind::HttpListener } else { Kind::PeerListener };
+        let id = self.table.open(kind(listener))?;
+        self.listeners.push(Listener { id, is_for_http, is_ready: true, rests_until: None });
+        Ok(())
+    }
+
+    /// Takes a torrent on, whose files are below `dir`. `None` if it is here already.
+    pub fn add(&mut self, order: Order, dir: PathBuf) -> Option<TorrentId> {
+        let now = self.read_clock();
+        let torrent = self.engine.add(now, order, &mut self.out)?;
+        self.store.add(torrent, dir);
+        self.carry_out();
+        Some(torrent)
+    }
+
+    /// Begins to say good-bye.
+    pub fn stop(&mut self) {
+        let now = self.read_clock();
+        self.engine.stop(now, &mut self.out);
+        self.carry_out();
+    }
+
+    /// One heartbeat. Waits for at most `wait_max` (`None`: until something happens) and appends
+    /// what a person may want to know to `news`.
+    ///
+    /// Error: the poll failed, which is nothing that going on could mend.
+    pub fn turn(&mut self, wait_max: Option<Span>, news: &mut Vec<Event>) -> io::Result<()> {
+        // 1. and 2.
+        self.wait(wait_max)?;
+        self.now = self.clock.now();
+        self.note_events();
+        // 3.
+        self.accept();
+        // 4.
+        self.serve_http();
+        self.run_calls();
+        // 5.
+        self.expire_connects();
+        self.receive_from_peers();
+        // 6.
+        self.report_done();
+        // 7.
+        if self.engine.deadline().is_some_and(|(at, _)| at <= self.now) {
+            self.engine.tick(self.now, &mut self.out);
+            self.carry_out();
+        }
+        // 8.
+        self.run_jobs();
+        // 9.
+        self.flush_peers();
+        // 10.
+        self.table.end_turn();
+        self.longest_turn = self.longest_turn.max(self.clock.now().since(self.now));
+        news.append(&mut self.news);
+        self.check();
+        Ok(())
+    }
+
+    /// The clock's time, between turns.
+    pub fn read_clock(&mut self) -> Time {
+        self.now = self.clock.now();
+        self.now
+    }
+
+    /// Asserts what the fast path relies on; in debug builds only.
+    pub fn check(&self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        self.engine.check();
+        self.store.check();
+        self.http_line.check();
+        self.connecting.check();
+        for (id, kind) in self.table.iter() {
+            if let Kind::Peer(peer) = kind {
+                let count = |list: &[ConnId]| list.iter().filter(|&&other| other == id).count();
+                assert_eq!(count(&self.receive_list), usize::from(peer.ready.in_receive_list));
+                assert_eq!(count(&self.flush_list), usize::from(peer.ready.in_flush_list));
+            }
+        }
+    }
+
+    fn wait(&mut self, wait_max: Option<Span>) -> io::Result<()> {
+        let mut timeout = wait_max;
+        if self.can_go_on() {
+            timeout = Some(Span::ZERO);
+        } else if let Some(deadline) = self.deadline() {
+            let until = deadline.since(self.clock.now());
+            timeout = Some(timeout.map_or(until, |max| max.min(until)));
+        }
+        let timeout = timeout.map(|span| Duration::from_millis(span.as_millis()));
+        match self.poll.poll(&mut self.events, timeout) {
+            // A signal came in between; the pipe that it wrote to is found by the next poll.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Whether there is something to do that no event will announce.
+    fn can_go_on(&self) -> bool {
+        let can_accept = |listener: &Listener| listener.is_ready && listener.rests_until.is_none();
+        !self.receive_list.is_empty()
+            || !self.flush_list.is_empty()
+            || !self.http_ready.is_empty()
+            || !self.done.is_empty()
+            || !self.jobs.is_empty()
+            || self.calls.can_begin()
+            || self.listeners.iter().any(can_accept)
+    }
+
+    /// The next moment at which something is due.
+    fn deadline(&mut self) -> Option<Time> {
+        let calls = self.calls_deadline();
+        let rests = self.listeners.iter().filter_map(|listener| listener.rests_until).min();
+        let engine = self.engine.deadline().map(|(at, _why)| at);
+        [engine, self.http_deadline(), self.connects_deadline(), calls, rests]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Notes who became ready; nobody is served yet, except that connects are concluded.
+    fn note_events(&mut self) {
+        // Out of `self` for the moment; an empty list needs no memory.
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        events.iter().for_each(|event| self.note_event(event));
+        self.events = events;
+    }
+
+    fn note_event(&mut self, event: &Readable) {
+        // What was closed in this turn has events behind it: a resting slot swallows them.
+        let Some(id) = self.table.id_of(event.token()) else { return };
+        let hung_up = event.is_read_closed() || event.is_error();
+        match self.table.get_mut(id) {
+            Some(Kind::PeerListener(_) | Kind::HttpListener(_)) => {
+                for listener in self.listeners.iter_mut().filter(|listener| listener.id == id) {
+                    listener.is_ready = true;
+                }
+            }
+            Some(Kind::Peer(_)) => {
+                let readable = event.is_readable() || hung_up;
+                let writable = event.is_writable();
+                self.on_peer_event(id, Readiness { readable, writable, hung_up });
+            }
+            Some(Kind::Http(_)) => self.on_http_event(id, hung_up),
+            Some(Kind::Call(_)) => self.on_call_event(id),
+            Some(Kind::Signal) => self.on_signal(),
+            Some(Kind::Waker) => self.collect_from_threads(),
+            None => {}
+        }
+    }
+
+    fn on_signal(&mut self) {
+        match self.signals.read(self.now) {
+            Some(Leave::Soon) => self.wishes_to_leave = self.wishes_to_leave.max(1),
+            Some(Leave::Now) => self.wishes_to_leave += 1,
+            None => {}
+        }
+    }
+
+    /// Accepts from every listener that is ready, up to `ACCEPTS_PER_TURN` of each.
+    fn accept(&mut self) {
+        for number in 0..self.listeners.len() {
+            let listener = &mut self.listeners[number];
+            if listener.rests_until.is_some_and(|until| self.now >= until) {
+                listener.rests_until = None;
+            }
+            if listener.is_ready && listener.rests_until.is_none() {
+                self.accept_some(number);
+            }
+        }
+    }
+
+    fn accept_some(&mut self, number: usize) {
+        let Listener { id, is_for_http, .. } = self.listeners[number];
+        for _ in 0..ACCEPTS_PER_TURN {
+            match self.table.accept(id) {
+                Some(Ok((stream, addr))) if is_for_http => self.on_http_accepted(stream, addr),
+                Some(Ok((stream, addr))) => self.on_peer_accepted(stream, addr),
+                Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    self.listeners[number].is_ready = false;
+                    return;
+                }
+                // They gave up while they waited for us: the next one, please.
+                Some(Err(error)) if is_about_one(&error) => {}
+                Some(Err(error)) => return self.rest(number, &error),
+                None => return,
+            }
+        }
+    }
+
+    /// Lets a listener rest after the system refused to accept.
+    fn rest(&mut self, number: usize, error: &io::Error) {
+        if is_table_full(error) {
+            self.store.drop_handles();
+        }
+        self.listeners[number].rests_until = Some(self.now + ACCEPT_REST);
+    }
+}
+
+/// Whether `accept` failed for this one connection only, which is gone (accept(2): network
+/// errors that are already pending on the new socket are passed on as errors of `accept`).
+fn is_about_one(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::TimedOut
+    )
+}
+
+/// What a helper thread calls when it has an answer.
+fn wake(waker: &Arc<Waker>) -> impl Fn() + Send + Sync + 'static {
+    let waker = Arc::clone(waker);
+    // If it fails, the answer is found with the next waking; there is nobody to tell.
+    move || drop(waker.wake())
+}
+
+/// Events of one poll; more wait for the next.
+const EVENTS_PER_POLL: usize = 256;
+
+/// An address that listens, as the system chose it.
+pub(super) fn bind(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(addr)?;
+    let addr = listener.local_addr()?;
+    Ok((listener, addr))
+}
