@@ -1,0 +1,272 @@
+//! Loopback: whole nodes over real sockets, files and clocks, on 127.0.0.1.
+//!
+//! The stories told by simulation, once more in the real world. All nodes of a test live in its
+//! thread and turn one after the other; nothing sleeps but the polls.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use swarmlet::base::{InfoHash, Random, Span};
+use swarmlet::engine::{Event, Order, Phase};
+use swarmlet::format::digest::Digest;
+use swarmlet::format::layout::{File, Layout};
+use swarmlet::format::metainfo::Metainfo;
+use swarmlet::world::node::{Node, NodeOptions};
+
+/// A test that takes longer has failed. (On an idle machine, each takes less than a second.)
+const PATIENCE: Duration = Duration::from_secs(60);
+
+// ── Peers ───────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_torrent_of_many_files_arrives_byte_for_byte() {
+    let scratch = Scratch::new();
+    let torrent = Torrent::make(&scratch.dir("seed"), &[]);
+    let mut seed = peer(true);
+    seed.add(torrent.order(&[], true), scratch.dir("seed")).expect("a new torrent");
+    let addr = seed.listen_addr().expect("it listens");
+    let mut leecher = peer(true);
+    let id = leecher.add(torrent.order(&[addr], false), scratch.dir("got")).expect("a new torrent");
+
+    let mut nodes = [seed, leecher];
+    let events = turn_until(&mut nodes, |nodes| is_complete(&mut nodes[1], id));
+
+    torrent.assert_in(&scratch.dir("got"));
+    assert!(
+        events[1].iter().any(|event| matches!(event, Event::Complete { downloaded: true, .. })),
+        "{:?}",
+        events[1]
+    );
+    farewell(&mut nodes);
+}
+
+#[test]
+fn what_is_there_already_is_checked_and_only_the_rest_is_fetched() {
+    let scratch = Scratch::new();
+    let torrent = Torrent::make(&scratch.dir("seed"), &[]);
+    let mut seed = peer(true);
+    seed.add(torrent.order(&[], false), scratch.dir("seed")).expect("a new torrent");
+    let addr = seed.listen_addr().expect("it listens");
+    // Half of the largest file, and a wrong byte in its second piece.
+    let largest = torrent.files.iter().max_by_key(|(_, bytes)| bytes.len()).expect("some file");
+    let mut half = largest.1[..largest.1.len() / 2].to_vec();
+    half[torrent.piece_bytes() + 1000] ^= 1;
+    write_file(&scratch.dir("got").join(&largest.0), &half);
+    let mut leecher = peer(true);
+    let id = leecher.add(torrent.order(&[addr], false), scratch.dir("got")).expect("a new torrent");
+
+    let mut nodes = [seed, leecher];
+    turn_until(&mut nodes, |nodes| is_complete(&mut nodes[1], id));
+
+    torrent.assert_in(&scratch.dir("got"));
+    let status = nodes[1].status(id).expect("it is there");
+    let saved = (half.len() - 4 * torrent.piece_bytes()) as u64;
+    assert!(status.downloaded <= status.total_bytes - saved, "{status:?}");
+    farewell(&mut nodes);
+}
+
+#[test]
+fn half_open_handshakes_and_silent_connections_keep_nobody_from_being_served() {
+    let scratch = Scratch::new();
+    let torrent = Torrent::make(&scratch.dir("seed"), &[]);
+    let mut seed = peer(true);
+    seed.add(torrent.order(&[], true), scratch.dir("seed")).expect("a new torrent");
+    let addr = seed.listen_addr().expect("it listens");
+    let mut nodes = vec![seed];
+    let mut crowd = Vec::new();
+    for number in 0..550 {
+        let mut stream = TcpStream::connect(addr).expect("the seed listens");
+        if number % 11 == 0 {
+            stream.write_all(b"\x13BitTorrent pro").expect("the seed is there");
+        }
+        crowd.push(stream);
+        turn_all(&mut nodes, &mut Vec::new());
+    }
+    let mut leecher = peer(true);
+    let id = leecher.add(torrent.order(&[addr], false), scratch.dir("got")).expect("a new torrent");
+    nodes.push(leecher);
+
+    turn_until(&mut nodes, |nodes| is_complete(&mut nodes[1], id));
+
+    torrent.assert_in(&scratch.dir("got"));
+    drop(crowd);
+}
+
+#[test]
+fn a_node_without_work_sleeps() {
+    let mut node = peer(true);
+    // The first turns find the listener with nobody at it.
+    for _ in 0..3 {
+        node.turn(Some(Span::ZERO), &mut Vec::new()).expect("a poll");
+    }
+    let began = Instant::now();
+    node.turn(Some(Span::from_millis(50)), &mut Vec::new()).expect("a poll");
+    assert!(began.elapsed() >= Duration::from_millis(49), "{:?}", began.elapsed());
+}
+
+#[test]
+fn an_address_in_use_is_said_to_be() {
+    let node = peer(true);
+    let options = NodeOptions { listen: node.listen_addr(), ..NodeOptions::default() };
+    let error = Node::open(options).expect_err("the port is taken");
+    assert_eq!(error.source.kind(), ErrorKind::AddrInUse);
+    let addr = node.listen_addr().expect("it listens");
+    assert_eq!(error.what, format!("cannot listen on {addr}"));
+}
+
+#[test]
+fn trackers_that_cannot_be_asked_are_told_with_a_reason() {
+    let scratch = Scratch::new();
+    let nobody = "http://127.0.0.1:1/announce";
+    for (url, reason) in [
+        (nobody, "127.0.0.1:1: connection refused"),
+        ("https://tracker.example/announce", "https is not spoken here, only plain http"),
+        ("udp://tracker.example:80/announce", "udp trackers are not asked yet"),
+        ("http://127.0.0.1:1/other", "a local address whose path is not /announce"),
+    ] {
+        let torrent = Torrent::make(&scratch.dir("seed"), &[url.to_owned()]);
+        let mut node = peer(true);
+        node.add(torrent.order(&[], true), scratch.dir("seed")).expect("a new torrent");
+        let mut nodes = [node];
+        let mut said = None;
+        let end = Instant::now() + PATIENCE;
+        while said.is_none() {
+            assert!(Instant::now() < end, "{url}: nothing was said");
+            let mut events = vec![Vec::new()];
+            turn_all(&mut nodes, &mut events);
+            said = events.remove(0).into_iter().find_map(|event| match event {
+                Event::TrackerFailed { reason, .. } => Some(reason),
+                _another => None,
+            });
+        }
+        assert_eq!(said.as_deref(), Some(reason), "{url}");
+    }
+}
+
+// ── What tests are made of ──────────────────────────────────────────────────────────────────
+
+fn peer(seed: bool) -> Node {
+    let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    Node::open(NodeOptions { listen, seed, ..NodeOptions::default() }).expect("a free port")
+}
+
+fn is_complete(node: &mut Node, id: swarmlet::base::TorrentId) -> bool {
+    node.status(id).is_some_and(|status| status.phase == Phase::Seeding)
+}
+
+/// Every node turns once, waiting for a millisecond if it has nothing to do.
+fn turn_all(nodes: &mut [Node], events: &mut Vec<Vec<Event>>) {
+    events.resize_with(nodes.len(), Vec::new);
+    for (node, events) in nodes.iter_mut().zip(events) {
+        node.turn(Some(Span::from_millis(1)), events).expect("a poll does not fail");
+    }
+}
+
+/// Turns until `goal` is reached. Returns what each node had to tell.
+fn turn_until(nodes: &mut [Node], mut goal: impl FnMut(&mut [Node]) -> bool) -> Vec<Vec<Event>> {
+    let mut events = Vec::new();
+    let end = Instant::now() + PATIENCE;
+    while !goal(nodes) {
+        assert!(Instant::now() < end, "not reached; so far: {events:?}");
+        turn_all(nodes, &mut events);
+    }
+    events
+}
+
+/// Stops all nodes, and asserts that they stop in time.
+fn farewell(nodes: &mut [Node]) {
+    nodes.iter_mut().for_each(Node::stop);
+    let began = Instant::now();
+    turn_until(nodes, |nodes| nodes.iter().all(Node::is_stopped));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+/// A torrent of random bytes in files of awkward lengths, and the bytes themselves.
+struct Torrent {
+    metainfo: Metainfo,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+impl Torrent {
+    /// Makes the files below `dir`, too.
+    fn make(dir: &Path, trackers: &[String]) -> Torrent {
+        let piece_bytes = 40_000;
+        let lens = [("a", 100_001), ("empty", 0), ("sub/b", 3_000_000), ("sub/c", 1), ("d", 70)];
+        let mut random = Random::new(7);
+        let mut files = Vec::new();
+        for (path, len) in lens {
+            let mut bytes = vec![0; len];
+            random.fill(&mut bytes);
+            write_file(&dir.join("many").join(path), &bytes);
+            files.push((format!("many/{path}"), bytes));
+        }
+        let laid = files.iter().map(|(path, bytes)| File::new(path.split('/'), bytes.len() as u64));
+        let layout = Layout::new(piece_bytes, laid.collect()).expect("a good layout");
+        let whole: Vec<u8> = files.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        let pieces = whole.chunks(piece_bytes as usize);
+        let metainfo = Metainfo {
+            info_hash: InfoHash(*b"twenty bytes exactly"),
+            name: "many".into(),
+            layout,
+            piece_hashes: pieces.map(Digest::of).collect(),
+            private: false,
+            trackers: trackers.iter().map(|url| vec![url.clone()]).collect(),
+            comment: None,
+            created_by: None,
+            creation_date: None,
+            warnings: Vec::new(),
+        };
+        Torrent { metainfo, files }
+    }
+
+    fn order(&self, peers: &[SocketAddr], whole: bool) -> Order {
+        let metainfo = self.metainfo.clone();
+        Order { metainfo, trackers: Vec::new(), peers: peers.to_vec(), whole }
+    }
+
+    fn piece_bytes(&self) -> usize {
+        self.metainfo.layout.piece_bytes() as usize
+    }
+
+    fn assert_in(&self, dir: &Path) {
+        for (path, bytes) in &self.files {
+            let got = fs::read(dir.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert!(got == *bytes, "{path} differs");
+        }
+    }
+}
+
+fn write_file(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().expect("below a directory")).expect("makes directories");
+    fs::write(path, bytes).expect("writes a file");
+}
+
+/// A directory that goes when the test does.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Scratch {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("swarmlet-loopback-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a temporary directory");
+        Scratch(path)
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(&path).expect("a directory in it");
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
