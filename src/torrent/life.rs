@@ -256,6 +256,9 @@ impl Torrent {
         // A folder that cannot hold the record costs a check at the next start, and no more.
         // Data that could not be synced will show up as failed writes or as a failed check.
         let _ = result;
+        if std::mem::take(&mut self.save.clean_next) {
+            self.save(true, out);
+        }
         self.mind_stopping(now, out);
     }
 
@@ -360,7 +363,9 @@ impl Torrent {
         let clean = self.state == State::Active && self.checker.is_none();
         self.state = State::Stopping { until: now + patience };
         self.close_all(now, "stopping", out);
-        if clean {
+        if clean && self.save.under_way {
+            self.save.clean_next = true;
+        } else if clean {
             self.save(true, out);
         }
         self.announcer.stop();

@@ -169,6 +169,8 @@ struct Save {
     /// Something verified is not recorded; save at this time.
     due: Option<Time>,
     under_way: bool,
+    /// The farewell's record follows when the one under way is done.
+    clean_next: bool,
 }
 
 /// What is counted for people and trackers.
