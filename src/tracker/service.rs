@@ -97,7 +97,7 @@ impl Service {
             policy,
             torrents: BTreeMap::new(),
             counts: Counts::default(),
-            seed: random.next(),
+            seed: random.next_u64(),
             random,
             next_sweep: Time::START,
             swept: None,

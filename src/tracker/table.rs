@@ -240,7 +240,7 @@ fn home(seed: u64, addr: &[u8], slot_count: usize) -> Option<usize> {
     for part in addr.chunks(8) {
         let mut word = [0; 8];
         word[..part.len()].copy_from_slice(part);
-        state = Random::new(state ^ u64::from_le_bytes(word)).next();
+        state = Random::new(state ^ u64::from_le_bytes(word)).next_u64();
     }
     Some(Random::new(state).below(slot_count))
 }

@@ -24,7 +24,7 @@ impl Twin {
         let mut addr = [10, 0, 0, 0, 1, 1];
         addr[..4].copy_from_slice(&number.to_be_bytes());
         assert_eq!(self.table.has(SEED, &addr), self.model.contains_key(&addr));
-        let minute = Minute::of(Time::from_millis(random.next() % 3_600_000));
+        let minute = Minute::of(Time::from_millis(random.next_u64() % 3_600_000));
         match random.below(3) {
             0 => assert_eq!(self.table.remove(SEED, &addr), self.model.remove(&addr)),
             _ => {
