@@ -1,1 +1,182 @@
-//! (to be written)
+//! Floor 7: what a person types.
+//!
+//! One file per command. On top of each stands its usage text, which is what `help` prints *and*
+//! what the command's options are read from, so that the help cannot lie. A command gets its
+//! arguments and a screen, and returns nothing or a `Failure`; the exit code is decided in one
+//! place for all of them.
+//!
+//! ```text
+//!  files only       create  edit  info  magnet  verify
+//!  run a node       tracker  share  get  peer            all over run.rs
+//!  shared           arguments  failure  files  making  screen  progress  events  run
+//! ```
+
+pub mod arguments;
+pub mod create;
+pub mod edit;
+pub mod events;
+pub mod failure;
+pub mod files;
+pub mod get;
+pub mod info;
+pub mod magnet;
+pub mod making;
+pub mod peer;
+pub mod progress;
+pub mod run;
+pub mod screen;
+pub mod share;
+pub mod tracker;
+pub mod verify;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+pub use arguments::Arguments;
+pub use failure::Failure;
+pub use screen::Screen;
+
+/// One command: what the table below holds of it.
+pub struct Command {
+    pub name: &'static str,
+    /// One line for the list of commands.
+    pub summary: &'static str,
+    /// The help of this command, and the source of its options.
+    pub usage: &'static str,
+    /// Whether it runs a node: then the help ends in the list of what a node says.
+    pub runs_node: bool,
+    pub run: fn(&Arguments, &mut Screen) -> Result<(), Failure>,
+}
+
+impl Command {
+    /// All that `help` has to say about it.
+    fn help(&self) -> String {
+        let output = if self.runs_node { events::HELP } else { "" };
+        format!("swarmlet {}: {}{output}", self.name, self.usage)
+    }
+}
+
+/// All commands, in the order of a first encounter.
+pub const COMMANDS: &[Command] = &[
+    create::COMMAND,
+    edit::COMMAND,
+    info::COMMAND,
+    magnet::COMMAND,
+    verify::COMMAND,
+    tracker::COMMAND,
+    share::COMMAND,
+    get::COMMAND,
+    peer::COMMAND,
+];
+
+/// The whole program: runs the command that `words` (without the program's name) ask for, tells
+/// on stderr what failed, and returns the exit code.
+pub fn main(words: &[OsString]) -> ExitCode {
+    let mut screen = Screen::new();
+    let result = dispatch(words, &mut screen);
+    let result = result.and(screen.finish());
+    if let Err(failure) = &result {
+        // Nobody is left to tell if this fails, too.
+        let _ = writeln!(std::io::stderr(), "swarmlet: {failure}");
+    }
+    failure::exit_code(&result)
+}
+
+fn dispatch(words: &[OsString], screen: &mut Screen) -> Result<(), Failure> {
+    let Some((first, rest)) = words.split_first() else {
+        screen.text(&overview());
+        return Err(Failure::usage("no command given", "the list above names them"));
+    };
+    match first.to_string_lossy().as_ref() {
+        "help" | "--help" | "-h" => help(rest, screen),
+        "--version" | "-V" => {
+            screen.line(concat!("swarmlet ", env!("CARGO_PKG_VERSION")));
+            Ok(())
+        }
+        name => {
+            let command = find(name)?;
+            if arguments::asks_for_help(rest) {
+                screen.text(&command.help());
+                return Ok(());
+            }
+            let arguments = Arguments::parse(command.name, command.usage, rest)?;
+            (command.run)(&arguments, screen)
+        }
+    }
+}
+
+fn help(words: &[OsString], screen: &mut Screen) -> Result<(), Failure> {
+    match words {
+        [] => screen.text(&overview()),
+        [name] => screen.text(&find(&name.to_string_lossy())?.help()),
+        [_, ..] => {
+            return Err(Failure::usage("help takes one command", "try: swarmlet help create"));
+        }
+    }
+    Ok(())
+}
+
+fn find(name: &str) -> Result<&'static Command, Failure> {
+    COMMANDS.iter().find(|command| command.name == name).ok_or_else(|| {
+        let hint = match nearest(name) {
+            Some(meant) => format!("did you mean '{meant}'? 'swarmlet help' lists the commands"),
+            None => "'swarmlet help' lists the commands".into(),
+        };
+        Failure::usage(format!("there is no command '{name}'"), hint)
+    })
+}
+
+/// What `swarmlet help` prints.
+fn overview() -> String {
+    let mut text = String::from(
+        "swarmlet: a small BitTorrent tracker and peer\n\n\
+         usage: swarmlet COMMAND [options] …\n\n\
+         commands:\n",
+    );
+    for command in COMMANDS {
+        text.push_str(&format!("  {:8}  {}\n", command.name, command.summary));
+    }
+    text.push_str(
+        "  help      all about one command: swarmlet help COMMAND\n\n\
+         A first walk, in three terminals:\n\
+         \x20 swarmlet tracker\n\
+         \x20 swarmlet share DIRECTORY --tracker http://127.0.0.1:8000/announce\n\
+         \x20 swarmlet get DIRECTORY.torrent --dir elsewhere\n\n\
+         exit codes: 0 done, 1 failed, 2 wrong usage\n",
+    );
+    text
+}
+
+/// The command that `typed` most likely stands for: at most two typing errors away, or what it
+/// begins.
+fn nearest(typed: &str) -> Option<&'static str> {
+    if typed.len() > 20 {
+        return None;
+    }
+    let begun = COMMANDS.iter().find(|command| command.name.starts_with(typed));
+    let close = COMMANDS
+        .iter()
+        .map(|command| (typing_errors(typed, command.name), command))
+        .filter(|(errors, command)| *errors <= 2 && *errors < command.name.len().div_ceil(2))
+        .min_by_key(|(errors, _)| *errors)
+        .map(|(_, command)| command);
+    begun.filter(|_| !typed.is_empty()).or(close).map(|command| command.name)
+}
+
+/// Letters to insert, remove or replace to make `a` of `b` (Levenshtein's distance).
+fn typing_errors(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    // `row[j]`: the distance between what was read of `a` and the first `j` letters of `b`.
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for j in 0..b.len() {
+            let replaced = diagonal + usize::from(letter != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,256 @@
+//! Arguments: the words behind a command's name.
+//!
+//! The options of a command are read from its usage text: a line that begins with a dash, such as
+//!
+//! ```text
+//!   -o, --output FILE        write here instead of NAME.torrent
+//!   --tracker URL...         announce here; several make tiers
+//!   --private                for private trackers only
+//! ```
+//!
+//! declares an option; a word in capitals after it says that it takes a value, three dots that it
+//! may be given several times.
+//!
+//! # Why
+//! A help text that is *also* written down as code soon says something else than the code does.
+//!
+//! Words need not be UTF-8, since names of files on Linux need not be, but the parser of options
+//! takes text only. So each byte that is not UTF-8 travels through it as a character of a plane
+//! that nobody writes in, and becomes that byte again where a path is meant.
+
+use std::ffi::{OsStr, OsString};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use getopts::{Fail, HasArg, Matches, Occur, Options};
+
+use super::Failure;
+
+/// The parsed words of one command.
+pub struct Arguments {
+    command: &'static str,
+    matches: Matches,
+}
+
+impl Arguments {
+    /// Parses the words of `command`, whose options stand in `usage`.
+    pub fn parse(
+        command: &'static str,
+        usage: &str,
+        words: &[OsString],
+    ) -> Result<Arguments, Failure> {
+        let words: Vec<String> = words.iter().map(|word| to_text(word)).collect();
+        match options(usage).parse(&words) {
+            Ok(matches) => Ok(Arguments { command, matches }),
+            Err(fail) => {
+                let message = format!("{command}: {}", complaint(&fail));
+                Err(Failure::usage(message, see_help(command)))
+            }
+        }
+    }
+
+    /// Whether an option without a value is there.
+    pub fn has(&self, option: &str) -> bool {
+        self.matches.opt_present(option)
+    }
+
+    /// The value of an option as a path.
+    pub fn path(&self, option: &str) -> Option<PathBuf> {
+        self.matches.opt_str(option).map(|word| PathBuf::from(to_bytes(&word)))
+    }
+
+    /// The value of an option as text.
+    pub fn text(&self, option: &str) -> Result<Option<String>, Failure> {
+        self.matches.opt_str(option).map(|word| self.must_be_text(option, word)).transpose()
+    }
+
+    /// All values of an option that may be repeated.
+    pub fn texts(&self, option: &str) -> Result<Vec<String>, Failure> {
+        let words = self.matches.opt_strs(option).into_iter();
+        words.map(|word| self.must_be_text(option, word)).collect()
+    }
+
+    /// The free words as paths.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.matches.free.iter().map(|word| PathBuf::from(to_bytes(word))).collect()
+    }
+
+    /// The one free word that the command works on; `what` names it.
+    pub fn only_path(&self, what: &str) -> Result<PathBuf, Failure> {
+        let mut paths = self.paths();
+        match (paths.pop(), paths.is_empty()) {
+            (Some(path), true) => Ok(path),
+            (None, _) => Err(self.wrong(format!("{what} is missing"))),
+            (Some(_), false) => {
+                Err(self
+                    .wrong(format!("only one {what} at a time, not {}", self.matches.free.len())))
+            }
+        }
+    }
+
+    /// For commands that take options only.
+    pub fn no_paths(&self) -> Result<(), Failure> {
+        match self.matches.free.first() {
+            None => Ok(()),
+            Some(word) => Err(self.wrong(format!("does not know what to do with '{word}'"))),
+        }
+    }
+
+    /// Where to listen: the value of `option`, resolved.
+    pub fn address(&self, option: &str) -> Result<Option<SocketAddr>, Failure> {
+        let Some(word) = self.text(option)? else { return Ok(None) };
+        let addrs = self.resolve(option, &word)?;
+        Ok(addrs.first().copied())
+    }
+
+    /// Peers to dial: all values of `option`, resolved. A name may stand for several addresses.
+    pub fn peers(&self, option: &str) -> Result<Vec<SocketAddr>, Failure> {
+        let mut peers = Vec::new();
+        for word in self.texts(option)? {
+            for addr in self.resolve(option, &word)? {
+                if addr.port() == 0 {
+                    return Err(self.wrong(format!("--{option} {word}: no peer has port 0")));
+                }
+                if !peers.contains(&addr) {
+                    peers.push(addr);
+                }
+            }
+        }
+        Ok(peers)
+    }
+
+    /// Wrong usage of this command.
+    pub fn wrong(&self, message: impl AsRef<str>) -> Failure {
+        Failure::usage(format!("{}: {}", self.command, message.as_ref()), see_help(self.command))
+    }
+
+    fn must_be_text(&self, option: &str, word: String) -> Result<String, Failure> {
+        match String::from_utf8(to_bytes(&word).into_vec()) {
+            Ok(text) => Ok(text),
+            Err(_) => Err(self.wrong(format!("the value of --{option} is not UTF-8"))),
+        }
+    }
+
+    fn resolve(&self, option: &str, word: &str) -> Result<Vec<SocketAddr>, Failure> {
+        check_shape(word).map_err(|why| self.wrong(format!("--{option} {word}: {why}")))?;
+        match word.to_socket_addrs() {
+            Ok(addrs) => Ok(addrs.collect()),
+            Err(_) => Err(Failure::new(
+                format!("--{option} {word}: no address is known for this name"),
+                "check the spelling and the network, or give the address in numbers",
+            )),
+        }
+    }
+}
+
+/// Whether a person asks what a command does, whatever else they typed.
+pub fn asks_for_help(words: &[OsString]) -> bool {
+    let options = words.iter().take_while(|word| *word != "--");
+    options.into_iter().any(|word| word == "--help" || word == "-h")
+}
+
+/// Looks at HOST:PORT before anybody is asked for the address of HOST, so that the complaint can
+/// say which half is wrong.
+fn check_shape(word: &str) -> Result<(), &'static str> {
+    let Some((host, port)) = word.rsplit_once(':') else {
+        return Err("the port is missing (HOST:PORT)");
+    };
+    if host.is_empty() {
+        return Err("the host is missing (HOST:PORT)");
+    }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return Err("an IPv6 address goes in brackets ([HOST]:PORT)");
+    }
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number || port.parse::<u16>().is_err() {
+        return Err("the port must be a number from 0 to 65535");
+    }
+    Ok(())
+}
+
+/// The options that a usage text declares.
+fn options(usage: &str) -> Options {
+    let mut options = Options::new();
+    let declared = usage.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    for line in declared {
+        let (mut short, mut long, mut value) = ("", "", "");
+        for word in line.split_whitespace().map(|word| word.trim_end_matches(',')) {
+            if let Some(name) = word.strip_prefix("--") {
+                long = name;
+            } else if let Some(name) = word.strip_prefix('-') {
+                short = name;
+            } else {
+                value = word;
+                break;
+            }
+        }
+        // The description begins in lower case, the name of a value is all in capitals.
+        let takes_value = value.starts_with(|letter: char| letter.is_ascii_uppercase());
+        let has_value = if takes_value { HasArg::Yes } else { HasArg::No };
+        let occur = match takes_value && value.ends_with("...") {
+            true => Occur::Multi,
+            false => Occur::Optional,
+        };
+        options.opt(short, long, "", value, has_value, occur);
+    }
+    options
+}
+
+fn complaint(fail: &Fail) -> String {
+    let dashed = |name: &str| match name.chars().count() {
+        1 => format!("-{}", name),
+        _ => format!("--{}", name),
+    };
+    match fail {
+        Fail::UnrecognizedOption(name) => format!("unknown option {}", dashed(name)),
+        Fail::ArgumentMissing(name) => format!("{} needs a value", dashed(name)),
+        Fail::UnexpectedArgument(name) => format!("{} takes no value", dashed(name)),
+        Fail::OptionDuplicated(name) => format!("{} is given twice", dashed(name)),
+        Fail::OptionMissing(name) => format!("{} is missing", dashed(name)),
+    }
+}
+
+fn see_help(command: &str) -> String {
+    format!("see 'swarmlet help {command}'")
+}
+
+/// The first of 256 characters, in the last plane for private use, that stand for raw bytes.
+const RAW: u32 = 0x10_fe00;
+
+/// Text for the parser of options; `to_bytes` is the way back.
+fn to_text(word: &OsStr) -> String {
+    let mut text = String::new();
+    for part in word.as_bytes().utf8_chunks() {
+        for letter in part.valid().chars() {
+            if raw_byte(letter).is_none() {
+                text.push(letter);
+            } else {
+                // The real thing, by whatever accident: its own bytes, so that it comes back.
+                let mut bytes = [0; 4];
+                letter.encode_utf8(&mut bytes).bytes().for_each(|byte| text.push(raw(byte)));
+            }
+        }
+        part.invalid().iter().for_each(|&byte| text.push(raw(byte)));
+    }
+    text
+}
+
+fn to_bytes(text: &str) -> OsString {
+    let mut bytes = Vec::with_capacity(text.len());
+    for letter in text.chars() {
+        match raw_byte(letter) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    OsString::from_vec(bytes)
+}
+
+fn raw(byte: u8) -> char {
+    char::from_u32(RAW + u32::from(byte)).expect("the private plane has no gaps here")
+}
+
+fn raw_byte(letter: char) -> Option<u8> {
+    u32::from(letter).checked_sub(RAW).and_then(|byte| u8::try_from(byte).ok())
+}

@@ -1,0 +1,61 @@
+//! `swarmlet get`: downloads one torrent.
+
+use std::path::PathBuf;
+
+use super::run::{Goal, Job};
+use super::{Arguments, Command, Failure, Screen, files, run};
+use crate::engine::Order;
+
+const USAGE: &str = "\
+download a torrent
+
+usage: swarmlet get [options] TORRENT
+
+Downloads what TORRENT names into the download directory, checks every piece, and exits 0 once
+all of it is there and written. What is there already is checked and kept, so the same command
+goes on after an interruption. A full or failing disk stops the download until it works again:
+that is told, tried again by itself, and never an exit.
+
+options:
+  -d, --dir DIR          download into DIR (the current directory); made if need be
+  -l, --listen ADDR      take connections here, HOST:PORT; port 0 picks a free one
+                         (port 6881, or the next free one up to 6889, or any)
+  -p, --peer ADDR...     also connect to this peer, HOST:PORT; may be repeated
+  -s, --seed             go on sharing once it is complete, until stopped
+  -h, --help             this text
+
+Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leaves at once. The
+exit code is then 0 if the download was complete, otherwise 1.
+
+examples:
+  swarmlet get debian.iso.torrent
+  swarmlet get -d downloads --peer 127.0.0.1:6881 music.torrent
+";
+
+pub const COMMAND: Command =
+    Command { name: "get", summary: "download a torrent", usage: USAGE, runs_node: true, run };
+
+fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    let path = arguments.only_path("TORRENT")?;
+    refuse_magnet(&path)?;
+    let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
+    let peers = arguments.peers("peer")?;
+    let listen = arguments.address("listen")?;
+    let (_, metainfo) = files::read_torrent(&path)?;
+    files::make_dir(&dir)?;
+    let order = Order { metainfo, trackers: Vec::new(), peers, whole: false };
+    let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
+    run::run(Job { listen, orders: vec![(order, dir)], ..Job::new(goal) }, screen)
+}
+
+/// A magnet link names a torrent without describing it; that needs peers who send the rest.
+pub(super) fn refuse_magnet(path: &std::path::Path) -> Result<(), Failure> {
+    let Some(text) = path.to_str() else { return Ok(()) };
+    if !text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("magnet:")) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "downloading by magnet link is not supported yet",
+        "get the .torrent file; 'swarmlet info LINK' shows what a link says",
+    ))
+}

@@ -1,0 +1,375 @@
+//! Run: what `tracker`, `share`, `get` and `peer` have in common, a node driven until its end.
+//!
+//! ```text
+//!  open ──▶ turn, tell, redraw ──▶ … ──▶ stop ──▶ turn, tell … ──▶ end
+//!                    a download is complete ┘│└ first SIGINT or SIGTERM
+//!                                            └ a second one, or LEAVE_AFTER: end at once
+//! ```
+//!
+//! The node does everything; here is only when to stop it, and what the person sees meanwhile.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::events::{self, Line, Reporter};
+use super::failure::reason;
+use super::progress::{self, counted, per_cent};
+use super::{Failure, Screen, making};
+use crate::base::{Span, TorrentId};
+use crate::engine::{Event, Order, Phase, Status};
+use crate::format::text;
+use crate::tracker::Service;
+use crate::world::node::{Node, NodeOptions, OpenError};
+
+/// When a run is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Goal {
+    /// When somebody stops it.
+    Serve,
+    /// When every torrent is complete.
+    Fetch,
+}
+
+/// What to run.
+pub struct Job {
+    pub goal: Goal,
+    /// Where to take peers' connections; `None` for one of the usual ports.
+    pub listen: Option<SocketAddr>,
+    /// Serve a tracker there.
+    pub http: Option<(SocketAddr, Service)>,
+    /// Torrents, and the directories of their data.
+    pub orders: Vec<(Order, PathBuf)>,
+}
+
+impl Job {
+    pub fn new(goal: Goal) -> Job {
+        Job { goal, listen: None, http: None, orders: Vec::new() }
+    }
+}
+
+/// The customary ports: people have them open in their routers.
+const USUAL_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
+
+/// How often the progress line is looked at; an unchanged one is not written.
+const LOOK_EVERY: Span = Span::from_millis(500);
+
+/// A good-bye that takes longer is cut short: the promise is to leave within five seconds.
+const LEAVE_AFTER: Duration = Duration::from_millis(4_500);
+
+/// Runs a node until its goal is reached or somebody stops it.
+///
+/// Failure: it could not be opened, its reactor failed, or it was stopped before what it should
+/// fetch was complete.
+pub fn run(job: Job, screen: &mut Screen) -> Result<(), Failure> {
+    let goal = job.goal;
+    let mut run = Run::open(job, screen)?;
+    run.introduce(screen);
+    let result = run.drive(screen);
+    screen.clear();
+    result?;
+    run.conclude(goal)
+}
+
+/// A node at work.
+struct Run {
+    node: Node,
+    goal: Goal,
+    torrents: Vec<Fetched>,
+    reporter: Reporter,
+    /// When the node was told to stop.
+    stopping: Option<Instant>,
+    signals_seen: u32,
+    /// The progress line on the screen.
+    drawn: String,
+    events: Vec<Event>,
+}
+
+/// One torrent of a run.
+struct Fetched {
+    id: TorrentId,
+    name: String,
+    dir: PathBuf,
+    /// Hashed a moment ago, so that a check is no news.
+    fresh: bool,
+    complete: bool,
+}
+
+impl Run {
+    /// Opens the node and hands it the torrents.
+    fn open(job: Job, screen: &mut Screen) -> Result<Run, Failure> {
+        let Job { goal, listen, http, orders } = job;
+        let node = match http {
+            Some((addr, service)) => {
+                let options =
+                    NodeOptions { http: Some(addr), tracker: Some(service), ..base(goal) };
+                Node::open(options).map_err(|error| cannot_open(&error, "--http"))?
+            }
+            None => open_peer(goal, listen)?,
+        };
+        let mut run = Run {
+            node,
+            goal,
+            torrents: Vec::new(),
+            reporter: Reporter::new(),
+            stopping: None,
+            signals_seen: 0,
+            drawn: String::new(),
+            events: Vec::new(),
+        };
+        orders.into_iter().for_each(|(order, dir)| run.add(order, dir, screen));
+        Ok(run)
+    }
+
+    fn add(&mut self, order: Order, dir: PathBuf, screen: &mut Screen) {
+        let metainfo = &order.metainfo;
+        let name = metainfo.name.clone();
+        metainfo.warnings.iter().for_each(|odd| screen.warn(&format!("{name}: {odd}")));
+        let lonely = order.peers.is_empty()
+            && order.trackers.is_empty()
+            && metainfo.trackers.iter().all(Vec::is_empty);
+        if lonely {
+            screen.warn(&format!(
+                "{name}: no tracker is named and no --peer given; only who knows this address \
+                 can connect"
+            ));
+        }
+        let fresh = order.whole;
+        let line = match screen.is_terminal() {
+            true => introduction(&order, &dir),
+            false => events::torrent(metainfo, &dir) + "\n",
+        };
+        match self.node.add(order, dir.clone()) {
+            Some(id) => {
+                screen.text(&line);
+                self.torrents.push(Fetched { id, name, dir, fresh, complete: false });
+            }
+            None => {
+                screen.warn(&format!("{name}: the same torrent is given twice; once is enough"))
+            }
+        }
+    }
+
+    /// Says where it is to be found.
+    fn introduce(&mut self, screen: &mut Screen) {
+        if !screen.is_terminal() {
+            let mut line = Line::new("ready");
+            if let Some(addr) = self.node.listen_addr() {
+                line = line.with("listen", addr).with("torrents", self.torrents.len());
+            }
+            if let Some(addr) = self.node.http_addr() {
+                line = line.with("http", addr).with("announce", announce_url(addr));
+            }
+            return screen.line(&line.into_string());
+        }
+        if let Some(addr) = self.node.listen_addr() {
+            screen.line(&format!("listening on {addr}; Ctrl-C stops"));
+        }
+        if let Some(addr) = self.node.http_addr() {
+            screen.line(&format!("tracker at {}; Ctrl-C stops", announce_url(addr)));
+        }
+    }
+
+    /// Turns until the node has stopped.
+    fn drive(&mut self, screen: &mut Screen) -> Result<(), Failure> {
+        while !self.node.is_stopped() {
+            let watched = screen.is_terminal() || self.stopping.is_some();
+            let turned = self.node.turn(watched.then_some(LOOK_EVERY), &mut self.events);
+            turned.map_err(|error| {
+                let message = format!("the reactor failed: {}", reason(&error));
+                Failure::new(message, "what was verified is kept; start again")
+            })?;
+            self.tell(screen);
+            if self.must_leave(screen) {
+                return Ok(());
+            }
+            self.redraw(screen);
+        }
+        Ok(())
+    }
+
+    /// Tells the news of the last turn.
+    fn tell(&mut self, screen: &mut Screen) {
+        for event in std::mem::take(&mut self.events) {
+            let id = torrent_of(&event);
+            let Some(torrent) = self.torrents.iter_mut().find(|torrent| torrent.id == id) else {
+                continue;
+            };
+            torrent.complete |= matches!(event, Event::Complete { .. });
+            let known = torrent.fresh && matches!(event, Event::Checked { .. });
+            if !(known && screen.is_terminal()) {
+                let fetched = self.node.status(id).map_or(0, |status| status.downloaded);
+                self.reporter.tell(screen, &event, &torrent.name, fetched);
+            }
+        }
+    }
+
+    /// Stops the node if it is time; returns whether to leave at once.
+    fn must_leave(&mut self, screen: &mut Screen) -> bool {
+        let signals = self.node.signals();
+        let asked = signals > self.signals_seen;
+        self.signals_seen = signals;
+        match self.stopping {
+            Some(since) => asked || since.elapsed() >= LEAVE_AFTER,
+            None => {
+                let done = self.goal == Goal::Fetch && self.is_complete();
+                if asked || done {
+                    self.stop(screen, asked);
+                }
+                signals > 1
+            }
+        }
+    }
+
+    fn stop(&mut self, screen: &mut Screen, asked: bool) {
+        self.stopping = Some(Instant::now());
+        self.node.stop();
+        if !screen.is_terminal() {
+            screen.line("stopping");
+        } else if asked {
+            screen.line("stopping: saying good-bye to trackers; once more to leave at once");
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.torrents.iter().all(|torrent| torrent.complete)
+    }
+
+    /// Draws the progress line, if it changed.
+    fn redraw(&mut self, screen: &mut Screen) {
+        let mut statuses = Vec::new();
+        for torrent in &self.torrents {
+            if let Some(status) = self.node.status(torrent.id) {
+                self.reporter.progress(screen, torrent.id, &status);
+                statuses.push(status);
+            }
+        }
+        if !screen.is_terminal() || statuses.is_empty() {
+            return;
+        }
+        let line = match statuses.as_slice() {
+            [one] => line_of_one(one, screen.width()),
+            many => line_of_many(many),
+        };
+        if line != self.drawn || !screen.has_progress() {
+            screen.progress(&line);
+            self.drawn = line;
+        }
+    }
+
+    /// The result of a run that is over.
+    fn conclude(&mut self, goal: Goal) -> Result<(), Failure> {
+        if goal == Goal::Serve || self.is_complete() {
+            return Ok(());
+        }
+        let missing = self.torrents.iter().find(|torrent| !torrent.complete);
+        let Some(Fetched { id, name, dir, .. }) = missing else { return Ok(()) };
+        let share = match self.node.status(*id) {
+            Some(status) => per_cent(status.have_bytes, status.total_bytes),
+            None => 0,
+        };
+        Err(Failure::new(
+            format!("stopped with {share} % of '{name}' in '{}'", dir.display()),
+            "the same command goes on from there",
+        ))
+    }
+}
+
+/// A node for peers: at the address that was asked for, or at the first usual port that is free.
+fn open_peer(goal: Goal, listen: Option<SocketAddr>) -> Result<Node, Failure> {
+    let open = |addr| Node::open(NodeOptions { listen: Some(addr), ..base(goal) });
+    if let Some(addr) = listen {
+        return open(addr).map_err(|error| cannot_open(&error, "--listen"));
+    }
+    for port in USUAL_PORTS.chain([0]) {
+        match open(SocketAddr::from(([0, 0, 0, 0], port))) {
+            Err(error) if error.source.kind() == io::ErrorKind::AddrInUse && port != 0 => {}
+            result => return result.map_err(|error| cannot_open(&error, "--listen")),
+        }
+    }
+    unreachable!("the last port of the row returns in any case")
+}
+
+fn base(goal: Goal) -> NodeOptions {
+    NodeOptions { seed: goal == Goal::Serve, ..NodeOptions::default() }
+}
+
+fn cannot_open(error: &OpenError, option: &str) -> Failure {
+    let hint = match error.source.kind() {
+        io::ErrorKind::AddrInUse => format!("choose another with {option}, or stop who has it"),
+        io::ErrorKind::AddrNotAvailable => format!("give an address of this machine to {option}"),
+        io::ErrorKind::PermissionDenied => "ports below 1024 are for root; take another".into(),
+        _ => String::new(),
+    };
+    Failure::new(format!("{}: {}", error.what, reason(&error.source)), hint)
+}
+
+fn announce_url(addr: SocketAddr) -> String {
+    format!("http://{addr}/announce")
+}
+
+/// What a person wants to know of a torrent before it begins.
+fn introduction(order: &Order, dir: &Path) -> String {
+    let verb = if order.whole { "sharing" } else { "in" };
+    format!(
+        "{}\n  {}; {verb} {}\n",
+        text::clean(&order.metainfo.name),
+        making::dimensions(&order.metainfo),
+        text::clean(dir.display().to_string()),
+    )
+}
+
+fn line_of_one(status: &Status, width: usize) -> String {
+    let up = format!("up {}/s", text::size(status.rate_up));
+    let peers = counted(status.peers, "peer");
+    match &status.phase {
+        Phase::Checking { bytes } => {
+            let parts = [String::from("checking what is here"), peers];
+            progress::bar(*bytes, status.total_bytes, &parts, width)
+        }
+        Phase::Downloading => {
+            let left =
+                status.time_left.map_or(String::new(), |left| text::duration(left) + " left");
+            let parts =
+                [left, format!("down {}/s", text::size(status.rate_down)), peers, of(status), up];
+            progress::bar(status.have_bytes, status.total_bytes, &parts, width)
+        }
+        Phase::Seeding => {
+            format!("sharing  {up}  {peers}  {} given", text::size(status.uploaded))
+        }
+        Phase::Troubled(fault) => format!("waiting for the disk: {fault}  {}", of(status)),
+        Phase::Stopping | Phase::Stopped => String::from("stopping"),
+    }
+}
+
+fn line_of_many(statuses: &[Status]) -> String {
+    let whole = statuses.iter().filter(|status| status.have_bytes == status.total_bytes).count();
+    let sum = |of: fn(&Status) -> u64| text::size(statuses.iter().map(of).sum());
+    format!(
+        "{} torrents, {whole} complete  down {}/s  up {}/s  {}  {} given",
+        statuses.len(),
+        sum(|status| status.rate_down),
+        sum(|status| status.rate_up),
+        counted(statuses.iter().map(|status| status.peers).sum(), "peer"),
+        sum(|status| status.uploaded),
+    )
+}
+
+fn of(status: &Status) -> String {
+    format!("{} of {}", text::size(status.have_bytes), text::size(status.total_bytes))
+}
+
+fn torrent_of(event: &Event) -> TorrentId {
+    match event {
+        Event::Checked { torrent, .. }
+        | Event::Complete { torrent, .. }
+        | Event::PieceFailed { torrent, .. }
+        | Event::Banned { torrent, .. }
+        | Event::DiskTrouble { torrent, .. }
+        | Event::DiskRecovered { torrent }
+        | Event::TrackerOk { torrent, .. }
+        | Event::TrackerFailed { torrent, .. }
+        | Event::Stopped { torrent } => *torrent,
+    }
+}

@@ -1,0 +1,98 @@
+//! `swarmlet share`: shares files, directories and torrents until stopped.
+
+use std::path::{Path, PathBuf};
+
+use super::making::{self, Made, Wishes};
+use super::run::{Goal, Job};
+use super::{Arguments, Command, Failure, Screen, files, get, run};
+use crate::engine::Order;
+
+const USAGE: &str = "\
+share files, directories or torrents until stopped
+
+usage: swarmlet share [options] (PATH or TORRENT)...
+
+For a PATH, a file or a directory, the torrent is made first: NAME.torrent in the current
+directory, to be passed on to others. If there is one of the same content already, it is used.
+A TORRENT is a file that ends in .torrent; its data is in --dir. Starting with the TORRENT that
+an earlier 'share PATH' made is faster, for what was checked before is not read again.
+
+options:
+  -t, --tracker URL...   announce to this tracker, too; may be repeated
+  -d, --dir DIR          where the data of each TORRENT is (the current directory)
+  -l, --listen ADDR      take connections here, HOST:PORT; port 0 picks a free one
+                         (port 6881, or the next free one up to 6889, or any)
+  -p, --peer ADDR...     also connect to this peer, HOST:PORT; may be repeated
+  --private              make private torrents: peers come from their trackers only
+  -h, --help             this text
+
+Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leaves at once.
+
+examples:
+  swarmlet share holiday --tracker http://127.0.0.1:8000/announce
+  swarmlet share --dir /srv/data one.torrent two.torrent
+";
+
+pub const COMMAND: Command = Command {
+    name: "share",
+    summary: "share files, directories or torrents until stopped",
+    usage: USAGE,
+    runs_node: true,
+    run,
+};
+
+fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    let paths = arguments.paths();
+    if paths.is_empty() {
+        return Err(arguments.wrong("PATH or TORRENT is missing"));
+    }
+    paths.iter().try_for_each(|path| get::refuse_magnet(path))?;
+    let listen = arguments.address("listen")?;
+    let peers = arguments.peers("peer")?;
+    let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
+    let wishes = Wishes {
+        trackers: making::trackers(arguments, screen)?,
+        private: arguments.has("private"),
+        ..Wishes::default()
+    };
+    let mut orders = Vec::new();
+    for path in &paths {
+        let (mut order, dir) = match files::is_torrent_name(path) && !path.is_dir() {
+            true => (existing(path)?, dir.clone()),
+            false => fresh(screen, path, &wishes)?,
+        };
+        order.trackers = wishes.trackers.concat();
+        order.peers.clone_from(&peers);
+        orders.push((order, dir));
+    }
+    run::run(Job { listen, orders, ..Job::new(Goal::Serve) }, screen)
+}
+
+/// An order for a .torrent that exists.
+fn existing(path: &Path) -> Result<Order, Failure> {
+    let (_, metainfo) = files::read_torrent(path)?;
+    Ok(Order { metainfo, trackers: Vec::new(), peers: Vec::new(), whole: false })
+}
+
+/// Makes the torrent of `path` in the current directory; returns an order and the directory that
+/// holds the data.
+fn fresh(screen: &mut Screen, path: &Path, wishes: &Wishes) -> Result<(Order, PathBuf), Failure> {
+    let Made { bytes, metainfo, parent } = making::survey(screen, path, wishes)?.hash(screen)?;
+    let file = making::file_name(&metainfo.name);
+    let shown = files::shown(&file);
+    if std::fs::symlink_metadata(&file).is_err() {
+        files::write_torrent(&file, &bytes, false)?;
+        making::tell(screen, "made", &file, &metainfo);
+    } else {
+        let (_, before) = files::read_torrent(&file)?;
+        if before.info_hash != metainfo.info_hash {
+            return Err(Failure::new(
+                format!("{shown} exists already and is of other content"),
+                "move it away, or share from another directory",
+            ));
+        }
+        making::tell(screen, "reused", &file, &metainfo);
+    }
+    let order = Order { metainfo, trackers: Vec::new(), peers: Vec::new(), whole: true };
+    Ok((order, parent))
+}

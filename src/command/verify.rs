@@ -1,0 +1,125 @@
+//! `swarmlet verify`: checks the data of a torrent.
+
+use std::fmt;
+use std::path::Path;
+
+use super::progress::{Meter, counted};
+use super::{Arguments, Command, Failure, Screen, files};
+use crate::base::{PieceIndex, TorrentId};
+use crate::format::layout::File;
+use crate::format::metainfo::Metainfo;
+use crate::world::hashing;
+use crate::world::store::Store;
+
+const USAGE: &str = "\
+check the data of a torrent
+
+usage: swarmlet verify --dir DIR FILE
+
+Reads all the data in DIR that belongs to the torrent FILE, compares every piece with its hash,
+and tells of each file whether it is whole. Nothing is changed. Exits 0 only if all is whole.
+
+options:
+  -d, --dir DIR     where the data is: the directory that holds the torrent's file or directory
+  -h, --help        this text
+
+A piece may reach over the border of two files: if it is damaged, both are called damaged.
+
+example:
+  swarmlet verify --dir downloads debian.iso.torrent
+";
+
+pub const COMMAND: Command = Command {
+    name: "verify",
+    summary: "check the data of a torrent",
+    usage: USAGE,
+    runs_node: false,
+    run,
+};
+
+fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    let path = arguments.only_path("FILE")?;
+    let dir = arguments.path("dir").ok_or_else(|| arguments.wrong("--dir is missing"))?;
+    let (_, metainfo) = files::read_torrent(&path)?;
+    if !dir.is_dir() {
+        let message = format!("{} is no directory", files::shown(&dir));
+        return Err(Failure::new(message, "give the one that holds the data to --dir"));
+    }
+    let verdicts = judge(screen, &metainfo, &dir)?;
+    let mut broken = 0;
+    for (file, verdict) in &verdicts {
+        let path = file.path.join("/");
+        screen.line(&format!("{:<22}  {path}", verdict.to_string()));
+        broken += usize::from(*verdict != Verdict::Whole);
+    }
+    if broken == 0 {
+        screen.line(&format!("all of {} is whole", metainfo.name));
+        return Ok(());
+    }
+    let message = format!("{broken} of {} not whole", counted(verdicts.len(), "file"));
+    let again = format!("'swarmlet get {} --dir {}' mends it", path.display(), dir.display());
+    Err(Failure::new(message, again))
+}
+
+/// What is to be said of one file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verdict {
+    Whole,
+    Missing,
+    /// So many of its pieces have the wrong hash.
+    Damaged {
+        wrong: usize,
+        pieces: usize,
+    },
+    /// Every piece is right, but something stands behind the end.
+    TooLong {
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Whole => f.write_str("whole"),
+            Verdict::Missing => f.write_str("missing"),
+            Verdict::Damaged { wrong, pieces } => write!(f, "damaged {wrong}/{pieces} pieces"),
+            Verdict::TooLong { bytes } => write!(f, "too long by {bytes} B"),
+        }
+    }
+}
+
+/// Reads everything; one verdict for each file that is stored.
+fn judge<'m>(
+    screen: &mut Screen,
+    metainfo: &'m Metainfo,
+    dir: &Path,
+) -> Result<Vec<(&'m File, Verdict)>, Failure> {
+    let Metainfo { layout, piece_hashes, .. } = metainfo;
+    let torrent = TorrentId(1);
+    let mut store = Store::new();
+    store.add(torrent, dir.to_path_buf());
+    let unreadable = |fault| {
+        let message = format!("cannot check {} in {}: {fault}", metainfo.name, files::shown(dir));
+        Failure::new(message, "look at what is there")
+    };
+    let stamps = store.survey(torrent, layout).map_err(unreadable)?;
+    let mut meter = Meter::new(layout.total_bytes());
+    let right = hashing::verify(&mut store, torrent, layout, piece_hashes, |more| {
+        meter.add(screen, more);
+    });
+    screen.clear();
+    let right = right.map_err(unreadable)?;
+    let stored = (0..).zip(layout.files()).zip(stamps).filter(|((_, file), _)| !file.pad);
+    let verdicts = stored.map(|((number, file), stamp)| {
+        let wrong = |piece: &u32| !right.has(PieceIndex::checked(*piece));
+        let pieces = layout.pieces_of(number);
+        let verdict = match (stamp, pieces.clone().filter(wrong).count()) {
+            (None, _) => Verdict::Missing,
+            (Some(stamp), 0) if stamp.len == file.len => Verdict::Whole,
+            (Some(stamp), 0) => Verdict::TooLong { bytes: stamp.len.saturating_sub(file.len) },
+            (Some(_), wrong) => Verdict::Damaged { wrong, pieces: pieces.len() },
+        };
+        (file, verdict)
+    });
+    Ok(verdicts.collect())
+}
