@@ -4,7 +4,7 @@
 //! thread and turn one after the other; nothing sleeps but the polls.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,6 +15,7 @@ use swarmlet::engine::{Event, Order, Phase};
 use swarmlet::format::digest::Digest;
 use swarmlet::format::layout::{File, Layout};
 use swarmlet::format::metainfo::Metainfo;
+use swarmlet::tracker::{Policy, Service};
 use swarmlet::world::node::{Node, NodeOptions};
 
 /// A test that takes longer has failed. (On an idle machine, each takes less than a second.)
@@ -67,6 +68,35 @@ fn what_is_there_already_is_checked_and_only_the_rest_is_fetched() {
     let saved = (half.len() - 4 * torrent.piece_bytes()) as u64;
     assert!(status.downloaded <= status.total_bytes - saved, "{status:?}");
     farewell(&mut nodes);
+}
+
+#[test]
+fn three_peers_find_one_another_through_a_tracker() {
+    let scratch = Scratch::new();
+    let tracker = tracker();
+    let url = format!("http://{}/announce", tracker.http_addr().expect("it serves"));
+    let torrent = Torrent::make(&scratch.dir("seed"), &[url]);
+    let mut nodes = vec![tracker];
+    for (name, whole) in [("seed", true), ("one", false), ("two", false)] {
+        let mut node = peer(true);
+        node.add(torrent.order(&[], whole), scratch.dir(name)).expect("a new torrent");
+        nodes.push(node);
+    }
+    let id = nodes[1].torrents()[0];
+
+    turn_until(&mut nodes, |nodes| {
+        is_complete(&mut nodes[2], id) && is_complete(&mut nodes[3], id)
+    });
+
+    torrent.assert_in(&scratch.dir("one"));
+    torrent.assert_in(&scratch.dir("two"));
+    let counts = nodes[0].tracker_counts().expect("it is a tracker");
+    assert_eq!((counts.torrents, counts.peers), (1, 3), "{counts:?}");
+    // The farewells arrive, too.
+    nodes[1..].iter_mut().for_each(Node::stop);
+    turn_until(&mut nodes, |nodes| nodes[1..].iter().all(Node::is_stopped));
+    let counts = nodes[0].tracker_counts().expect("it is a tracker");
+    assert_eq!(counts.peers, 0, "{counts:?}");
 }
 
 #[test]
@@ -147,11 +177,42 @@ fn trackers_that_cannot_be_asked_are_told_with_a_reason() {
     }
 }
 
+// ── The tracker ─────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_tracker_answers_over_sockets_however_a_request_is_cut() {
+    let mut node = tracker();
+    let request = "GET /announce?info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=bbbbbbbbbbbbbbbbbbbb\
+                   &port=6881&uploaded=0&downloaded=0&left=1 HTTP/1.1\r\nHost: t\r\n\
+                   Connection: close\r\n\r\n";
+    let whole = converse(&mut node, [request.as_bytes()]);
+    assert!(whole.starts_with("HTTP/1.1 200 OK\r\n"), "{whole}");
+    assert!(whole.contains("8:interval"), "{whole}");
+    let by_bytes = converse(&mut node, request.as_bytes().chunks(1));
+    assert!(by_bytes.starts_with("HTTP/1.1 200 OK\r\n"), "{by_bytes}");
+}
+
+#[test]
+fn a_tracker_answers_pipelined_requests_in_order_and_refuses_what_is_none() {
+    let mut node = tracker();
+    let requests = "GET /nowhere HTTP/1.1\r\n\r\nGET /announce HTTP/1.1\r\n\r\nnonsense\r\n\r\n";
+    let answers = converse(&mut node, [requests.as_bytes()]);
+    let statuses: Vec<&str> =
+        answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at + 9..at + 12]).collect();
+    assert_eq!(statuses, ["404", "200", "400"], "{answers}");
+}
+
 // ── What tests are made of ──────────────────────────────────────────────────────────────────
 
 fn peer(seed: bool) -> Node {
     let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     Node::open(NodeOptions { listen, seed, ..NodeOptions::default() }).expect("a free port")
+}
+
+fn tracker() -> Node {
+    let http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let tracker = Some(Service::new(Policy::default(), 1));
+    Node::open(NodeOptions { http, tracker, ..NodeOptions::default() }).expect("a free port")
 }
 
 fn is_complete(node: &mut Node, id: swarmlet::base::TorrentId) -> bool {
@@ -183,6 +244,29 @@ fn farewell(nodes: &mut [Node]) {
     let began = Instant::now();
     turn_until(nodes, |nodes| nodes.iter().all(Node::is_stopped));
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+/// Sends `parts` one after the other, and returns what comes until the node closes.
+fn converse<'p>(node: &mut Node, parts: impl IntoIterator<Item = &'p [u8]>) -> String {
+    let mut stream = TcpStream::connect(node.http_addr().expect("it serves")).expect("connects");
+    stream.set_nodelay(true).expect("an option");
+    stream.set_nonblocking(true).expect("an option");
+    let mut turn = || node.turn(Some(Span::from_millis(1)), &mut Vec::new()).expect("a poll");
+    for part in parts {
+        stream.write_all(part).expect("the node takes it");
+        turn();
+    }
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+    let end = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < end, "no end after {answer:?}");
+        match stream.read(&mut buffer) {
+            Ok(0) => return String::from_utf8_lossy(&answer).into_owned(),
+            Ok(len) => answer.extend_from_slice(&buffer[..len]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => turn(),
+            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&answer)),
+        }
+    }
 }
 
 /// A torrent of random bytes in files of awkward lengths, and the bytes themselves.

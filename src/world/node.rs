@@ -22,7 +22,7 @@ use crate::base::limits::{
 use crate::base::{Span, Time, TorrentId};
 use crate::engine::{Engine, Event, Order, Settings, Status};
 use crate::format::metainfo::Metainfo;
-use crate::tracker::Service;
+use crate::tracker::{Counts, Service};
 
 /// What a node is to be.
 #[derive(Debug)]
@@ -131,9 +131,9 @@ impl Node {
         self.reactor.engine.metainfo(torrent)
     }
 
-    /// The tracker, if this node is one.
-    pub fn tracker(&self) -> Option<&Service> {
-        self.reactor.engine.service()
+    /// What the tracker of this node knows and was asked; `None` if it serves none.
+    pub fn tracker_counts(&self) -> Option<Counts> {
+        self.reactor.engine.service().map(Service::counts)
     }
 
     /// Begins to say good-bye: to trackers, to peers; and saves. Go on with `turn` meanwhile.
