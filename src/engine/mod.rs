@@ -340,6 +340,12 @@ impl Engine {
         let Some(Waiting { addr, wants, .. }) = self.waiting.remove(&conn) else { return };
         let id = self.by_info_hash(theirs.info_hash);
         if let Err(why) = self.admit(now, id, wants, &theirs, addr, out) {
+            if wants.is_none() && theirs.peer_id == self.peer_id {
+                // Only the end that dialled knows the address by which we found ourselves. It
+                // learns from this handshake not to dial it again.
+                let handshake = self.handshake(theirs.info_hash);
+                out.push(Output::SendHandshake { conn, handshake });
+            }
             out.push(Output::Close { conn, why });
             if let Some(torrent) = wants.and_then(|id| self.torrents.get_mut(&id)) {
                 torrent.on_connect_failed(now, addr);
