@@ -96,6 +96,9 @@ impl Torrent {
     }
 
     pub(super) fn ban(&mut self, now: Time, addr: SocketAddr, out: &mut Vec<Output>) {
+        if self.candidates.is_banned(addr) {
+            return;
+        }
         self.candidates.ban(addr);
         out.push(Output::Event(Event::Banned { torrent: self.id, addr }));
         let candidates = &self.candidates;
