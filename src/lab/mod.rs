@@ -1,1 +1,746 @@
-//! (to be written)
+//! Floor 6: the second world, a whole swarm in one process and in virtual time.
+//!
+//! The lab drives the very same `engine::Engine` and `wire::Link` as the real world, with a clock
+//! that jumps, a network with faults and disks in memory. Bytes are really encoded, cut, carried,
+//! decoded, hashed and compared; only sockets, files and waiting are missing.
+//!
+//! ```text
+//!          ┌────────────── net ──────────────┐          a step: the next event in virtual time
+//!   node ──┤ dial · window · delay · fault   ├── node      1. bytes, connects, endings (net)
+//!   │      └─────────────────────────────────┘   │         2. disk jobs done, deadlines, answers
+//!   engine + links + disk         scripted peer ─┘            of trackers, scheduled actions (clock)
+//!                 └── judge, after every step ──┘         of one moment: net first, then in the
+//!                                                         order in which they were asked for
+//! ```
+//!
+//! # How to write a scenario
+//! Four small functions: who is there, what the links are like, what happens when, when it is over.
+//! ```
+//! use swarmlet::lab::{Lab, Scenario};
+//!
+//! fn who(lab: &mut Lab) {
+//!     let file = lab.source("file", 32 * 1024, &[100_000]);
+//!     let seed = lab.seed("seed", file);
+//!     let peer = lab.peer("peer", file);
+//!     lab.knows(peer, file, seed);
+//! }
+//! let pair = Scenario { who, ..Scenario::new("pair") };
+//! # let _ = pair;
+//! ```
+//! `pair.run(7)` plays it with seed 7 and returns the lab, to be asked what came of it; a story
+//! that wants to look in between makes a `Lab` and calls `run_until` itself.
+//!
+//! # How to replay one
+//! Everything that is left to chance comes from the seed. The same scenario with the same seed has
+//! the same record, byte for byte; a `Failure` says the seed and the last lines before it.
+
+mod calls;
+pub mod clock;
+pub mod disk;
+pub mod judge;
+pub mod net;
+pub mod node;
+pub mod pipe;
+pub mod record;
+pub mod scripted;
+pub mod source;
+mod turn;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::base::{Bits, ConnId, InfoHash, PieceIndex, Random, Span, TorrentId};
+use crate::engine::{DiskFault, Engine, Order, Output, ReadJob, Settings};
+use crate::format::resume::{FileStamp, Resume};
+use crate::tracker::{Policy, Service};
+
+use calls::Answer;
+use clock::Clock;
+pub use clock::Moment;
+use disk::{Loss, Speed};
+pub use judge::Failure;
+use judge::Judge;
+pub use net::{Line, Net, NodeId, Path};
+use node::{Driven, Role, Tracker, Wanted};
+pub use node::{Mood, Node};
+pub use record::Record;
+pub use scripted::{Act, Script, Serving};
+pub use source::{Source, SourceId};
+
+/// Where every node listens, and every tracker.
+const PEER_PORT: u16 = 6881;
+const TRACKER_PORT: u16 = 8000;
+
+/// The usual path between two nodes: across a country.
+const USUAL_PATH: Path = Path { delay: Span::from_millis(20), jitter: Span::ZERO };
+
+/// A scenario that says nothing else is given up after this much virtual time.
+const USUAL_LIMIT: Span = Span::from_secs(3600);
+
+/// How many lines of the record a failure shows.
+const LINES_BEFORE: usize = 25;
+
+/// A story to be played with any seed.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    pub name: &'static str,
+    /// Who is there: sources, trackers, seeds, peers, and who knows whom.
+    pub who: fn(&mut Lab),
+    /// What the links and disks are like.
+    pub links: fn(&mut Lab),
+    /// What happens when: `lab.at(…)`.
+    pub events: fn(&mut Lab),
+    /// When it is over.
+    pub over: fn(&Lab) -> bool,
+    /// Not being over by then is a failure.
+    pub limit: Span,
+}
+
+/// Nodes, the network between them, and the clock.
+#[derive(Debug)]
+pub struct Lab {
+    seed: u64,
+    now: Moment,
+    clock: Clock<Happening>,
+    pub net: Net,
+    nodes: Vec<Node>,
+    sources: Vec<Source>,
+    by_hash: BTreeMap<InfoHash, SourceId>,
+    trackers: Vec<NodeId>,
+    /// Nodes that nobody has started yet, and how long after the next run begins they do.
+    starts: BTreeMap<NodeId, Span>,
+    judge: Judge,
+    record: Record,
+    random: Random,
+    /// How arriving bytes are cut before they are handed over.
+    cut: Cut,
+    /// Nodes whose copies nobody compares: a story broke them on purpose.
+    excused: Vec<NodeId>,
+    failure: Option<Failure>,
+    /// The list of outputs, kept for its memory.
+    out: Vec<Output>,
+}
+
+/// How arriving bytes are cut.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cut {
+    /// A packet at a time.
+    Whole,
+    Every(usize),
+    /// Between one byte and so many.
+    Random(usize),
+}
+
+/// Something that a scenario makes happen.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// Switches a node on (again), with its orders.
+    Start(NodeId),
+    /// It says good-bye and goes.
+    Leave(NodeId),
+    /// Its power fails.
+    Crash(NodeId, Loss),
+    /// A scripted peer dials.
+    Dial(NodeId, NodeId),
+    Listen(NodeId, bool),
+    Line(NodeId, Line),
+    Stall(NodeId, NodeId),
+    Resume(NodeId, NodeId),
+    /// Resets all connections between two nodes.
+    Break(NodeId, NodeId),
+    Partition(Vec<NodeId>),
+    Heal,
+    Disk(NodeId, DiskChange),
+    Tracker(NodeId, Mood),
+}
+
+/// What becomes of a disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DiskChange {
+    Speed(Speed),
+    Room(Option<u64>),
+    /// The n-th job from now fails.
+    FailJob(u64, DiskFault),
+    BreakDown(DiskFault),
+    Mend,
+    /// One bit of the byte at `offset` of a file turns over.
+    Flip {
+        source: SourceId,
+        file: usize,
+        offset: usize,
+    },
+    /// The same, done by somebody whom the file's time betrays.
+    Overwrite {
+        source: SourceId,
+        file: usize,
+        offset: usize,
+    },
+    Remove {
+        source: SourceId,
+        file: usize,
+    },
+}
+
+/// What is in the lab's own queue. A `life` that is over makes an event void.
+#[derive(Debug)]
+enum Happening {
+    Wake {
+        node: NodeId,
+        life: u32,
+    },
+    Done {
+        node: NodeId,
+        life: u32,
+        job: Job,
+    },
+    /// A scripted peer's pause is over.
+    Cue {
+        node: NodeId,
+        life: u32,
+        conn: ConnId,
+    },
+    /// A request reaches a tracker.
+    Asked(Box<calls::Call>),
+    /// The answer, or the lack of one, reaches the node that asked.
+    Answered {
+        node: NodeId,
+        life: u32,
+        answer: Box<Answer>,
+    },
+    Action(Action),
+}
+
+/// A disk job that was carried out and whose answer is still to be told.
+#[derive(Debug)]
+enum Job {
+    Surveyed {
+        torrent: TorrentId,
+        result: Result<Vec<Option<FileStamp>>, DiskFault>,
+        resume: Option<Resume>,
+    },
+    Prepared {
+        torrent: TorrentId,
+        result: Result<(), DiskFault>,
+    },
+    Written {
+        torrent: TorrentId,
+        piece: PieceIndex,
+        begin: u32,
+        len: u32,
+        result: Result<(), DiskFault>,
+    },
+    Read {
+        job: ReadJob,
+        result: Result<Vec<u8>, DiskFault>,
+    },
+    Saved {
+        torrent: TorrentId,
+        have: Bits,
+        result: Result<(), DiskFault>,
+    },
+}
+
+impl Scenario {
+    /// Nobody is there, nothing happens, and it is over when everyone has everything.
+    pub fn new(name: &'static str) -> Scenario {
+        let nothing = |_: &mut Lab| {};
+        let limit = USUAL_LIMIT;
+        Scenario { name, who: nothing, links: nothing, events: nothing, over: all_done, limit }
+    }
+
+    /// Plays it.
+    pub fn run(&self, seed: u64) -> Result<Lab, Failure> {
+        let mut lab = Lab::new(seed);
+        (self.who)(&mut lab);
+        (self.links)(&mut lab);
+        (self.events)(&mut lab);
+        let over = self.over;
+        lab.run_until(over, self.limit)?;
+        Ok(lab)
+    }
+}
+
+/// Whether every node that is on has every torrent that it was ordered.
+pub fn all_done(lab: &Lab) -> bool {
+    (0..lab.nodes.len()).all(|index| lab.has_all(NodeId(index)))
+}
+
+impl Lab {
+    pub fn new(seed: u64) -> Lab {
+        let mut random = Random::new(seed);
+        Lab {
+            seed,
+            now: Moment::START,
+            clock: Clock::new(),
+            net: Net::new(random.next_u64(), USUAL_PATH),
+            nodes: Vec::new(),
+            sources: Vec::new(),
+            by_hash: BTreeMap::new(),
+            trackers: Vec::new(),
+            starts: BTreeMap::new(),
+            judge: Judge::new(),
+            record: Record::new(),
+            random,
+            cut: Cut::Whole,
+            excused: Vec::new(),
+            failure: None,
+            out: Vec::new(),
+        }
+    }
+
+    // ── Who is there ────────────────────────────────────────────────────────────────────────
+
+    /// Makes a torrent of files of these lengths.
+    pub fn source(&mut self, name: &str, piece_bytes: u32, lens: &[u64]) -> SourceId {
+        let source = Source::new(name, piece_bytes, lens, &mut self.random);
+        let id = SourceId(self.sources.len());
+        self.by_hash.insert(source.info_hash(), id);
+        self.sources.push(source);
+        id
+    }
+
+    /// A tracker. Every torrent of every node is announced to all trackers there are when the
+    /// node starts.
+    pub fn tracker(&mut self, name: &str) -> NodeId {
+        let settings = usual_settings(TRACKER_PORT);
+        let mut engine = Engine::new(settings, self.random.next_u64());
+        engine.serve_tracker(Service::new(Policy::default(), self.random.next_u64()));
+        let tracker = Tracker { engine, mood: Mood::Well };
+        let id = self.join(name, TRACKER_PORT, Role::Tracker(Box::new(tracker)));
+        self.trackers.push(id);
+        id
+    }
+
+    /// A node that has the torrent, whole, from the beginning.
+    pub fn seed(&mut self, name: &str, source: SourceId) -> NodeId {
+        let id = self.node(name);
+        self.order(id, source, true);
+        id
+    }
+
+    /// A node that wants the torrent.
+    pub fn peer(&mut self, name: &str, source: SourceId) -> NodeId {
+        let id = self.node(name);
+        self.order(id, source, false);
+        id
+    }
+
+    /// A node without torrents; `order` gives it some. It starts at once, unless `starts_at`.
+    pub fn node(&mut self, name: &str) -> NodeId {
+        let settings = usual_settings(PEER_PORT);
+        let driven = Driven { engine: None, settings, wishes: Vec::new(), is_leaving: false };
+        let id = self.join(name, PEER_PORT, Role::Engine(Box::new(driven)));
+        self.net.listen(id, false);
+        self.starts.insert(id, Span::ZERO);
+        id
+    }
+
+    /// A peer that follows a script. It does not dial unless `Action::Dial` says so.
+    pub fn scripted(&mut self, name: &str, source: SourceId, acts: Vec<Act>) -> NodeId {
+        let mut peer_id = *b"-XX0000-............";
+        let own = format!("{:012}", self.nodes.len());
+        peer_id[8..].copy_from_slice(own.as_bytes());
+        let peer_id = crate::base::PeerId(peer_id);
+        self.join(name, PEER_PORT, Role::Script(Script { peer_id, source, acts }))
+    }
+
+    /// A further torrent for a node. `whole`: its files are there already.
+    pub fn order(&mut self, node: NodeId, source: SourceId, whole: bool) {
+        let info_hash = self.sources[source.0].info_hash();
+        if whole {
+            let files = &self.sources[source.0].files;
+            self.nodes[node.0].disk.put(self.now, info_hash, files);
+        }
+        let wanted = Wanted { source, whole, peers: Vec::new(), announced: true };
+        self.driven(node).wishes.push(wanted);
+    }
+
+    /// Gives `node` the address of `other` by hand.
+    pub fn knows(&mut self, node: NodeId, source: SourceId, other: NodeId) {
+        let addr = self.nodes[other.0].addr;
+        self.wish(node, source).peers.push(addr);
+    }
+
+    /// Keeps a torrent of a node from all trackers.
+    pub fn keeps_secret(&mut self, node: NodeId, source: SourceId) {
+        self.wish(node, source).announced = false;
+    }
+
+    /// The files lie there, but the node is not told that they are whole: it has to check.
+    pub fn must_check(&mut self, node: NodeId, source: SourceId) {
+        self.wish(node, source).whole = false;
+    }
+
+    /// Puts off the start of a node that has not started yet.
+    pub fn starts_at(&mut self, node: NodeId, span: Span) {
+        self.starts.insert(node, span);
+    }
+
+    /// What the node's engine will be told at its birth.
+    pub fn settings(&mut self, node: NodeId) -> &mut Settings {
+        &mut self.driven(node).settings
+    }
+
+    // ── What happens ────────────────────────────────────────────────────────────────────────
+
+    /// Makes something happen, so long after now (the beginning, while nothing has run).
+    pub fn at(&mut self, span: Span, action: Action) {
+        self.clock.push(self.now.after(span), Happening::Action(action));
+    }
+
+    /// How arriving bytes are cut.
+    pub fn set_cut(&mut self, cut: Cut) {
+        self.cut = cut;
+    }
+
+    /// Compares this node's files with the truth no more: the story spoils them.
+    pub fn excuse(&mut self, node: NodeId) {
+        self.excused.push(node);
+    }
+
+    /// Lets things happen until `is_over`; by `limit` after now it must be.
+    ///
+    /// Failure: a rule was broken, or the limit has passed.
+    pub fn run_until(
+        &mut self,
+        mut is_over: impl FnMut(&Lab) -> bool,
+        limit: Span,
+    ) -> Result<(), Failure> {
+        let end = self.now.after(limit);
+        self.plan_starts();
+        while !is_over(self) {
+            let next = self.next_at().filter(|&at| at <= end);
+            if next.is_none() {
+                self.now = end;
+                return Err(self.failed("lab", format!("it is not over after {limit:?}")));
+            }
+            self.step();
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets so much virtual time go by.
+    pub fn run_for(&mut self, span: Span) -> Result<(), Failure> {
+        let end = self.now.after(span);
+        self.plan_starts();
+        while self.next_at().is_some_and(|at| at <= end) {
+            self.step();
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    /// When the next event is.
+    pub fn next_at(&self) -> Option<Moment> {
+        [self.net.next_at(), self.clock.next_at()].into_iter().flatten().min()
+    }
+
+    /// Lets one event happen. Does nothing when there is none.
+    pub fn step(&mut self) {
+        let (net, own) = (self.net.next_at(), self.clock.next_at());
+        if let Some(at) = net
+            && own.is_none_or(|own| at <= own)
+        {
+            self.now = at;
+            // Only the net's own event moves bytes on; most of them nobody hears of.
+            if let (_, Some(arrival)) = self.net.step() {
+                self.on_arrival(arrival);
+            }
+        } else if let Some((at, happening)) = self.clock.pop() {
+            self.now = at;
+            self.on_happening(happening);
+        }
+    }
+
+    // ── Questions ───────────────────────────────────────────────────────────────────────────
+
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    pub fn node_named(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    pub fn source_named(&self, id: SourceId) -> &Source {
+        &self.sources[id.0]
+    }
+
+    /// Whether a node's engine said that it has the whole torrent, or was told so.
+    pub fn has(&self, node: NodeId, source: SourceId) -> bool {
+        let info_hash = self.sources[source.0].info_hash();
+        let was_told = match &self.nodes[node.0].role {
+            Role::Engine(driven) => {
+                driven.wishes.iter().any(|wanted| wanted.source == source && wanted.whole)
+            }
+            Role::Script(_) | Role::Tracker(_) => false,
+        };
+        was_told || self.nodes[node.0].complete.contains(&info_hash)
+    }
+
+    /// Whether a node has all that it was ordered. Scripted peers and trackers always do; a
+    /// node that is switched off never does.
+    pub fn has_all(&self, node: NodeId) -> bool {
+        match &self.nodes[node.0].role {
+            Role::Engine(driven) => {
+                driven.engine.is_some()
+                    && driven.wishes.iter().all(|wanted| self.has(node, wanted.source))
+            }
+            Role::Script(_) | Role::Tracker(_) => true,
+        }
+    }
+
+    /// How many connections there are between two nodes.
+    pub fn connections(&self, a: NodeId, b: NodeId) -> usize {
+        self.net.pairs().filter(|&(from, to)| (from, to) == (a, b) || (from, to) == (b, a)).count()
+    }
+
+    /// Compares every copy that claims to be whole with its source, again.
+    pub fn verify(&self) -> Result<(), Failure> {
+        for (index, node) in self.nodes.iter().enumerate() {
+            for source in &self.sources {
+                let is_said = node.complete.contains(&source.info_hash());
+                if !is_said || self.excused.contains(&NodeId(index)) {
+                    continue;
+                }
+                self.judge.compare(node, source).map_err(|what| self.failed(&node.name, what))?;
+            }
+        }
+        Ok(())
+    }
+
+    // ── Inside ──────────────────────────────────────────────────────────────────────────────
+
+    fn on_happening(&mut self, happening: Happening) {
+        match happening {
+            Happening::Wake { node, life } if self.lives(node, life) => self.on_wake(node),
+            Happening::Done { node, life, job } if self.lives(node, life) => {
+                self.on_done(node, job);
+            }
+            Happening::Cue { node, life, conn } if self.lives(node, life) => {
+                self.on_cue(node, conn);
+            }
+            Happening::Answered { node, life, answer } if self.lives(node, life) => {
+                self.on_answered(node, *answer);
+            }
+            Happening::Wake { .. }
+            | Happening::Done { .. }
+            | Happening::Cue { .. }
+            | Happening::Answered { .. } => {}
+            Happening::Asked(call) => self.on_asked(*call),
+            Happening::Action(action) => self.on_action(action),
+        }
+    }
+
+    fn on_action(&mut self, action: Action) {
+        if action == Action::Heal || !matches!(action, Action::Start(_)) {
+            self.record.line(self.now, "lab", "world", format_args!("{action:?}"));
+        }
+        let now = self.now;
+        match action {
+            Action::Start(node) => self.start(node),
+            Action::Leave(node) => self.leave(node),
+            Action::Crash(node, loss) => {
+                self.switch_off(node, "crashes");
+                self.nodes[node.0].disk.crash(loss, &mut self.random);
+            }
+            Action::Dial(from, to) => {
+                self.net.dial(now, from, to);
+            }
+            Action::Listen(node, listens) => self.net.listen(node, listens),
+            Action::Line(node, line) => self.net.set_line(node, line),
+            Action::Stall(a, b) => self.net.stall(a, b),
+            Action::Resume(a, b) => self.net.resume(now, a, b),
+            Action::Break(a, b) => self.net.break_all(now, a, b),
+            Action::Partition(nodes) => self.net.partition(&nodes),
+            Action::Heal => self.net.heal(now),
+            Action::Disk(node, change) => self.change_disk(node, change),
+            Action::Tracker(node, mood) => {
+                if let Role::Tracker(tracker) = &mut self.nodes[node.0].role {
+                    tracker.mood = mood;
+                }
+            }
+        }
+    }
+
+    /// Changes a disk now.
+    pub fn change_disk(&mut self, node: NodeId, change: DiskChange) {
+        let disk = &mut self.nodes[node.0].disk;
+        match change {
+            DiskChange::Speed(speed) => disk.set_speed(speed),
+            DiskChange::Room(room_bytes) => disk.set_room(room_bytes),
+            DiskChange::FailJob(n, fault) => disk.fail_job(n, fault),
+            DiskChange::BreakDown(fault) => disk.break_down(fault),
+            DiskChange::Mend => disk.mend(),
+            DiskChange::Flip { source, file, offset } => {
+                disk.flip(self.sources[source.0].info_hash(), file, offset);
+            }
+            DiskChange::Overwrite { source, file, offset } => {
+                disk.overwrite(self.now, self.sources[source.0].info_hash(), file, offset);
+            }
+            DiskChange::Remove { source, file } => {
+                disk.remove(self.sources[source.0].info_hash(), file);
+            }
+        }
+    }
+
+    fn plan_starts(&mut self) {
+        for (node, span) in std::mem::take(&mut self.starts) {
+            self.at(span, Action::Start(node));
+        }
+    }
+
+    fn start(&mut self, id: NodeId) {
+        let now = self.now.time();
+        let urls: Vec<String> = self.trackers.iter().map(|&tracker| self.url(tracker)).collect();
+        let seed = self.random.next_u64();
+        let node = &mut self.nodes[id.0];
+        let Role::Engine(driven) = &mut node.role else { return };
+        if driven.engine.is_some() {
+            return;
+        }
+        node.life += 1;
+        node.armed = None;
+        driven.is_leaving = false;
+        let engine = driven.engine.insert(Engine::new(driven.settings.clone(), seed));
+        let mut out = Vec::new();
+        for wanted in &driven.wishes {
+            let order = Order {
+                metainfo: self.sources[wanted.source.0].metainfo.clone(),
+                trackers: if wanted.announced { urls.clone() } else { Vec::new() },
+                peers: wanted.peers.clone(),
+                // Only the first time: whoever starts again has to look.
+                whole: wanted.whole && node.life == 1,
+            };
+            engine.add(now, order, &mut out);
+        }
+        self.net.listen(id, true);
+        self.note(id, "starts", format_args!(""));
+        self.act(id, &mut out, &[]);
+        self.finish_turn(id);
+    }
+
+    fn leave(&mut self, id: NodeId) {
+        let now = self.now.time();
+        let Role::Engine(driven) = &mut self.nodes[id.0].role else { return };
+        let Some(engine) = &mut driven.engine else { return };
+        driven.is_leaving = true;
+        let mut out = Vec::new();
+        engine.stop(now, &mut out);
+        self.note(id, "leaves", format_args!(""));
+        self.act(id, &mut out, &[]);
+        self.finish_turn(id);
+    }
+
+    /// Ends a life: whatever is still open is reset, as an operating system would.
+    fn switch_off(&mut self, id: NodeId, word: &str) {
+        self.note(id, word, format_args!(""));
+        let node = &mut self.nodes[id.0];
+        let Role::Engine(driven) = &mut node.role else { return };
+        driven.engine = None;
+        node.life += 1;
+        node.armed = None;
+        node.complete.clear();
+        node.dirty.clear();
+        let open: Vec<(pipe::EndId, ConnId)> =
+            node.by_end.iter().map(|(&end, &conn)| (end, conn)).collect();
+        let dialled: Vec<pipe::Key> = std::mem::take(&mut node.dials).into_keys().collect();
+        for (end, conn) in open {
+            self.nodes[id.0].forget(conn);
+            self.net.reset(self.now, end);
+        }
+        for key in dialled {
+            self.net.reset(self.now, pipe::EndId { key, side: pipe::Side::Dialler });
+        }
+        self.net.listen(id, false);
+    }
+
+    fn join(&mut self, name: &str, port: u16, role: Role) -> NodeId {
+        let id = self.net.add(Line::default());
+        assert_eq!(id.0, self.nodes.len(), "the net and the lab count the same nodes");
+        let number = u32::try_from(id.0 + 1).expect("fewer nodes than addresses");
+        let ip = IpAddr::V4(Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number));
+        self.nodes.push(Node::new(name.to_owned(), SocketAddr::new(ip, port), role));
+        id
+    }
+
+    fn lives(&self, node: NodeId, life: u32) -> bool {
+        self.nodes[node.0].life == life
+    }
+
+    fn url(&self, tracker: NodeId) -> String {
+        format!("http://{}/announce", self.nodes[tracker.0].addr)
+    }
+
+    fn node_at(&self, addr: SocketAddr) -> Option<NodeId> {
+        self.nodes.iter().position(|node| node.addr == addr).map(NodeId)
+    }
+
+    /// Which source a connection of an engine is about, once it said its handshake.
+    fn source_of(&self, id: NodeId, conn: ConnId) -> Option<SourceId> {
+        let engine = self.nodes[id.0].engine()?;
+        let metainfo = engine.metainfo(engine.torrent_of(conn)?)?;
+        self.by_hash.get(&metainfo.info_hash).copied()
+    }
+
+    fn compare_if_complete(&mut self, id: NodeId, info_hash: InfoHash) {
+        let Some(&source) = self.by_hash.get(&info_hash) else { return };
+        if !self.excused.contains(&id) {
+            let verdict = self.judge.compare(&self.nodes[id.0], &self.sources[source.0]);
+            self.require(id, verdict);
+        }
+    }
+
+    fn driven(&mut self, node: NodeId) -> &mut Driven {
+        match &mut self.nodes[node.0].role {
+            Role::Engine(driven) => driven,
+            Role::Script(_) | Role::Tracker(_) => panic!("{node:?} is no node of ours"),
+        }
+    }
+
+    fn wish(&mut self, node: NodeId, source: SourceId) -> &mut Wanted {
+        let mut wishes = self.driven(node).wishes.iter_mut();
+        wishes.find(|wanted| wanted.source == source).expect("it was ordered before")
+    }
+
+    fn note(&mut self, id: NodeId, word: &str, rest: fmt::Arguments<'_>) {
+        self.record.line(self.now, &self.nodes[id.0].name, word, rest);
+    }
+
+    /// The first broken rule ends the run.
+    fn require(&mut self, id: NodeId, verdict: Result<(), String>) {
+        if let Err(what) = verdict
+            && self.failure.is_none()
+            && !self.excused.contains(&id)
+        {
+            self.failure = Some(self.failed(&self.nodes[id.0].name, what));
+        }
+    }
+
+    fn failed(&self, who: &str, what: String) -> Failure {
+        let before = self.record.tail(LINES_BEFORE).to_owned();
+        Failure { seed: self.seed, at: self.now, who: who.to_owned(), what, before }
+    }
+}
+
+fn usual_settings(port: u16) -> Settings {
+    use crate::base::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, UNCHOKED_MAX};
+    Settings {
+        port,
+        connections_max: CONNECTIONS_MAX,
+        connections_per_torrent_max: CONNECTIONS_PER_TORRENT_MAX,
+        unchoked_max: UNCHOKED_MAX,
+        seed: true,
+    }
+}

@@ -1,1 +1,132 @@
-//! (to be written)
+//! Seeds: one that comes late, one that was a peer a moment ago, one with more askers than places.
+
+use swarmlet::base::Span;
+use swarmlet::lab::{Act, Action, Lab, Line, NodeId, Scenario, SourceId};
+
+use crate::{over_seeds, tell};
+
+const FILE: SourceId = SourceId(0);
+const SEED: NodeId = NodeId(0);
+const PEER: NodeId = NodeId(1);
+const SECOND: NodeId = NodeId(2);
+
+#[test]
+fn a_seed_that_comes_late_is_found() {
+    let story = Scenario {
+        who: |lab| {
+            let file = lab.source("file", 32 * 1024, &[300_000]);
+            let seed = lab.seed("seed", file);
+            let peer = lab.peer("peer", file);
+            lab.knows(peer, file, seed);
+            lab.starts_at(seed, Span::from_secs(120));
+        },
+        // Whoever was refused is called again, at longer and longer intervals.
+        limit: Span::from_secs(120 + 600),
+        ..Scenario::new("a_seed_that_comes_late_is_found")
+    };
+    tell(&story, |_| {});
+}
+
+#[test]
+fn a_peer_seeds_as_soon_as_it_is_done() {
+    over_seeds("a_peer_seeds_as_soon_as_it_is_done", |seed| {
+        let mut lab = Lab::new(seed);
+        let file = lab.source("file", 32 * 1024, &[300_000]);
+        let (first, peer) = (lab.seed("seed", file), lab.peer("peer", file));
+        let second = lab.peer("second", file);
+        lab.knows(peer, file, first);
+        lab.knows(second, file, peer);
+        lab.starts_at(second, Span::from_secs(60));
+        lab.at(Span::from_secs(50), Action::Leave(first));
+        lab.run_until(|lab| lab.has(PEER, FILE) && lab.has(SECOND, FILE), Span::from_secs(120))?;
+        assert!(lab.node_named(SEED).engine().is_none(), "the first seed has left");
+        lab.verify()
+    });
+}
+
+#[test]
+fn a_node_that_does_not_seed_stops_when_it_is_done() {
+    over_seeds("a_node_that_does_not_seed_stops_when_it_is_done", |seed| {
+        let mut lab = Lab::new(seed);
+        let file = lab.source("file", 32 * 1024, &[300_000]);
+        let (first, peer) = (lab.seed("seed", file), lab.peer("peer", file));
+        lab.knows(peer, file, first);
+        lab.settings(peer).seed = false;
+        lab.run_until(|lab| lab.has(PEER, FILE), Span::from_secs(60))?;
+        lab.run_for(Span::from_secs(10))?;
+        assert_eq!(lab.record().count("peer", "event", "Stopped"), 1);
+        assert_eq!(lab.connections(first, peer), 0);
+        lab.verify()
+    });
+}
+
+/// The most peers that `name` let download from it at one time.
+fn unchoked_at_once(lab: &Lab, name: &str) -> usize {
+    let mut open = std::collections::BTreeSet::new();
+    let (mut most, mut moment) = (0, "");
+    for line in lab.record().text().lines() {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        // Within one moment a place may be given before the news that it is free is written.
+        if columns[0] != moment {
+            most = most.max(open.len());
+            moment = columns[0];
+        }
+        match columns[1..] {
+            [who, "says", conn, "unchoke"] if who == name => drop(open.insert(conn)),
+            [who, "says", conn, "choke"] if who == name => drop(open.remove(conn)),
+            [who, "closes" | "lost", conn, ..] if who == name => drop(open.remove(conn)),
+            _ => {}
+        }
+    }
+    most
+}
+
+#[test]
+fn a_seed_with_more_askers_than_places_lets_all_have_their_turn() {
+    let story = Scenario {
+        who: |lab| {
+            let file = lab.source("file", 32 * 1024, &[3_000_000]);
+            let seed = lab.seed("seed", file);
+            lab.settings(seed).unchoked_max = 3;
+            for number in 1..=8 {
+                let peer = lab.peer(&format!("peer-{number}"), file);
+                lab.knows(peer, file, seed);
+            }
+        },
+        links: |lab| lab.net.set_line(SEED, Line { up: Some(100_000), down: None }),
+        limit: Span::from_secs(400),
+        ..Scenario::new("a_seed_with_more_askers_than_places_lets_all_have_their_turn")
+    };
+    tell(&story, |lab| {
+        let most = unchoked_at_once(lab, "seed");
+        assert!((2..=3).contains(&most), "{most} unchoked at once");
+        assert!(lab.record().count("seed", "says", " choke") > 0, "places move on");
+    });
+}
+
+#[test]
+fn who_gives_nothing_is_served_less_by_peers_who_trade() {
+    // A free-rider asks and never gives; the others must be done in spite of it.
+    let story = Scenario {
+        who: |lab| {
+            let file = lab.source("file", 32 * 1024, &[400_000]);
+            let seed = lab.seed("seed", file);
+            for number in 1..=4 {
+                let peer = lab.peer(&format!("peer-{number}"), file);
+                lab.knows(peer, file, seed);
+                (1..peer.0).for_each(|other| lab.knows(peer, file, NodeId(other)));
+            }
+            let takes = vec![Act::Handshake, Act::Say(swarmlet::wire::Message::Interested)];
+            lab.scripted("taker", file, takes);
+        },
+        links: |lab| lab.net.set_line(SEED, Line { up: Some(50_000), down: None }),
+        events: |lab| {
+            for peer in 1..=4 {
+                lab.at(Span::from_secs(1), Action::Dial(NodeId(5), NodeId(peer)));
+            }
+        },
+        limit: Span::from_secs(120),
+        ..Scenario::new("who_gives_nothing_is_served_less_by_peers_who_trade")
+    };
+    tell(&story, |_| {});
+}

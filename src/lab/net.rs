@@ -1,0 +1,541 @@
+//! Net: a simulated network that carries real bytes.
+//!
+//! ```text
+//!   one end                                                                      the other end
+//!   write ─▶ send buffer ─▶ uplink of the node ─▶ delay ─▶ downlink of the node ─▶ Bytes
+//!            (a window)     (in turn, packet by    (of the   (first come,
+//!                            packet: fair)          pair)     first served)
+//! ```
+//! A connection is two pipes, one each way, and works like TCP seen from above: bytes arrive in
+//! order, or the connection breaks. What a node may have under way in one pipe is bounded by
+//! `WINDOW_BYTES`, so a slow reader slows its writer. Nodes are strangers here: they are numbers
+//! with two rates. Who they are and what they say is `lab`'s matter.
+//!
+//! # Interface
+//! `dial`, `write` (never more than `room`), `shut`, `close`, `reset` act now; `next_at` and
+//! `step` let the next thing happen and say who shall hear of it. Whoever hears `Ended` closes
+//! its own end.
+//!
+//! # Faults
+//! `listen(node, false)` refuses; `stall` holds what is under way between two nodes and gives it
+//! back later, late but whole; `partition` does so between two halves of the world; `break_all`
+//! resets what connects two nodes. A dial that meets a stall or a partition hears nothing until
+//! `CONNECT_TIMEOUT`.
+//!
+//! # Limits
+//! Acknowledgements take no time and no bandwidth, nothing is lost and sent again: a window
+//! opens the moment its bytes are read. Good enough for protocol stories and for sharing of
+//! bandwidth; not a study of congestion.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::clock::{Clock, Moment};
+use super::pipe::{Conn, End, Packet, WINDOW_BYTES, packet_bytes};
+pub use super::pipe::{EndId, Ending, Key, Side};
+use crate::base::limits::CONNECT_TIMEOUT;
+use crate::base::{Random, Span};
+
+/// A participant, numbered from 0 in the order of arrival.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NodeId(pub usize);
+
+/// What a node's line to the world carries, bytes per second; `None`: as much as there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Line {
+    pub up: Option<u64>,
+    pub down: Option<u64>,
+}
+
+/// How long a packet travels between two nodes: `delay`, and up to `jitter` more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Path {
+    pub delay: Span,
+    pub jitter: Span,
+}
+
+/// Something that a node shall hear of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    /// Somebody connected to the node at this (listening) end.
+    Accepted(EndId),
+    /// A dial went through …
+    Connected(EndId),
+    /// … or did not; the connection is gone already.
+    Failed {
+        key: Key,
+        node: NodeId,
+    },
+    Bytes {
+        end: EndId,
+        bytes: Vec<u8>,
+    },
+    /// The window of this end has room again.
+    Room(EndId),
+    /// No more bytes will come to this end.
+    Ended {
+        end: EndId,
+        how: Ending,
+    },
+}
+
+/// All nodes' lines and all connections between them.
+#[derive(Debug)]
+pub struct Net {
+    nodes: Vec<Station>,
+    conns: BTreeMap<Key, Conn>,
+    clock: Clock<Happening>,
+    random: Random,
+    /// The path of every pair that is not in `paths`.
+    usual: Path,
+    paths: BTreeMap<(NodeId, NodeId), Path>,
+    /// Pairs between which nothing moves.
+    stalled: BTreeSet<(NodeId, NodeId)>,
+    keys: u32,
+}
+
+/// A node as the network sees it.
+#[derive(Debug)]
+struct Station {
+    line: Line,
+    listens: bool,
+    /// Nodes of different islands cannot reach each other.
+    island: u32,
+    up_free_at: Moment,
+    down_free_at: Moment,
+    /// Pipes with bytes to send, in the order of their turns.
+    turns: VecDeque<EndId>,
+    /// Whether an `UplinkFree` for this node is in the queue.
+    is_pumping: bool,
+}
+
+/// What is in the net's own queue.
+#[derive(Debug)]
+enum Happening {
+    /// A connect request reaches the node that was dialled.
+    Knock(Key),
+    /// The answer to it is back.
+    Opened(Key),
+    Refused(Key),
+    UplinkFree(NodeId),
+    /// A packet written at this end has crossed and reaches the other node's line …
+    Crossed(EndId, Packet),
+    /// … and has come down it.
+    Landed(EndId, Packet),
+    /// What was held back of this end's pipe may go on.
+    Released(EndId),
+    Tell(Arrival),
+}
+
+impl Net {
+    /// A net without nodes. `usual`: the path between any two, unless `set_path` says otherwise.
+    pub fn new(seed: u64, usual: Path) -> Net {
+        Net {
+            nodes: Vec::new(),
+            conns: BTreeMap::new(),
+            clock: Clock::new(),
+            random: Random::new(seed),
+            usual,
+            paths: BTreeMap::new(),
+            stalled: BTreeSet::new(),
+            keys: 0,
+        }
+    }
+
+    pub fn add(&mut self, line: Line) -> NodeId {
+        self.nodes.push(Station {
+            line,
+            listens: true,
+            island: 0,
+            up_free_at: Moment::START,
+            down_free_at: Moment::START,
+            turns: VecDeque::new(),
+            is_pumping: false,
+        });
+        NodeId(self.nodes.len() - 1)
+    }
+
+    // ── What the network is like ────────────────────────────────────────────────────────────
+
+    pub fn set_line(&mut self, node: NodeId, line: Line) {
+        self.nodes[node.0].line = line;
+    }
+
+    pub fn set_usual_path(&mut self, path: Path) {
+        self.usual = path;
+    }
+
+    pub fn set_path(&mut self, a: NodeId, b: NodeId, path: Path) {
+        self.paths.insert(pair(a, b), path);
+    }
+
+    /// Whether connects to this node are accepted from now on, or refused.
+    pub fn listen(&mut self, node: NodeId, listens: bool) {
+        self.nodes[node.0].listens = listens;
+    }
+
+    /// Holds everything between two nodes until `resume`.
+    pub fn stall(&mut self, a: NodeId, b: NodeId) {
+        self.stalled.insert(pair(a, b));
+    }
+
+    pub fn resume(&mut self, now: Moment, a: NodeId, b: NodeId) {
+        self.stalled.remove(&pair(a, b));
+        self.release(now);
+    }
+
+    /// Puts `nodes` on an island of their own, until `heal`.
+    pub fn partition(&mut self, nodes: &[NodeId]) {
+        let island = self.nodes.iter().map(|station| station.island).max().unwrap_or(0) + 1;
+        for node in nodes {
+            self.nodes[node.0].island = island;
+        }
+    }
+
+    /// Joins all islands again; what was held goes on.
+    pub fn heal(&mut self, now: Moment) {
+        for station in &mut self.nodes {
+            station.island = 0;
+        }
+        self.release(now);
+    }
+
+    /// Resets every connection between two nodes; both hear of it now.
+    pub fn break_all(&mut self, now: Moment, a: NodeId, b: NodeId) {
+        let between = pair(a, b);
+        let broken: Vec<Key> = self
+            .conns
+            .iter()
+            .filter(|(_, conn)| pair(conn.dialler.node, conn.listener.node) == between)
+            .map(|(&key, _)| key)
+            .collect();
+        for key in broken {
+            self.break_one(now, key);
+        }
+    }
+
+    /// How long a packet takes from `a` to `b`, this time.
+    pub fn travel(&mut self, a: NodeId, b: NodeId) -> Span {
+        let path = self.paths.get(&pair(a, b)).copied().unwrap_or(self.usual);
+        match usize::try_from(path.jitter.as_millis()) {
+            Ok(jitter) if jitter > 0 => {
+                path.delay + Span::from_millis(self.random.below(jitter + 1) as u64)
+            }
+            _ => path.delay,
+        }
+    }
+
+    /// Whether packets get from `a` to `b` at present.
+    pub fn reaches(&self, a: NodeId, b: NodeId) -> bool {
+        self.nodes[a.0].island == self.nodes[b.0].island && !self.stalled.contains(&pair(a, b))
+    }
+
+    pub fn listens(&self, node: NodeId) -> bool {
+        self.nodes[node.0].listens
+    }
+
+    // ── What nodes do ───────────────────────────────────────────────────────────────────────
+
+    /// Opens a connection; `Connected` or `Failed` answers.
+    pub fn dial(&mut self, now: Moment, from: NodeId, to: NodeId) -> EndId {
+        let key = Key(self.keys);
+        self.keys += 1;
+        self.conns.insert(key, Conn { dialler: End::new(from), listener: End::new(to) });
+        if self.reaches(from, to) {
+            let travel = self.travel(from, to);
+            let knock = now.after(travel);
+            // Not even a hasty good-bye may arrive before the knock.
+            if let Some(conn) = self.conns.get_mut(&key) {
+                conn.dialler.last_arrival = knock;
+            }
+            self.clock.push(knock, Happening::Knock(key));
+        } else {
+            self.clock.push(now.after(CONNECT_TIMEOUT), Happening::Refused(key));
+        }
+        EndId { key, side: Side::Dialler }
+    }
+
+    /// A dial to where nobody is: refused after a usual round trip.
+    pub fn dial_nobody(&mut self, now: Moment, from: NodeId) -> Key {
+        let key = Key(self.keys);
+        self.keys += 1;
+        let failed = Arrival::Failed { key, node: from };
+        self.clock.push(now.after(self.usual.delay.times(2)), Happening::Tell(failed));
+        key
+    }
+
+    /// How many bytes `write` would take now. If none, `Room` will tell when that changes.
+    pub fn room(&mut self, end: EndId) -> usize {
+        let Some(end) = self.end_mut(end) else { return 0 };
+        if end.is_gone || end.ending.is_some() {
+            return 0;
+        }
+        let room = WINDOW_BYTES - end.buffer.len() - end.bytes_under_way;
+        end.wants_room = room == 0;
+        room
+    }
+
+    /// Sends bytes, at most `room`.
+    pub fn write(&mut self, now: Moment, id: EndId, bytes: &[u8]) {
+        let room = self.room(id);
+        assert!(bytes.len() <= room, "{} bytes into room for {room}", bytes.len());
+        let Some(end) = self.end_mut(id) else { return };
+        end.buffer.extend(bytes);
+        self.take_turn(now, id);
+    }
+
+    /// Half-closes: ends the pipe that leads away, after what was written; still listens.
+    pub fn shut(&mut self, now: Moment, id: EndId) {
+        self.end_pipe(now, id, Ending::Orderly);
+    }
+
+    /// Closes: what was written is still delivered, nothing is heard any more.
+    pub fn close(&mut self, now: Moment, id: EndId) {
+        self.end_pipe(now, id, Ending::Orderly);
+        self.abandon(id);
+    }
+
+    /// Resets: what was written and has not left is lost, nothing is heard any more.
+    pub fn reset(&mut self, now: Moment, id: EndId) {
+        if let Some(end) = self.end_mut(id) {
+            end.buffer.clear();
+        }
+        self.end_pipe(now, id, Ending::Reset);
+        self.abandon(id);
+    }
+
+    // ── Questions ───────────────────────────────────────────────────────────────────────────
+
+    /// The node at this end; `None` once the connection is gone.
+    pub fn node_at(&self, id: EndId) -> Option<NodeId> {
+        self.conns.get(&id.key).map(|conn| conn.end(id.side).node)
+    }
+
+    /// Both nodes of every connection that neither of them has left, dialler first.
+    pub fn pairs(&self) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
+        self.conns
+            .values()
+            .filter(|conn| !conn.dialler.is_gone && !conn.listener.is_gone)
+            .map(|conn| (conn.dialler.node, conn.listener.node))
+    }
+
+    /// When `step` has something to do.
+    pub fn next_at(&self) -> Option<Moment> {
+        self.clock.next_at()
+    }
+
+    // ── What happens ────────────────────────────────────────────────────────────────────────
+
+    /// Lets the next thing happen. `None` inside: nobody needs to hear of it.
+    ///
+    /// Panics if nothing is to come: ask `next_at` first.
+    pub fn step(&mut self) -> (Moment, Option<Arrival>) {
+        let (now, happening) = self.clock.pop().expect("next_at said that there is an event");
+        let arrival = match happening {
+            Happening::Knock(key) => self.on_knock(now, key),
+            Happening::Opened(key) => self.on_opened(key),
+            Happening::Refused(key) => {
+                let conn = self.conns.remove(&key);
+                conn.map(|conn| Arrival::Failed { key, node: conn.dialler.node })
+            }
+            Happening::UplinkFree(node) => {
+                self.nodes[node.0].is_pumping = false;
+                self.pump(now, node);
+                None
+            }
+            Happening::Crossed(from, packet) => self.on_crossed(now, from, packet),
+            Happening::Landed(from, packet) => self.on_landed(now, from, packet),
+            Happening::Released(from) => self.on_released(now, from),
+            Happening::Tell(arrival) => self.still_matters(&arrival).then_some(arrival),
+        };
+        (now, arrival)
+    }
+
+    fn on_knock(&mut self, now: Moment, key: Key) -> Option<Arrival> {
+        let conn = self.conns.get(&key)?;
+        let (from, to) = (conn.dialler.node, conn.listener.node);
+        let back = now.after(self.travel(to, from));
+        if !self.nodes[to.0].listens {
+            self.clock.push(back, Happening::Refused(key));
+            return None;
+        }
+        // Nothing that the listener says may arrive before the news that it accepted.
+        self.conns.get_mut(&key)?.listener.last_arrival = back;
+        self.clock.push(back, Happening::Opened(key));
+        Some(Arrival::Accepted(EndId { key, side: Side::Listener }))
+    }
+
+    fn on_opened(&mut self, key: Key) -> Option<Arrival> {
+        let conn = self.conns.get(&key)?;
+        (!conn.dialler.is_gone).then_some(Arrival::Connected(EndId { key, side: Side::Dialler }))
+    }
+
+    fn on_crossed(&mut self, now: Moment, from: EndId, packet: Packet) -> Option<Arrival> {
+        let (here, there) = (self.node_at(from)?, self.node_at(from.other())?);
+        let is_cut = !self.reaches(here, there);
+        let end = self.end_mut(from)?;
+        if is_cut || !end.held.is_empty() {
+            end.held.push_back(packet);
+        } else {
+            self.land(now, there, from, packet);
+        }
+        None
+    }
+
+    fn on_released(&mut self, now: Moment, from: EndId) -> Option<Arrival> {
+        let (here, there) = (self.node_at(from)?, self.node_at(from.other())?);
+        if self.reaches(here, there) {
+            for packet in std::mem::take(&mut self.end_mut(from)?.held) {
+                self.land(now, there, from, packet);
+            }
+        }
+        None
+    }
+
+    /// Queues a packet at the downlink of node `there`: first come, first served.
+    fn land(&mut self, now: Moment, there: NodeId, from: EndId, packet: Packet) {
+        let station = &mut self.nodes[there.0];
+        let begins = now.max(station.down_free_at);
+        let landed = match station.line.down {
+            None => begins,
+            Some(rate) => begins.after_micros(micros_for(packet.len(), rate)),
+        };
+        station.down_free_at = landed;
+        self.clock.push(landed, Happening::Landed(from, packet));
+    }
+
+    fn on_landed(&mut self, now: Moment, from: EndId, packet: Packet) -> Option<Arrival> {
+        let to = from.other();
+        let sender = self.end_mut(from)?;
+        sender.bytes_under_way -= packet.len();
+        if sender.wants_room && !sender.is_gone {
+            sender.wants_room = false;
+            self.clock.push(now, Happening::Tell(Arrival::Room(from)));
+        }
+        if self.end_mut(to)?.is_gone {
+            return None;
+        }
+        Some(match packet {
+            Packet::Bytes(bytes) => Arrival::Bytes { end: to, bytes },
+            Packet::Ending(how) => Arrival::Ended { end: to, how },
+        })
+    }
+
+    fn still_matters(&self, arrival: &Arrival) -> bool {
+        match arrival {
+            Arrival::Failed { .. } => true,
+            Arrival::Room(end)
+            | Arrival::Accepted(end)
+            | Arrival::Connected(end)
+            | Arrival::Bytes { end, .. }
+            | Arrival::Ended { end, .. } => {
+                self.conns.get(&end.key).is_some_and(|conn| !conn.end(end.side).is_gone)
+            }
+        }
+    }
+
+    // ── Inside ──────────────────────────────────────────────────────────────────────────────
+
+    fn end_mut(&mut self, id: EndId) -> Option<&mut End> {
+        self.conns.get_mut(&id.key).map(|conn| conn.end_mut(id.side))
+    }
+
+    fn end_pipe(&mut self, now: Moment, id: EndId, how: Ending) {
+        let Some(end) = self.end_mut(id) else { return };
+        if end.ending.is_none() {
+            end.ending = Some(how);
+            self.take_turn(now, id);
+        }
+    }
+
+    /// The node hears nothing of this end any more; a connection that nobody hears is gone.
+    fn abandon(&mut self, id: EndId) {
+        let Some(conn) = self.conns.get_mut(&id.key) else { return };
+        conn.end_mut(id.side).is_gone = true;
+        if conn.dialler.is_gone && conn.listener.is_gone {
+            self.conns.remove(&id.key);
+        }
+    }
+
+    fn break_one(&mut self, now: Moment, key: Key) {
+        let Some(conn) = self.conns.get_mut(&key) else { return };
+        for side in [Side::Dialler, Side::Listener] {
+            let end = conn.end_mut(side);
+            end.buffer.clear();
+            end.held.clear();
+            end.ending = Some(Ending::Reset);
+            end.ending_left = true;
+            let ended = Arrival::Ended { end: EndId { key, side }, how: Ending::Reset };
+            self.clock.push(now, Happening::Tell(ended));
+        }
+    }
+
+    /// Queues this end's pipe at its node's uplink.
+    fn take_turn(&mut self, now: Moment, id: EndId) {
+        let Some(end) = self.end_mut(id) else { return };
+        let node = end.node;
+        if !end.has_turn && end.has_something_to_send() {
+            end.has_turn = true;
+            self.nodes[node.0].turns.push_back(id);
+        }
+        self.pump(now, node);
+    }
+
+    /// Sends packets, one pipe after the other, for as long as the uplink is free.
+    fn pump(&mut self, now: Moment, node: NodeId) {
+        while self.nodes[node.0].up_free_at <= now {
+            let Some(id) = self.nodes[node.0].turns.pop_front() else { return };
+            self.send_packet(now, node, id);
+        }
+        let station = &mut self.nodes[node.0];
+        if !station.turns.is_empty() && !station.is_pumping {
+            station.is_pumping = true;
+            self.clock.push(station.up_free_at, Happening::UplinkFree(node));
+        }
+    }
+
+    fn send_packet(&mut self, now: Moment, node: NodeId, id: EndId) {
+        let Some(there) = self.node_at(id.other()) else { return };
+        let rate = self.nodes[node.0].line.up;
+        let Some(end) = self.end_mut(id) else { return };
+        end.has_turn = false;
+        let Some(packet) = end.next_packet(packet_bytes(rate)) else { return };
+        let departed = match rate {
+            None => now,
+            Some(rate) => now.after_micros(micros_for(packet.len(), rate)),
+        };
+        end.bytes_under_way += packet.len();
+        let has_more = end.has_something_to_send();
+        end.has_turn = has_more;
+        let earliest = end.last_arrival;
+        if has_more {
+            self.nodes[node.0].turns.push_back(id);
+        }
+        self.nodes[node.0].up_free_at = departed;
+
+        let arrival = departed.after(self.travel(node, there)).max(earliest);
+        if let Some(end) = self.end_mut(id) {
+            end.last_arrival = arrival;
+        }
+        self.clock.push(arrival, Happening::Crossed(id, packet));
+    }
+
+    /// Lets what is held go on; a pipe whose way is not free keeps holding.
+    fn release(&mut self, now: Moment) {
+        for (&key, conn) in &self.conns {
+            for side in [Side::Dialler, Side::Listener] {
+                if !conn.end(side).held.is_empty() {
+                    self.clock.push(now, Happening::Released(EndId { key, side }));
+                }
+            }
+        }
+    }
+}
+
+/// A pair of nodes, whichever is named first.
+fn pair(a: NodeId, b: NodeId) -> (NodeId, NodeId) {
+    (a.min(b), a.max(b))
+}
+
+fn micros_for(bytes: usize, bytes_per_sec: u64) -> u64 {
+    (bytes as u64).saturating_mul(1_000_000) / bytes_per_sec.max(1)
+}

@@ -1,0 +1,160 @@
+//! Node: one participant with its engine or script, its disk and its ends of connections.
+//!
+//! A node is switched on and off in a run and keeps its disk, its address and its orders over
+//! that; engine and connections belong to one *life*. Events that were meant for an earlier life
+//! find another number and come to nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use super::clock::Moment;
+use super::disk::Disk;
+use super::pipe::{EndId, Key};
+use super::scripted::{Part, Script};
+use super::source::SourceId;
+use crate::base::{ConnId, InfoHash, Slots, Span, TorrentId};
+use crate::engine::{Engine, Settings};
+use crate::wire::Link;
+
+/// One participant.
+#[derive(Debug)]
+pub struct Node {
+    pub name: String,
+    pub addr: SocketAddr,
+    pub disk: Disk,
+    pub(super) role: Role,
+    /// Counts the times it was switched on or off.
+    pub(super) life: u32,
+    pub(super) talks: Slots<Talk>,
+    pub(super) by_end: BTreeMap<EndId, ConnId>,
+    /// Dials that nobody has answered yet.
+    pub(super) dials: BTreeMap<Key, (TorrentId, SocketAddr)>,
+    /// Connections with something to send.
+    pub(super) dirty: BTreeSet<ConnId>,
+    /// The earliest call of `tick` that stands in the queue.
+    pub(super) armed: Option<Moment>,
+    /// Ticks without time going on in between.
+    pub(super) ticks_at: (Moment, u32),
+    /// Torrents that its engine said are complete, in this life.
+    pub(super) complete: BTreeSet<InfoHash>,
+}
+
+/// What moves a node.
+#[derive(Debug)]
+pub(super) enum Role {
+    Engine(Box<Driven>),
+    Script(Script),
+    /// An HTTP tracker, and nothing else.
+    Tracker(Box<Tracker>),
+}
+
+/// A node of ours.
+#[derive(Debug)]
+pub(super) struct Driven {
+    /// `None` while it is switched off.
+    pub engine: Option<Engine>,
+    pub settings: Settings,
+    pub wishes: Vec<Wanted>,
+    pub is_leaving: bool,
+}
+
+/// A torrent that a node takes on each time it starts.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub source: SourceId,
+    /// It was there, whole, from the beginning.
+    pub whole: bool,
+    /// Peers by hand.
+    pub peers: Vec<SocketAddr>,
+    /// Tells trackers of it.
+    pub announced: bool,
+}
+
+/// A tracker and the mood that it is in.
+#[derive(Debug)]
+pub(super) struct Tracker {
+    pub engine: Engine,
+    pub mood: Mood,
+}
+
+/// How a tracker behaves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Mood {
+    Well,
+    /// Connects are refused.
+    Down,
+    /// It takes the request and never answers.
+    Silent,
+    /// It answers after this time.
+    Slow(Span),
+    /// It answers with these bytes, whatever was asked.
+    Lying(Vec<u8>),
+}
+
+/// One connection, as this node holds it.
+#[derive(Debug)]
+pub(super) struct Talk {
+    pub end: EndId,
+    /// Whose blocks are sent here; known before the first one is, and still when it is closed.
+    pub torrent: Option<TorrentId>,
+    pub voice: Voice,
+}
+
+/// How bytes become words here.
+#[derive(Debug)]
+pub(super) enum Voice {
+    Link(Box<Link>),
+    Part(Box<Part>),
+}
+
+impl Node {
+    pub(super) fn new(name: String, addr: SocketAddr, role: Role) -> Node {
+        Node {
+            name,
+            addr,
+            disk: Disk::new(),
+            role,
+            life: 0,
+            talks: Slots::new(),
+            by_end: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            armed: None,
+            ticks_at: (Moment::START, 0),
+            complete: BTreeSet::new(),
+        }
+    }
+
+    /// The engine, while the node is on.
+    pub fn engine(&self) -> Option<&Engine> {
+        match &self.role {
+            Role::Engine(driven) => driven.engine.as_ref(),
+            Role::Tracker(tracker) => Some(&tracker.engine),
+            Role::Script(_) => None,
+        }
+    }
+
+    pub(super) fn engine_mut(&mut self) -> Option<&mut Engine> {
+        match &mut self.role {
+            Role::Engine(driven) => driven.engine.as_mut(),
+            Role::Tracker(tracker) => Some(&mut tracker.engine),
+            Role::Script(_) => None,
+        }
+    }
+
+    /// Puts a new connection into the table.
+    pub(super) fn hold(&mut self, end: EndId, voice: Voice) -> ConnId {
+        let conn = self.talks.insert(Talk { end, torrent: None, voice });
+        self.by_end.insert(end, conn);
+        conn
+    }
+
+    /// Forgets a connection; its slot may be used again at once, under another generation.
+    pub(super) fn forget(&mut self, conn: ConnId) -> Option<Talk> {
+        let talk = self.talks.remove(conn)?;
+        self.talks.end_turn();
+        self.by_end.remove(&talk.end);
+        self.dirty.remove(&conn);
+        Some(talk)
+    }
+}

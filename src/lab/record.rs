@@ -1,0 +1,146 @@
+//! Record: a run as text, one line per event.
+//!
+//! ```text
+//!     0.020000 peer-2    says      c0.0 request 3+16384+16384
+//!     │        │         │         │
+//!     │        │         │         what it is about
+//!     │        │         what happened (below)
+//!     │        who, as the scenario named it
+//!     seconds of virtual time, to the microsecond
+//! ```
+//! Same scenario, same seed, same bytes: two runs are compared with `==`, and the last lines before
+//! a failure tell how it came about.
+//!
+//! | word | then | what happened |
+//! |---|---|---|
+//! | `starts`, `leaves`, `gone`, `crashes` | | the node comes up, says good-bye, has said it, loses its power |
+//! | `dials` | torrent, address | it opens a connection … |
+//! | `connected`, `refused` | connection or address | … and this came of it |
+//! | `accepts` | connection, address | somebody connected to it |
+//! | `says` | connection, message | a message is queued: words as in the BEP, `piece+begin+len` |
+//! | `serves` | connection, block | a block is queued |
+//! | `unqueues` | connection, block or `all` | queued blocks are taken back |
+//! | `sent` | connection, bytes | so much payload left |
+//! | `hears` | connection, bytes | so many bytes arrived |
+//! | `closes` | connection, why | it ended the connection |
+//! | `lost` | connection, how | the connection ended from outside |
+//! | `surveys`, `prepares`, `writes`, `reads`, `saves` | torrent, what, outcome | a disk job |
+//! | `announces` | torrent, tracker, event | it asks a tracker … |
+//! | `told` | torrent, peers or refusal | … and heard this |
+//! | `answers` | bytes | the tracker at this node answered |
+//! | `event` | as the engine words it | news for a person |
+//! | `world` | a scheduled action | what the scenario made happen |
+
+use std::fmt;
+
+use super::clock::Moment;
+use crate::base::Block;
+use crate::base::Claim;
+use crate::wire::Message;
+
+/// The lines of one run.
+#[derive(Debug, Default)]
+pub struct Record {
+    text: String,
+    lines: usize,
+}
+
+impl Record {
+    pub fn new() -> Record {
+        Record::default()
+    }
+
+    pub fn line(&mut self, at: Moment, who: &str, word: &str, rest: fmt::Arguments<'_>) {
+        use fmt::Write;
+        let (seconds, micros) = (at.as_micros() / 1_000_000, at.as_micros() % 1_000_000);
+        // Writing into a `String` cannot fail.
+        let _ = writeln!(self.text, "{seconds:5}.{micros:06} {who:9} {word:10} {rest}");
+        self.lines += 1;
+    }
+
+    /// All lines so far.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.lines
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lines == 0
+    }
+
+    /// The last `count` lines.
+    pub fn tail(&self, count: usize) -> &str {
+        let mut ends = self.text.match_indices('\n').rev().map(|(at, _)| at + 1).skip(count);
+        &self.text[ends.next().unwrap_or(0)..]
+    }
+
+    /// How many lines of one node say `word` and hold `rest`: `count("peer-1", "says", "unchoke")`.
+    pub fn count(&self, who: &str, word: &str, rest: &str) -> usize {
+        self.matching(who, word, rest).count()
+    }
+
+    /// Those lines.
+    pub fn matching<'r>(
+        &'r self,
+        who: &'r str,
+        word: &'r str,
+        rest: &'r str,
+    ) -> impl Iterator<Item = &'r str> {
+        self.text.lines().filter(move |line| {
+            let mut columns = line.split_whitespace().skip(1);
+            columns.next() == Some(who) && columns.next() == Some(word) && line.contains(rest)
+        })
+    }
+}
+
+/// A message as the record shows it.
+pub struct Worded<'m>(pub &'m Message);
+
+impl fmt::Display for Worded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())?;
+        match self.0 {
+            Message::KeepAlive
+            | Message::Choke
+            | Message::Unchoke
+            | Message::Interested
+            | Message::NotInterested => Ok(()),
+            Message::Have(piece) => write!(f, " {piece}"),
+            Message::Bitfield(bytes) => bytes.iter().try_for_each(|byte| write!(f, " {byte:02x}")),
+            Message::Request(claim) | Message::Cancel(claim) => write!(f, " {}", Range(*claim)),
+            Message::Port(port) => write!(f, " {port}"),
+            Message::Unknown(id) => write!(f, " {id}"),
+        }
+    }
+}
+
+/// `piece+begin+len`.
+pub struct Range(pub Claim);
+
+impl From<Block> for Range {
+    fn from(block: Block) -> Range {
+        Range(block.claim())
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}+{}", self.0.piece, self.0.begin, self.0.len)
+    }
+}
+
+/// How a disk job went.
+pub struct Outcome<'r, E>(pub &'r Result<(), E>);
+
+impl<E: fmt::Display> fmt::Display for Outcome<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ok(()) => f.write_str("ok"),
+            Err(fault) => write!(f, "FAILED: {fault}"),
+        }
+    }
+}

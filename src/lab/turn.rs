@@ -1,0 +1,594 @@
+//! Turn: what a node hears, what it wants then, and how that is carried out.
+//!
+//! The lab's counterpart of the real reactor's turn, in the same order:
+//!
+//! ```text
+//!   1. one event            bytes arrived, a disk job is done, a deadline passed …
+//!   2. engine.handle/tick   → outputs
+//!   3. act                  connects, disk jobs, words and blocks queued in links
+//!   4. flush                links with something to send fill their windows → Sent → 2.
+//!   5. settle               engine.check, the judge's rules, the next deadline is noted
+//! ```
+//! Outputs are carried out after the machine has returned, while the received bytes are still
+//! there; what a disk job answers is an event of its own, later. So nothing re-enters, and an
+//! engine cannot tell this world from the other.
+
+use std::net::SocketAddr;
+
+use super::clock::Moment;
+use super::net::{Arrival, EndId, Ending, Key, NodeId};
+use super::node::{Node, Role, Talk, Voice};
+use super::record::{Outcome, Range, Worded};
+use super::scripted::{Part, Wish};
+use super::{Cut, Happening, Job, Lab};
+use crate::base::{Block, ConnId, InfoHash, TorrentId};
+use crate::engine::{self, Closed, DiskFault, Event, Input, Output, ReadJob};
+use crate::format::layout::Layout;
+use crate::wire::link::Segment;
+use crate::wire::{Link, Message};
+
+impl Lab {
+    // ── 1. What happened ────────────────────────────────────────────────────────────────────
+
+    pub(super) fn on_arrival(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Accepted(end) => self.on_accepted(end),
+            Arrival::Connected(end) => self.on_connected(end),
+            Arrival::Failed { key, node } => self.on_connect_failed(key, node),
+            Arrival::Bytes { end, bytes } => self.on_bytes(end, &bytes),
+            Arrival::Room(end) => {
+                if let Some((id, conn)) = self.holder(end) {
+                    self.nodes[id.0].dirty.insert(conn);
+                    self.finish_turn(id);
+                }
+            }
+            Arrival::Ended { end, how } => self.on_ended(end, how),
+        }
+    }
+
+    fn on_accepted(&mut self, end: EndId) {
+        let (Some(id), Some(caller)) = (self.net.node_at(end), self.net.node_at(end.other()))
+        else {
+            return;
+        };
+        let addr = caller_addr(&self.nodes[caller.0], end.key);
+        let Some(voice) = self.voice_of(id) else { return self.net.reset(self.now, end) };
+        let conn = self.nodes[id.0].hold(end, voice);
+        self.note(id, "accepts", format_args!("{conn:?} {addr}"));
+        match &self.nodes[id.0].role {
+            Role::Script(_) => self.play(id, conn),
+            Role::Engine(_) | Role::Tracker(_) => self.tell(id, Input::Accepted { conn, addr }),
+        }
+    }
+
+    fn on_connected(&mut self, end: EndId) {
+        let Some(id) = self.net.node_at(end) else { return };
+        let dialled = self.nodes[id.0].dials.remove(&end.key);
+        let Some(voice) = self.voice_of(id) else { return self.net.reset(self.now, end) };
+        let conn = self.nodes[id.0].hold(end, voice);
+        self.note(id, "connected", format_args!("{conn:?}"));
+        match (dialled, &self.nodes[id.0].role) {
+            (Some((torrent, addr)), Role::Engine(_)) => {
+                self.tell(id, Input::Connected { conn, torrent, addr });
+            }
+            _ => self.play(id, conn),
+        }
+    }
+
+    fn on_connect_failed(&mut self, key: Key, id: NodeId) {
+        let Some((torrent, addr)) = self.nodes[id.0].dials.remove(&key) else { return };
+        self.note(id, "refused", format_args!("{addr}"));
+        self.tell(id, Input::ConnectFailed { torrent, addr });
+    }
+
+    fn on_ended(&mut self, end: EndId, how: Ending) {
+        let Some((id, conn)) = self.holder(end) else { return };
+        self.note(id, "lost", format_args!("{conn:?} {how:?}"));
+        self.nodes[id.0].forget(conn);
+        self.net.close(self.now, end);
+        let why = match how {
+            Ending::Orderly => Closed::ByThem,
+            Ending::Reset => Closed::Broken,
+        };
+        if self.nodes[id.0].engine().is_some() {
+            self.tell(id, Input::Closed { conn, why });
+        }
+    }
+
+    /// Hands what arrived over, cut as the scenario says.
+    fn on_bytes(&mut self, end: EndId, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let Some((id, conn)) = self.holder(end) else { return };
+            let len = match self.cut {
+                Cut::Whole => rest.len(),
+                Cut::Every(len) => len.max(1).min(rest.len()),
+                Cut::Random(max) => 1 + self.random.below(max.max(1).min(rest.len())),
+            };
+            let (received, behind) = rest.split_at(len);
+            rest = behind;
+            self.note(id, "hears", format_args!("{conn:?} {len}"));
+            match self.nodes[id.0].role {
+                Role::Script(_) => self.hear(id, conn, received),
+                Role::Engine(_) | Role::Tracker(_) => self.feed(id, conn, received),
+            }
+        }
+    }
+
+    /// 2. for bytes: the very function that the real world calls.
+    fn feed(&mut self, id: NodeId, conn: ConnId, received: &[u8]) {
+        let now = self.now.time();
+        let mut out = std::mem::take(&mut self.out);
+        let Node { role, talks, .. } = &mut self.nodes[id.0];
+        let verdict = match (role, talks.get_mut(conn)) {
+            (Role::Engine(driven), Some(Talk { voice: Voice::Link(link), .. })) => {
+                let engine = driven.engine.as_mut().expect("a node that is off has no talks");
+                engine::feed(engine, link, now, conn, received, &mut out)
+            }
+            _ => Ok(()),
+        };
+        self.act(id, &mut out, received);
+        self.out = out;
+        if let Err(violation) = verdict
+            && let Some(talk) = self.nodes[id.0].forget(conn)
+        {
+            self.note(id, "closes", format_args!("{conn:?} violation: {violation}"));
+            self.net.close(self.now, talk.end);
+            self.tell(id, Input::Closed { conn, why: Closed::Violation(violation) });
+        }
+        self.finish_turn(id);
+    }
+
+    /// 2. for everything else. Does nothing if the node is off.
+    pub(super) fn tell(&mut self, id: NodeId, input: Input<'_>) {
+        let now = self.now.time();
+        let mut out = std::mem::take(&mut self.out);
+        if let Some(engine) = self.nodes[id.0].engine_mut() {
+            engine.handle(now, input, &mut out);
+        }
+        self.act(id, &mut out, &[]);
+        self.out = out;
+        self.finish_turn(id);
+    }
+
+    /// 2. for deadlines.
+    pub(super) fn on_wake(&mut self, id: NodeId) {
+        let node = &mut self.nodes[id.0];
+        if node.armed != Some(self.now) {
+            return;
+        }
+        node.armed = None;
+        let now = self.now.time();
+        let Some(engine) = node.engine_mut() else { return };
+        if engine.deadline().is_some_and(|(due, _)| due <= now) {
+            let mut out = std::mem::take(&mut self.out);
+            engine.tick(now, &mut out);
+            let deadline = engine.deadline();
+            let (at, count) = node.ticks_at;
+            let count = if at.time() == now { count + 1 } else { 1 };
+            node.ticks_at = (self.now, count);
+            let verdict = self.judge.on_ticked(now, count, deadline);
+            self.require(id, verdict);
+            self.act(id, &mut out, &[]);
+            self.out = out;
+        }
+        self.finish_turn(id);
+    }
+
+    // ── 3. What is wanted ───────────────────────────────────────────────────────────────────
+
+    /// Carries out `out` and empties it. `received`: what `Write` means by its ranges.
+    pub(super) fn act(&mut self, id: NodeId, out: &mut Vec<Output>, received: &[u8]) {
+        for output in out.drain(..) {
+            match output {
+                Output::Connect { torrent, addr } => self.connect(id, torrent, addr),
+                Output::SendHandshake { conn, handshake } => {
+                    self.note(id, "says", format_args!("{conn:?} handshake"));
+                    if let Some(link) = self.link_mut(id, conn) {
+                        link.send_handshake(&handshake);
+                    }
+                }
+                Output::Send { conn, message } => self.send(id, conn, &message),
+                Output::SendBlock { conn, torrent, block } => {
+                    self.send_block(id, conn, torrent, block);
+                }
+                Output::CancelBlock { conn, block } => {
+                    self.note(id, "unqueues", format_args!("{conn:?} {}", Range::from(block)));
+                    if let Some(link) = self.link_mut(id, conn) {
+                        link.cancel(block);
+                    }
+                }
+                Output::DropBlocks { conn } => {
+                    self.note(id, "unqueues", format_args!("{conn:?} all"));
+                    if let Some(link) = self.link_mut(id, conn) {
+                        link.drop_blocks();
+                    }
+                }
+                Output::Close { conn, why } => self.close(id, conn, why),
+                Output::Survey { torrent } => self.survey(id, torrent),
+                Output::Prepare { torrent } => self.prepare(id, torrent),
+                Output::Write { torrent, piece, begin, at } => {
+                    let bytes = &received[at];
+                    let begun = self.now;
+                    let len = u32::try_from(bytes.len()).expect("a part of a block");
+                    let result = self.with_disk(id, torrent, |disk, name, layout| {
+                        disk.write(begun, name, layout, (piece, begin), bytes)
+                    });
+                    let Some(result) = result else { continue };
+                    let what = format_args!(
+                        "{torrent:?} {}+{begin}+{len} {}",
+                        piece.get(),
+                        Outcome(&result)
+                    );
+                    self.note(id, "writes", what);
+                    let job = Job::Written { torrent, piece, begin, len, result };
+                    self.job_done(id, bytes.len(), job);
+                }
+                Output::Read(job) => self.read(id, job),
+                Output::Save { torrent, have, uploaded, downloaded, clean } => {
+                    let kept = have.clone();
+                    let result = self.with_disk(id, torrent, |disk, name, layout| {
+                        disk.save(name, layout, kept, (uploaded, downloaded), clean)
+                    });
+                    let Some(result) = result else { continue };
+                    let outcome = Outcome(&result);
+                    self.note(id, "saves", format_args!("{torrent:?} {} {outcome}", have.count()));
+                    self.job_done(id, 0, Job::Saved { torrent, have, result });
+                }
+                Output::Announce { torrent, tracker, url, announce, timeout } => {
+                    self.announce(id, torrent, tracker, &url, &announce, timeout);
+                }
+                Output::Event(event) => self.on_event(id, &event),
+            }
+        }
+    }
+
+    fn connect(&mut self, id: NodeId, torrent: TorrentId, addr: SocketAddr) {
+        self.note(id, "dials", format_args!("{torrent:?} {addr}"));
+        let key = match self.node_at(addr) {
+            Some(to) => self.net.dial(self.now, id, to).key,
+            None => self.net.dial_nobody(self.now, id),
+        };
+        self.nodes[id.0].dials.insert(key, (torrent, addr));
+    }
+
+    fn send(&mut self, id: NodeId, conn: ConnId, message: &Message) {
+        self.note(id, "says", format_args!("{conn:?} {}", Worded(message)));
+        let Some(talk) = self.nodes[id.0].talks.get(conn) else { return };
+        let end = talk.end;
+        if let Some(source) = self.source_of(id, conn) {
+            let Lab { judge, nodes, sources, .. } = self;
+            let verdict = judge.on_says(&nodes[id.0], &sources[source.0], end, message);
+            self.require(id, verdict);
+        }
+        if let Some(link) = self.link_mut(id, conn) {
+            link.send(message);
+        }
+    }
+
+    fn send_block(&mut self, id: NodeId, conn: ConnId, torrent: TorrentId, block: Block) {
+        self.note(id, "serves", format_args!("{conn:?} {}", Range::from(block)));
+        let Some(talk) = self.nodes[id.0].talks.get_mut(conn) else { return };
+        talk.torrent = Some(torrent);
+        let end = talk.end;
+        let asker = self.net.node_at(end.other());
+        let is_ours = asker.is_some_and(|asker| self.nodes[asker.0].engine().is_some());
+        let verdict = self.judge.on_serves(end, block.claim(), is_ours);
+        self.require(id, verdict);
+        if let Some(link) = self.link_mut(id, conn) {
+            link.send_block(block);
+        }
+    }
+
+    fn close(&mut self, id: NodeId, conn: ConnId, why: &'static str) {
+        // What can leave at once does; what it would report is of no use any more.
+        let _ = self.fill(id, conn);
+        if let Some(talk) = self.nodes[id.0].forget(conn) {
+            self.note(id, "closes", format_args!("{conn:?} {why}"));
+            self.net.close(self.now, talk.end);
+        }
+    }
+
+    fn survey(&mut self, id: NodeId, torrent: TorrentId) {
+        let answer = self.with_disk(id, torrent, |disk, name, layout| disk.survey(name, layout));
+        let Some((result, resume)) = answer else { return };
+        self.note(id, "surveys", format_args!("{torrent:?} {}", Outcome(&drop_ok(&result))));
+        self.job_done(id, 0, Job::Surveyed { torrent, result, resume });
+    }
+
+    fn prepare(&mut self, id: NodeId, torrent: TorrentId) {
+        let now = self.now;
+        let result =
+            self.with_disk(id, torrent, |disk, name, layout| disk.prepare(now, name, layout));
+        let Some(result) = result else { return };
+        self.note(id, "prepares", format_args!("{torrent:?} {}", Outcome(&result)));
+        self.job_done(id, 0, Job::Prepared { torrent, result });
+    }
+
+    fn read(&mut self, id: NodeId, job: ReadJob) {
+        let mut bytes = Vec::new();
+        let place = (job.piece, job.begin);
+        let result = self.with_disk(id, job.torrent, |disk, name, layout| {
+            disk.read(name, layout, place, job.len, &mut bytes)
+        });
+        let Some(result) = result else { return };
+        let (piece, begin, len) = (job.piece.get(), job.begin, job.len);
+        let outcome = Outcome(&result);
+        self.note(
+            id,
+            "reads",
+            format_args!("{:?} {piece}+{begin}+{len} {:?} {outcome}", job.torrent, job.purpose),
+        );
+        let read = bytes.len();
+        self.job_done(id, read, Job::Read { job, result: result.map(|()| bytes) });
+    }
+
+    fn on_event(&mut self, id: NodeId, event: &Event) {
+        self.note(id, "event", format_args!("{event:?}"));
+        if let Event::Complete { info_hash, .. } = event {
+            self.nodes[id.0].complete.insert(*info_hash);
+            self.compare_if_complete(id, *info_hash);
+        }
+    }
+
+    /// Notes that a disk job of so many bytes is under way; its answer is an event of its own.
+    fn job_done(&mut self, id: NodeId, bytes: usize, job: Job) {
+        let at = self.nodes[id.0].disk.done_at(self.now, bytes);
+        let life = self.nodes[id.0].life;
+        self.clock.push(at, Happening::Done { node: id, life, job });
+    }
+
+    pub(super) fn on_done(&mut self, id: NodeId, job: Job) {
+        match job {
+            Job::Surveyed { torrent, result, resume } => {
+                self.tell(id, Input::Surveyed { torrent, result, resume });
+            }
+            Job::Prepared { torrent, result } => {
+                self.tell(id, Input::Prepared { torrent, result });
+            }
+            Job::Written { torrent, piece, begin, len, result } => {
+                self.tell(id, Input::Written { torrent, piece, begin, len, result });
+            }
+            Job::Read { job, result } => {
+                let result = result.as_deref().map_err(|&fault| fault);
+                self.tell(id, Input::Read { job, result });
+            }
+            Job::Saved { torrent, have, result } => {
+                self.tell(id, Input::Saved { torrent, have, result });
+            }
+        }
+    }
+
+    // ── 4. What leaves ──────────────────────────────────────────────────────────────────────
+
+    /// Flushes and settles. Sending is reported, the report may want more to be sent, and so on
+    /// until windows are full or nobody wants anything.
+    pub(super) fn finish_turn(&mut self, id: NodeId) {
+        while let Some(conn) = self.nodes[id.0].dirty.pop_first() {
+            let report = match self.fill(id, conn) {
+                Ok(None) => continue,
+                Ok(Some((payload, waiting))) => Input::Sent { conn, payload, waiting },
+                Err((torrent, fault)) => {
+                    self.note(id, "closes", format_args!("{conn:?} cannot read: {fault}"));
+                    if let Some(talk) = self.nodes[id.0].forget(conn) {
+                        self.net.close(self.now, talk.end);
+                    }
+                    Input::SendFailed { conn, torrent, fault }
+                }
+            };
+            if let Input::Sent { payload, .. } = &report
+                && *payload > 0
+            {
+                self.note(id, "sent", format_args!("{conn:?} {payload}"));
+            }
+            let now = self.now.time();
+            let mut out = std::mem::take(&mut self.out);
+            if let Some(engine) = self.nodes[id.0].engine_mut() {
+                engine.handle(now, report, &mut out);
+            }
+            self.act(id, &mut out, &[]);
+            self.out = out;
+        }
+        self.settle(id);
+    }
+
+    /// Fills one connection's window.
+    ///
+    /// Returns the payload that left and how many blocks still wait; `None` if nothing left or
+    /// nobody wants to know. Err: a block could not be read.
+    fn fill(
+        &mut self,
+        id: NodeId,
+        conn: ConnId,
+    ) -> Result<Option<(u64, usize)>, (TorrentId, DiskFault)> {
+        let now = self.now;
+        let Node { role, talks, disk, .. } = &mut self.nodes[id.0];
+        let Some(talk) = talks.get_mut(conn) else { return Ok(None) };
+        let link = match &mut talk.voice {
+            Voice::Link(link) => link,
+            Voice::Part(part) => {
+                while !part.outgoing.is_empty() {
+                    let len = self.net.room(talk.end).min(part.outgoing.len());
+                    if len == 0 {
+                        return Ok(None);
+                    }
+                    let bytes: Vec<u8> = part.outgoing.drain(..len).collect();
+                    self.net.write(now, talk.end, &bytes);
+                }
+                if part.wants_reset() {
+                    let end = talk.end;
+                    self.nodes[id.0].forget(conn);
+                    self.net.reset(now, end);
+                }
+                return Ok(None);
+            }
+        };
+        let Role::Engine(driven) = role else { return Ok(None) };
+        let engine = driven.engine.as_ref().expect("a node that is off has no talks");
+        let torrent = talk.torrent;
+        let metainfo = torrent.and_then(|torrent| engine.metainfo(torrent));
+        let (mut payload, mut left) = (0, 0);
+        while !link.is_idle() {
+            let room = self.net.room(talk.end);
+            let mut bytes = Vec::new();
+            for segment in link.segments() {
+                let space = room - bytes.len();
+                if space == 0 {
+                    break;
+                }
+                let (head, block, rest) = match segment {
+                    Segment::Bytes(words) => (words, None, 0..0),
+                    Segment::Block { head, block, rest } => (head, Some(block), rest),
+                };
+                bytes.extend(&head[..head.len().min(space)]);
+                let space = u32::try_from(room - bytes.len()).unwrap_or(u32::MAX);
+                let len = (rest.end - rest.start).min(space);
+                if let (Some(block), true) = (block, len > 0) {
+                    let torrent = torrent.expect("blocks are sent of a torrent");
+                    let metainfo = metainfo.ok_or((torrent, DiskFault::Missing))?;
+                    let place = (block.piece(), block.begin() + rest.start);
+                    disk.read(metainfo.info_hash, &metainfo.layout, place, len, &mut bytes)
+                        .map_err(|fault| (torrent, fault))?;
+                }
+            }
+            if bytes.is_empty() {
+                break;
+            }
+            self.net.write(now, talk.end, &bytes);
+            payload += link.sent(bytes.len());
+            left += bytes.len();
+        }
+        Ok((left > 0).then_some((payload, link.waiting())))
+    }
+
+    // ── 5. What is true now ─────────────────────────────────────────────────────────────────
+
+    fn settle(&mut self, id: NodeId) {
+        let node = &mut self.nodes[id.0];
+        let is_leaving = matches!(&node.role, Role::Engine(driven) if driven.is_leaving);
+        let Some(engine) = node.engine() else { return };
+        if cfg!(debug_assertions) {
+            engine.check();
+        }
+        if is_leaving && engine.is_stopped() {
+            return self.switch_off(id, "gone");
+        }
+        if let Some((due, _)) = engine.deadline() {
+            let at = Moment::of(due).max(self.now);
+            if node.armed.is_none_or(|armed| at < armed) {
+                node.armed = Some(at);
+                let life = node.life;
+                self.clock.push(at, Happening::Wake { node: id, life });
+            }
+        }
+    }
+
+    // ── Scripted peers ──────────────────────────────────────────────────────────────────────
+
+    fn hear(&mut self, id: NodeId, conn: ConnId, received: &[u8]) {
+        let talk = self.nodes[id.0].talks.get_mut(conn);
+        if let Some(Talk { voice: Voice::Part(part), .. }) = talk
+            && let Err(violation) = part.hear(received)
+        {
+            self.require(id, Err(format!("was told nonsense: {violation}")));
+        }
+        self.play(id, conn);
+    }
+
+    /// Lets a scripted peer go on with its script.
+    pub(super) fn play(&mut self, id: NodeId, conn: ConnId) {
+        let Lab { nodes, sources, .. } = self;
+        let Node { role: Role::Script(script), talks, dirty, .. } = &mut nodes[id.0] else {
+            return;
+        };
+        let Some(Talk { end, voice: Voice::Part(part), .. }) = talks.get_mut(conn) else { return };
+        let end = *end;
+        let wish = part.play(script, &sources[script.source.0]);
+        dirty.insert(conn);
+        self.finish_turn(id);
+        match wish {
+            None => {}
+            Some(Wish::Later(span)) => {
+                let life = self.nodes[id.0].life;
+                let cue = Happening::Cue { node: id, life, conn };
+                self.clock.push(self.now.after(span), cue);
+            }
+            Some(Wish::Shut) => {
+                self.net.shut(self.now, end);
+                self.play(id, conn);
+            }
+            Some(Wish::Close) => {
+                self.nodes[id.0].forget(conn);
+                self.net.close(self.now, end);
+            }
+            Some(Wish::Reset) => {
+                self.nodes[id.0].forget(conn);
+                self.net.reset(self.now, end);
+            }
+        }
+    }
+
+    pub(super) fn on_cue(&mut self, id: NodeId, conn: ConnId) {
+        if let Some(Talk { voice: Voice::Part(part), .. }) = self.nodes[id.0].talks.get_mut(conn) {
+            part.wake();
+            self.play(id, conn);
+        }
+    }
+
+    // ── Finding things ──────────────────────────────────────────────────────────────────────
+
+    /// How a new connection is heard at this node; `None` if nobody is at home.
+    fn voice_of(&self, id: NodeId) -> Option<Voice> {
+        match &self.nodes[id.0].role {
+            Role::Engine(driven) => {
+                driven.engine.is_some().then(|| Voice::Link(Box::new(Link::new())))
+            }
+            Role::Script(script) => {
+                Some(Voice::Part(Box::new(Part::new(&self.sources[script.source.0]))))
+            }
+            Role::Tracker(_) => None,
+        }
+    }
+
+    /// Whose end this is, and what it calls the connection.
+    fn holder(&self, end: EndId) -> Option<(NodeId, ConnId)> {
+        let id = self.net.node_at(end)?;
+        Some((id, *self.nodes[id.0].by_end.get(&end)?))
+    }
+
+    /// The link of a connection, which has something to send from now on.
+    fn link_mut(&mut self, id: NodeId, conn: ConnId) -> Option<&mut Link> {
+        let node = &mut self.nodes[id.0];
+        match &mut node.talks.get_mut(conn)?.voice {
+            Voice::Link(link) => {
+                node.dirty.insert(conn);
+                Some(link)
+            }
+            Voice::Part(_) => None,
+        }
+    }
+
+    /// Calls `job` with a node's disk and the torrent's layout; `None` if the torrent is gone.
+    fn with_disk<R>(
+        &mut self,
+        id: NodeId,
+        torrent: TorrentId,
+        job: impl FnOnce(&mut super::disk::Disk, InfoHash, &Layout) -> R,
+    ) -> Option<R> {
+        let Node { role: Role::Engine(driven), disk, .. } = &mut self.nodes[id.0] else {
+            return None;
+        };
+        let metainfo = driven.engine.as_ref()?.metainfo(torrent)?;
+        Some(job(disk, metainfo.info_hash, &metainfo.layout))
+    }
+}
+
+/// Where a caller seems to call from: its own address, and a port of the moment.
+fn caller_addr(caller: &Node, key: Key) -> SocketAddr {
+    let port = 20_000 + u16::try_from(key.0 % 40_000).expect("below 40,000");
+    SocketAddr::new(caller.addr.ip(), port)
+}
+
+fn drop_ok<T>(result: &Result<T, DiskFault>) -> Result<(), DiskFault> {
+    result.as_ref().map(|_| ()).map_err(|&fault| fault)
+}
