@@ -5,11 +5,12 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use swarmlet::base::limits::REDIRECTS_MAX;
 use swarmlet::base::{InfoHash, Random, Span};
 use swarmlet::engine::{Event, Order, Phase};
 use swarmlet::format::digest::Digest;
@@ -177,6 +178,55 @@ fn trackers_that_cannot_be_asked_are_told_with_a_reason() {
     }
 }
 
+#[test]
+fn redirects_are_followed_as_far_as_is_wise() {
+    const FINE: &str = "HTTP/1.1 200 OK\r\n\r\nd8:intervali1800e5:peers0:e";
+    for (answers, asked, said) in [
+        (vec![redirect("/announce/2?a=b"), FINE.into()], 2, None),
+        (
+            vec![redirect("/announce/for/ever"); 9],
+            1 + REDIRECTS_MAX as usize,
+            Some("redirected more than 5 times"),
+        ),
+        (vec![redirect("file:///etc/passwd")], 1, Some("redirected to where we cannot go")),
+        (vec![redirect("/elsewhere")], 1, Some("a local address whose path is not /announce")),
+        (vec!["HTTP/1.1 404 Not Found\r\n\r\n".into()], 1, Some("status 404")),
+        (vec!["HTTP/1.1 404 Gone\r\n\r\nd14:failure reason3:whye".into()], 1, Some("why")),
+        (vec![String::new()], 1, Some("closed without an answer")),
+        (vec!["HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n".into()], 1, Some("compressed")),
+    ] {
+        let mut script = ScriptedTracker::new(answers.clone());
+        let heard = announce_to(&mut script);
+        match (said, &heard) {
+            (None, Ok(())) => {}
+            (Some(said), Err(reason)) => assert!(reason.contains(said), "{answers:?}: {reason}"),
+            _ => panic!("{answers:?}: {heard:?}"),
+        }
+        assert_eq!(script.requests.len(), asked, "{answers:?}");
+        let first = &script.requests[0];
+        assert!(first.starts_with("GET /announce?info_hash="), "{first}");
+        assert!(first.contains(&format!("\r\nHost: {}\r\n", script.addr)), "{first}");
+    }
+}
+
+#[test]
+fn a_tracker_that_falls_silent_does_not_hold_up_the_farewell() {
+    let fine = "HTTP/1.1 200 OK\r\n\r\nd8:intervali1800e5:peers0:e";
+    let mut script = ScriptedTracker::new(vec![fine.into()]);
+    let scratch = Scratch::new();
+    let torrent = Torrent::make(&scratch.dir("seed"), &[script.url()]);
+    let mut node = peer(true);
+    node.add(torrent.order(&[], true), scratch.dir("seed")).expect("a new torrent");
+    let mut nodes = [node];
+    let mut events: Vec<Vec<Event>> = Vec::new();
+    while !events.iter().flatten().any(|event| matches!(event, Event::TrackerOk { .. })) {
+        turn_all(&mut nodes, &mut events);
+        script.serve();
+    }
+    // It still takes connections, and says nothing.
+    farewell(&mut nodes);
+}
+
 // ── The tracker ─────────────────────────────────────────────────────────────────────────────
 
 #[test]
@@ -200,6 +250,29 @@ fn a_tracker_answers_pipelined_requests_in_order_and_refuses_what_is_none() {
     let statuses: Vec<&str> =
         answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at + 9..at + 12]).collect();
     assert_eq!(statuses, ["404", "200", "400"], "{answers}");
+}
+
+#[test]
+fn a_tracker_that_is_full_lets_the_one_go_that_waited_longest() {
+    let http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let tracker = Some(Service::new(Policy::default(), 1));
+    let options = NodeOptions { http, tracker, http_connections_max: 3, ..NodeOptions::default() };
+    let mut node = Node::open(options).expect("a free port");
+    let addr = node.http_addr().expect("it serves");
+    let mut silent = Vec::new();
+    for _ in 0..5 {
+        silent.push(TcpStream::connect(addr).expect("connects"));
+        node.turn(Some(Span::from_millis(100)), &mut Vec::new()).expect("a poll");
+    }
+    let answer = converse(&mut node, [b"GET /x HTTP/1.0\r\n\r\n".as_slice()]);
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    let is_open = |stream: &mut TcpStream| {
+        stream.set_nonblocking(true).expect("an option");
+        stream.read(&mut [0; 1]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    };
+    // The request was answered when it was accepted, so it needed no place.
+    let open: Vec<bool> = silent.iter_mut().map(is_open).collect();
+    assert!(matches!(open[..], [false, false, _, true, true]), "{open:?}");
 }
 
 // ── What tests are made of ──────────────────────────────────────────────────────────────────
@@ -265,6 +338,87 @@ fn converse<'p>(node: &mut Node, parts: impl IntoIterator<Item = &'p [u8]>) -> S
             Ok(len) => answer.extend_from_slice(&buffer[..len]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => turn(),
             Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&answer)),
+        }
+    }
+}
+
+fn redirect(to: &str) -> String {
+    format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
+}
+
+/// Lets a node announce itself. Returns whether the tracker was content, or what was said of it.
+fn announce_to(script: &mut ScriptedTracker) -> Result<(), String> {
+    let scratch = Scratch::new();
+    let torrent = Torrent::make(&scratch.dir("seed"), &[script.url()]);
+    let mut node = peer(true);
+    node.add(torrent.order(&[], true), scratch.dir("seed")).expect("a new torrent");
+    let end = Instant::now() + PATIENCE;
+    let mut events = Vec::new();
+    loop {
+        assert!(Instant::now() < end, "nothing was said");
+        node.turn(Some(Span::from_millis(1)), &mut events).expect("a poll does not fail");
+        script.serve();
+        for event in events.drain(..) {
+            match event {
+                Event::TrackerOk { .. } => return Ok(()),
+                Event::TrackerFailed { reason, .. } => return Err(reason),
+                _another => {}
+            }
+        }
+    }
+}
+
+/// A tracker that answers each request with the next line of a script, and closes; with the
+/// script at its end, it keeps connections and says nothing.
+struct ScriptedTracker {
+    listener: TcpListener,
+    addr: SocketAddr,
+    answers: std::vec::IntoIter<String>,
+    requests: Vec<String>,
+    /// Connections whose request has not come yet, and what there is of it.
+    open: Vec<(TcpStream, Vec<u8>)>,
+    ignored: Vec<TcpStream>,
+}
+
+impl ScriptedTracker {
+    fn new(answers: Vec<String>) -> ScriptedTracker {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("an option");
+        let addr = listener.local_addr().expect("it has one");
+        ScriptedTracker {
+            listener,
+            addr,
+            answers: answers.into_iter(),
+            requests: Vec::new(),
+            open: Vec::new(),
+            ignored: Vec::new(),
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/announce", self.addr)
+    }
+
+    /// Accepts, reads and answers, as far as that goes without waiting.
+    fn serve(&mut self) {
+        if let Ok((stream, _)) = self.listener.accept() {
+            stream.set_nonblocking(true).expect("an option");
+            self.open.push((stream, Vec::new()));
+        }
+        let mut buffer = [0; 4096];
+        for (mut stream, mut request) in std::mem::take(&mut self.open) {
+            if let Ok(len) = stream.read(&mut buffer) {
+                request.extend_from_slice(&buffer[..len]);
+            }
+            if !request.ends_with(b"\r\n\r\n") {
+                self.open.push((stream, request));
+                continue;
+            }
+            self.requests.push(String::from_utf8_lossy(&request).into_owned());
+            match self.answers.next() {
+                Some(answer) => stream.write_all(answer.as_bytes()).expect("it is short"),
+                None => self.ignored.push(stream),
+            }
         }
     }
 }

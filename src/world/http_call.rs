@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!  Output::Announce ─▶ queued ─▶ resolving ─▶ connecting ─▶ asking ─▶ answered ─▶ Announced
-//!        │               │           ▲          │  ▲ │                   │
-//!        │               │           │          └──┘ │ next address      │
-//!        │               │           └── redirect ───┼───────────────────┘
-//!        └─ not http ────┴── too late ──────────────-┴─▶ Announced(Err(Unreachable(why)))
+//!        │               │        │   ▲        │  ▲  │       │          │
+//!        │               │        │   │        │  └──┘ next  │          │
+//!        │               │        │   └────────┼─── address ─┼─ redirect┘
+//!        └─ not http ────┴────────┴── late ────┴──── bad ────┴──▶ Announced(Err(Unreachable))
 //! ```
 //!
 //! One call after the other would let a dead tracker hold up all others; all at once would take a

@@ -35,8 +35,8 @@ use mio::net::TcpStream;
 use super::conn::Kind;
 use super::reactor::Reactor;
 use crate::base::limits::{
-    HTTP_CONNECTIONS_MAX, HTTP_LIFETIME, HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX,
-    HTTP_RECEIVE_BYTES, RECEIVE_BUFFER_BYTES,
+    HTTP_LIFETIME, HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX, HTTP_RECEIVE_BYTES,
+    RECEIVE_BUFFER_BYTES,
 };
 use crate::base::{ConnId, Time};
 use crate::engine::Engine;
@@ -268,7 +268,7 @@ impl Reactor {
         if step == Step::Over {
             return;
         }
-        if self.http_line.len() >= HTTP_CONNECTIONS_MAX
+        if self.http_line.len() >= self.http_connections_max
             && let Some((oldest, _)) = self.http_line.front()
         {
             self.close_http(oldest);

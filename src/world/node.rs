@@ -35,6 +35,8 @@ pub struct NodeOptions {
     pub connections_max: usize,
     pub connections_per_torrent_max: usize,
     pub unchoked_max: usize,
+    /// One more HTTP connection closes the one that waited longest.
+    pub http_connections_max: usize,
     /// Keep each torrent after it is complete, or stop it.
     pub seed: bool,
 }
@@ -81,6 +83,7 @@ impl Node {
         }
         let mut reactor =
             Reactor::new(engine, Clock::start()).map_err(cannot("set up the reactor"))?;
+        reactor.http_connections_max = options.http_connections_max;
         for (listener, is_for_http) in [(peers, false), (http, true)] {
             // Without a tracker there is nobody to answer HTTP.
             if let Some((listener, addr)) = listener.filter(|_| has_tracker || !is_for_http) {
@@ -171,6 +174,7 @@ impl Default for NodeOptions {
             connections_max: CONNECTIONS_MAX,
             connections_per_torrent_max: CONNECTIONS_PER_TORRENT_MAX,
             unchoked_max: UNCHOKED_MAX,
+            http_connections_max: HTTP_CONNECTIONS_MAX,
             seed: true,
         }
     }
@@ -209,7 +213,7 @@ fn cannot(what: &str) -> impl FnOnce(io::Error) -> OpenError {
 /// Asks the host for as many descriptors as our own limits need. Where it refuses, the listeners
 /// rest whenever the table is full, and connects fail; nothing else depends on it.
 fn raise_limits(options: &NodeOptions) {
-    let http = if options.tracker.is_some() { HTTP_CONNECTIONS_MAX } else { 0 };
+    let http = if options.tracker.is_some() { options.http_connections_max } else { 0 };
     let wanted = options.connections_max + http + OPEN_FILES_MAX + SPARE_DESCRIPTORS;
     sys::raise_open_files_limit(wanted as u64);
     // Where no handler can be had, a file beyond `ulimit -f` ends us, as it ends everybody.

@@ -53,7 +53,9 @@ use super::resolver::Resolver;
 use super::store::Store;
 use super::syncer::Syncer;
 use super::sys::{Clock, Leave, Signals};
-use crate::base::limits::{ACCEPT_REST, ACCEPTS_PER_TURN, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
+use crate::base::limits::{
+    ACCEPT_REST, ACCEPTS_PER_TURN, HTTP_CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES,
+};
 use crate::base::{ConnId, Span, Time, TorrentId};
 use crate::engine::{DiskFault, Engine, Event, Input, Order, Output};
 
@@ -93,6 +95,7 @@ pub struct Reactor {
     pub(super) http_ready: Vec<ConnId>,
     /// HTTP connections by the beginning of their present step.
     pub(super) http_line: Line,
+    pub(super) http_connections_max: usize,
     /// Connects that are under way.
     pub(super) connecting: Line,
     pub(super) calls: Calls,
@@ -146,6 +149,7 @@ impl Reactor {
             flush_list: Vec::new(),
             http_ready: Vec::new(),
             http_line: Line::new(),
+            http_connections_max: HTTP_CONNECTIONS_MAX,
             connecting: Line::new(),
             calls: Calls::default(),
         })
