@@ -753,6 +753,65 @@ fn a_get_that_is_stopped_says_how_to_go_on_and_goes_on() {
 }
 
 #[test]
+fn a_get_that_was_killed_keeps_what_it_had() {
+    let dir = Workdir::new("killed");
+    dir.write("file.bin", &noise(13, 30_000_000));
+    let mut sharer = dir.start(&["share", "file.bin", "--listen", LOCAL]);
+    let addr = sharer.ready("listen");
+    let get = ["get", "file.bin.torrent", "-d", "copy", "-l", LOCAL, "--peer", &addr];
+    let mut killed = dir.start(&get);
+    let progress = killed.wait_for("progress ");
+    assert_eq!(value(&progress, "bytes"), "30000000");
+    killed.signal(Signal::KILL);
+    assert_eq!(killed.end(PATIENCE).code(), None);
+    let mut again = dir.start(&get);
+    let have = value(&again.wait_for("checked "), "have").parse::<u64>().unwrap();
+    assert!(have > 0, "nothing was kept");
+    again.wait_for("complete ");
+    assert_eq!(again.end(PATIENCE).code(), Some(0));
+    assert!(dir.read("file.bin") == dir.read("copy/file.bin"));
+}
+
+#[test]
+fn a_second_signal_leaves_at_once() {
+    let dir = Workdir::new("twice");
+    let mute = std::net::TcpListener::bind(LOCAL).unwrap();
+    let announce = format!("http://{}/announce", mute.local_addr().unwrap());
+    dir.write("file.bin", b"data");
+    let mut sharer = dir.start(&["share", "file.bin", "--tracker", &announce, "-l", LOCAL]);
+    // The announce is on its way: a good-bye has to be said, and will not be answered.
+    let _call = mute.accept().unwrap();
+    sharer.signal(Signal::INT);
+    sharer.wait_for("stopping");
+    // Signals close together are one wish; so it is said again until it counts.
+    let asked = Instant::now();
+    while let Err(RecvTimeoutError::Timeout) = sharer.lines.recv_timeout(Duration::from_millis(100))
+    {
+        sharer.signal(Signal::INT);
+    }
+    assert_eq!(sharer.end(PATIENCE).code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn ipv6_works_like_ipv4() {
+    let dir = Workdir::new("ipv6");
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return; // This host has none.
+    }
+    dir.write("file.bin", &noise(14, 100_000));
+    let mut tracker = dir.start(&["tracker", "--http", "[::1]:0"]);
+    let announce = tracker.ready("announce");
+    assert!(announce.starts_with("http://[::1]:"), "{announce}");
+    let mut sharer = dir.start(&["share", "file.bin", "-t", &announce, "-l", "[::1]:0"]);
+    sharer.wait_for("tracker-ok ");
+    let mut getter = dir.start(&["get", "file.bin.torrent", "-d", "copy", "-l", "[::1]:0"]);
+    getter.wait_for("complete ");
+    assert_eq!(getter.end(PATIENCE).code(), Some(0));
+    assert!(dir.read("file.bin") == dir.read("copy/file.bin"));
+}
+
+#[test]
 fn peer_takes_the_torrents_of_its_directory_and_both_roles() {
     let dir = Workdir::new("peer");
     let (_tracker, announce) = tracker(&dir);

@@ -168,6 +168,9 @@ impl Run {
         }
         if let Some(addr) = self.node.http_addr() {
             screen.line(&format!("tracker at {}; Ctrl-C stops", announce_url(addr)));
+            if addr.ip().is_unspecified() {
+                screen.line("others put the address of this machine in its place");
+            }
         }
     }
 
@@ -197,7 +200,17 @@ impl Run {
                 continue;
             };
             torrent.complete |= matches!(event, Event::Complete { .. });
-            let known = torrent.fresh && matches!(event, Event::Checked { .. });
+            let known = match event {
+                Event::Checked { .. } => torrent.fresh,
+                // Nobody is asked again, whatever the announcer thinks.
+                Event::TrackerOk { .. } | Event::TrackerFailed { .. } => self.stopping.is_some(),
+                Event::Complete { .. }
+                | Event::PieceFailed { .. }
+                | Event::Banned { .. }
+                | Event::DiskTrouble { .. }
+                | Event::DiskRecovered { .. }
+                | Event::Stopped { .. } => false,
+            };
             if !(known && screen.is_terminal()) {
                 let fetched = self.node.status(id).map_or(0, |status| status.downloaded);
                 self.reporter.tell(screen, &event, &torrent.name, fetched);
