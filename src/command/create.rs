@@ -10,7 +10,8 @@ usage: swarmlet create [options] PATH
 
 Reads and hashes all of PATH and writes NAME.torrent into the current directory, NAME being the
 last part of PATH. An existing file is never replaced without --force. Symbolic links and special
-files inside a directory are left out with a warning.
+files inside a directory are left out with a warning. Into a pipe or a file it prints one line:
+made file= name= info_hash= bytes= pieces= piece_bytes=
 
 options:
   -t, --tracker URL...       announce here; several make tiers, asked in this order

@@ -27,6 +27,8 @@ use crate::format::text;
 pub const HELP: &str = r#"
 output:
   On a terminal: sentences, and a progress line. Otherwise one line per event:
+    made file= name= info_hash= bytes= pieces= piece_bytes=
+    reused file= … (the same)                         (share) the torrent of a PATH
     torrent name= info_hash= bytes= pieces= dir=      taken on
     ready listen= torrents=                           serves peers from now on
     ready http= announce=                             (tracker) serves announces
@@ -189,7 +191,9 @@ fn plain(event: &Event, name: &str) -> String {
 /// An event as a sentence; `None` for what a person sees anyway.
 fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
     Some(match event {
-        Event::Checked { have_bytes: 0, .. } => return None,
+        Event::Checked { have_bytes: 0, .. } => {
+            format!("{name}: checked, nothing of it is here; what peers have will be downloaded")
+        }
         Event::Checked { have_bytes, total_bytes, .. } if have_bytes == total_bytes => {
             format!("{name}: checked, all of {} is here", text::size(*total_bytes))
         }

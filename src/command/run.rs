@@ -125,14 +125,12 @@ impl Run {
     fn add(&mut self, order: Order, dir: PathBuf, screen: &mut Screen) {
         let metainfo = &order.metainfo;
         let name = metainfo.name.clone();
-        metainfo.warnings.iter().for_each(|odd| screen.warn(&format!("{name}: {odd}")));
-        let lonely = order.peers.is_empty()
-            && order.trackers.is_empty()
-            && metainfo.trackers.iter().all(Vec::is_empty);
-        if lonely {
-            screen.warn(&format!(
-                "{name}: no tracker is named and no --peer given; only who knows this address \
-                 can connect"
+        let mut odd: Vec<_> =
+            metainfo.warnings.iter().map(|odd| format!("{name}: {odd}")).collect();
+        if is_lonely(&order) {
+            odd.push(format!(
+                "{name}: no tracker is named and no --peer given; only who knows this address can \
+                 connect"
             ));
         }
         let fresh = order.whole;
@@ -140,15 +138,13 @@ impl Run {
             true => introduction(&order, &dir),
             false => events::torrent(metainfo, &dir) + "\n",
         };
-        match self.node.add(order, dir.clone()) {
-            Some(id) => {
-                screen.text(&line);
-                self.torrents.push(Fetched { id, name, dir, fresh, complete: false });
-            }
-            None => {
-                screen.warn(&format!("{name}: the same torrent is given twice; once is enough"))
-            }
-        }
+        let Some(id) = self.node.add(order, dir.clone()) else {
+            screen.warn(&format!("{name}: the same torrent is given twice; once is enough"));
+            return;
+        };
+        screen.text(&line);
+        odd.iter().for_each(|odd| screen.warn(odd));
+        self.torrents.push(Fetched { id, name, dir, fresh, complete: false });
     }
 
     /// Says where it is to be found.
@@ -200,8 +196,11 @@ impl Run {
                 continue;
             };
             torrent.complete |= matches!(event, Event::Complete { .. });
-            let known = match event {
-                Event::Checked { .. } => torrent.fresh,
+            let known = match &event {
+                // Who begins a download knows that nothing is there.
+                Event::Checked { have_bytes, .. } => {
+                    torrent.fresh || (*have_bytes == 0 && self.goal == Goal::Fetch)
+                }
                 // Nobody is asked again, whatever the announcer thinks.
                 Event::TrackerOk { .. } | Event::TrackerFailed { .. } => self.stopping.is_some(),
                 Event::Complete { .. }
@@ -316,6 +315,12 @@ fn cannot_open(error: &OpenError, option: &str) -> Failure {
         _ => String::new(),
     };
     Failure::new(format!("{}: {}", error.what, reason(&error.source)), hint)
+}
+
+/// Whether there is nobody to ask for peers.
+fn is_lonely(order: &Order) -> bool {
+    let Order { metainfo, trackers, peers, whole: _ } = order;
+    peers.is_empty() && trackers.is_empty() && metainfo.trackers.iter().all(Vec::is_empty)
 }
 
 fn announce_url(addr: SocketAddr) -> String {

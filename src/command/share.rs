@@ -6,6 +6,7 @@ use super::making::{self, Made, Wishes};
 use super::run::{Goal, Job};
 use super::{Arguments, Command, Failure, Screen, files, get, run};
 use crate::engine::Order;
+use crate::format::metainfo::Metainfo;
 
 const USAGE: &str = "\
 share files, directories or torrents until stopped
@@ -92,7 +93,20 @@ fn fresh(screen: &mut Screen, path: &Path, wishes: &Wishes) -> Result<(Order, Pa
             ));
         }
         making::tell(screen, "reused", &file, &metainfo);
+        warn_of_unnamed(screen, &before, wishes, &file);
     }
     let order = Order { metainfo, trackers: Vec::new(), peers: Vec::new(), whole: true };
     Ok((order, parent))
+}
+
+/// Who gets the torrent as it was will not find us at a tracker that it does not name.
+fn warn_of_unnamed(screen: &mut Screen, before: &Metainfo, wishes: &Wishes, file: &Path) {
+    let known = |url: &String| before.trackers.iter().flatten().any(|named| named == url);
+    for url in wishes.trackers.iter().flatten().filter(|url| !known(url)) {
+        screen.warn(&format!(
+            "{} does not name {url}; 'swarmlet edit --tracker {url} {}' changes that",
+            files::shown(file),
+            file.display()
+        ));
+    }
 }

@@ -1,0 +1,9 @@
+//! The real binary, run as a person or a script would: what it prints, where, and its exit code.
+//!
+//! Each test has a scratch directory of its own (`Workdir`); programs that go on running
+//! (`Running`) are waited for by the lines they print, never by sleeping, and never for ever.
+
+mod files;
+mod nodes;
+mod program;
+mod workdir;
