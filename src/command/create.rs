@@ -52,6 +52,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     // Known before an hour of hashing, rather than after it.
     let source = making::survey(screen, &path, &wishes)?;
     let target = output.unwrap_or_else(|| making::file_name(source.name()));
+    source.must_not_hold(&target)?;
     files::must_be_free(&target, replace)?;
     let Made { bytes, metainfo, .. } = source.hash(screen)?;
     files::write_torrent(&target, &bytes, replace)?;

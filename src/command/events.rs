@@ -192,7 +192,7 @@ fn plain(event: &Event, name: &str) -> String {
 fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
     Some(match event {
         Event::Checked { have_bytes: 0, .. } => {
-            format!("{name}: checked, nothing of it is here; what peers have will be downloaded")
+            format!("{name}: checked, nothing of it is here yet")
         }
         Event::Checked { have_bytes, total_bytes, .. } if have_bytes == total_bytes => {
             format!("{name}: checked, all of {} is here", text::size(*total_bytes))
@@ -224,10 +224,10 @@ fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
         }
         Event::DiskRecovered { .. } => format!("{name}: the disk works again; going on"),
         Event::TrackerOk { url, peers, .. } => {
-            format!("tracker {url}: ok, {}", counted(*peers, "peer"))
+            format!("{name}: tracker {url}: ok, {}", counted(*peers, "peer"))
         }
         Event::TrackerFailed { url, reason, retry, .. } => {
-            format!("tracker {url}: {reason}; asking again in {}", text::duration(*retry))
+            format!("{name}: tracker {url}: {reason}; asking again in {}", text::duration(*retry))
         }
         Event::Stopped { .. } => return None,
     })

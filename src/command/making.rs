@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use super::events::Line;
 use super::progress::{Meter, counted};
 use super::{Arguments, Failure, Screen, files};
-use crate::base::limits::{BLOCK_BYTES, PIECE_BYTES_MAX, TORRENT_FILE_BYTES_MAX, TRACKERS_MAX};
+use crate::base::limits::{
+    BLOCK_BYTES, PIECE_BYTES_MAX, TORRENT_FILE_BYTES_MAX, TRACKERS_MAX, WARNINGS_MAX,
+};
 use crate::format::draft::Draft;
 use crate::format::layout::{File, Layout, piece_bytes_for};
 use crate::format::metainfo::Metainfo;
@@ -58,7 +60,10 @@ pub fn survey(screen: &mut Screen, path: &Path, wishes: &Wishes) -> Result<Sourc
     // `.`, `..` and symbolic links say nothing about the name and the place of what they lead to.
     let path = path.canonicalize().map_err(|error| files::cannot("read", path, &error))?;
     let tree = hashing::walk(&path).map_err(|trouble| unreadable(&trouble))?;
-    tree.warnings.iter().for_each(|warning| screen.warn(warning));
+    tree.warnings.iter().take(WARNINGS_MAX).for_each(|warning| screen.warn(warning));
+    if let Some(more) = tree.warnings.len().checked_sub(WARNINGS_MAX).filter(|more| *more > 0) {
+        screen.warn(&format!("left out {more} more of that kind"));
+    }
     if tree.bytes == 0 {
         let message = format!("{} holds no data", files::shown(&path));
         return Err(Failure::new(message, "a torrent needs at least one byte"));
@@ -89,6 +94,21 @@ impl Source {
     /// What the torrent will be called.
     pub fn name(&self) -> &str {
         &self.draft.layout.files()[0].path[0]
+    }
+
+    /// Refuses to put the .torrent inside of what it describes: it would change that, and so be
+    /// wrong as soon as it is there.
+    pub fn must_not_hold(&self, target: &Path) -> Result<(), Failure> {
+        let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let dir = dir.unwrap_or(Path::new(".")).canonicalize();
+        let place = dir.ok().zip(target.file_name()).map(|(dir, name)| dir.join(name));
+        if place.is_none_or(|place| !place.starts_with(&self.path)) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            format!("{} would lie inside of what it describes", files::shown(target)),
+            "run this from another directory, such as the one above",
+        ))
     }
 
     /// Reads and hashes everything.

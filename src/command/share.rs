@@ -78,8 +78,10 @@ fn existing(path: &Path) -> Result<Order, Failure> {
 /// Makes the torrent of `path` in the current directory; returns an order and the directory that
 /// holds the data.
 fn fresh(screen: &mut Screen, path: &Path, wishes: &Wishes) -> Result<(Order, PathBuf), Failure> {
-    let Made { bytes, metainfo, parent } = making::survey(screen, path, wishes)?.hash(screen)?;
-    let file = making::file_name(&metainfo.name);
+    let source = making::survey(screen, path, wishes)?;
+    let file = making::file_name(source.name());
+    source.must_not_hold(&file)?;
+    let Made { bytes, metainfo, parent } = source.hash(screen)?;
     let shown = files::shown(&file);
     if std::fs::symlink_metadata(&file).is_err() {
         files::write_torrent(&file, &bytes, false)?;

@@ -58,10 +58,27 @@ fn create_takes_every_wish() {
 }
 
 #[test]
-fn create_takes_here_for_the_name_of_here() {
-    let dir = Workdir::new("create-here");
-    dir.write("data.bin", b"data");
-    assert_eq!(value(&dir.ok(&["create", "."]), "name"), "create-here");
+fn create_finds_the_name_behind_dots() {
+    let dir = Workdir::new("create-dots");
+    dir.write("here/data.bin", b"data");
+    dir.write("here/below/more.bin", b"more");
+    assert_eq!(value(&dir.ok(&["create", "here/below/.."]), "name"), "here");
+}
+
+#[test]
+fn create_never_writes_into_what_it_describes() {
+    let dir = Workdir::new("create-inside");
+    dir.write("box/data.bin", b"data");
+    for words in [
+        &["create", "."] as &[&str],
+        &["create", "box", "-o", "box/x.torrent"],
+        &["create", "box/data.bin", "--force", "-o", "box/data.bin"],
+        &["share", "."],
+    ] {
+        let line = dir.fails(1, words);
+        assert!(line.contains("would lie inside of what it describes"), "{words:?}: {line}");
+    }
+    assert_eq!(dir.read("box/data.bin"), b"data");
 }
 
 #[test]
