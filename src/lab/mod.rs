@@ -35,8 +35,11 @@
 //! the same record, byte for byte; a `Failure` says the seed and the last lines before it.
 
 mod calls;
+mod cast;
 pub mod clock;
 pub mod disk;
+mod events;
+mod flush;
 pub mod judge;
 pub mod net;
 pub mod node;
@@ -48,29 +51,24 @@ mod turn;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::base::{Bits, ConnId, InfoHash, PieceIndex, Random, Span, TorrentId};
-use crate::engine::{DiskFault, Engine, Order, Output, ReadJob, Settings};
+use crate::engine::{DiskFault, Output, ReadJob};
 use crate::format::resume::{FileStamp, Resume};
-use crate::tracker::{Policy, Service};
 
 use calls::Answer;
 use clock::Clock;
 pub use clock::Moment;
-use disk::{Loss, Speed};
+pub use events::{Action, DiskChange};
 pub use judge::Failure;
 use judge::Judge;
 pub use net::{Line, Net, NodeId, Path};
-use node::{Driven, Role, Tracker, Wanted};
+use node::Role;
 pub use node::{Mood, Node};
 pub use record::Record;
 pub use scripted::{Act, Script, Serving};
 pub use source::{Source, SourceId};
-
-/// Where every node listens, and every tracker.
-const PEER_PORT: u16 = 6881;
-const TRACKER_PORT: u16 = 8000;
 
 /// The usual path between two nodes: across a country.
 const USUAL_PATH: Path = Path { delay: Span::from_millis(20), jitter: Span::ZERO };
@@ -130,56 +128,6 @@ pub enum Cut {
     Every(usize),
     /// Between one byte and so many.
     Random(usize),
-}
-
-/// Something that a scenario makes happen.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Action {
-    /// Switches a node on (again), with its orders.
-    Start(NodeId),
-    /// It says good-bye and goes.
-    Leave(NodeId),
-    /// Its power fails.
-    Crash(NodeId, Loss),
-    /// A scripted peer dials.
-    Dial(NodeId, NodeId),
-    Listen(NodeId, bool),
-    Line(NodeId, Line),
-    Stall(NodeId, NodeId),
-    Resume(NodeId, NodeId),
-    /// Resets all connections between two nodes.
-    Break(NodeId, NodeId),
-    Partition(Vec<NodeId>),
-    Heal,
-    Disk(NodeId, DiskChange),
-    Tracker(NodeId, Mood),
-}
-
-/// What becomes of a disk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DiskChange {
-    Speed(Speed),
-    Room(Option<u64>),
-    /// The n-th job from now fails.
-    FailJob(u64, DiskFault),
-    BreakDown(DiskFault),
-    Mend,
-    /// One bit of the byte at `offset` of a file turns over.
-    Flip {
-        source: SourceId,
-        file: usize,
-        offset: usize,
-    },
-    /// The same, done by somebody whom the file's time betrays.
-    Overwrite {
-        source: SourceId,
-        file: usize,
-        offset: usize,
-    },
-    Remove {
-        source: SourceId,
-        file: usize,
-    },
 }
 
 /// What is in the lab's own queue. A `life` that is over makes an event void.
@@ -287,99 +235,6 @@ impl Lab {
             failure: None,
             out: Vec::new(),
         }
-    }
-
-    // ── Who is there ────────────────────────────────────────────────────────────────────────
-
-    /// Makes a torrent of files of these lengths.
-    pub fn source(&mut self, name: &str, piece_bytes: u32, lens: &[u64]) -> SourceId {
-        let source = Source::new(name, piece_bytes, lens, &mut self.random);
-        let id = SourceId(self.sources.len());
-        self.by_hash.insert(source.info_hash(), id);
-        self.sources.push(source);
-        id
-    }
-
-    /// A tracker. Every torrent of every node is announced to all trackers there are when the
-    /// node starts.
-    pub fn tracker(&mut self, name: &str) -> NodeId {
-        let settings = usual_settings(TRACKER_PORT);
-        let mut engine = Engine::new(settings, self.random.next_u64());
-        engine.serve_tracker(Service::new(Policy::default(), self.random.next_u64()));
-        let tracker = Tracker { engine, mood: Mood::Well };
-        let id = self.join(name, TRACKER_PORT, Role::Tracker(Box::new(tracker)));
-        self.trackers.push(id);
-        id
-    }
-
-    /// A node that has the torrent, whole, from the beginning.
-    pub fn seed(&mut self, name: &str, source: SourceId) -> NodeId {
-        let id = self.node(name);
-        self.order(id, source, true);
-        id
-    }
-
-    /// A node that wants the torrent.
-    pub fn peer(&mut self, name: &str, source: SourceId) -> NodeId {
-        let id = self.node(name);
-        self.order(id, source, false);
-        id
-    }
-
-    /// A node without torrents; `order` gives it some. It starts at once, unless `starts_at`.
-    pub fn node(&mut self, name: &str) -> NodeId {
-        let settings = usual_settings(PEER_PORT);
-        let driven = Driven { engine: None, settings, wishes: Vec::new(), is_leaving: false };
-        let id = self.join(name, PEER_PORT, Role::Engine(Box::new(driven)));
-        self.net.listen(id, false);
-        self.starts.insert(id, Span::ZERO);
-        id
-    }
-
-    /// A peer that follows a script. It does not dial unless `Action::Dial` says so.
-    pub fn scripted(&mut self, name: &str, source: SourceId, acts: Vec<Act>) -> NodeId {
-        let mut peer_id = *b"-XX0000-............";
-        let own = format!("{:012}", self.nodes.len());
-        peer_id[8..].copy_from_slice(own.as_bytes());
-        let peer_id = crate::base::PeerId(peer_id);
-        self.join(name, PEER_PORT, Role::Script(Script { peer_id, source, acts }))
-    }
-
-    /// A further torrent for a node. `whole`: its files are there already.
-    pub fn order(&mut self, node: NodeId, source: SourceId, whole: bool) {
-        let info_hash = self.sources[source.0].info_hash();
-        if whole {
-            let files = &self.sources[source.0].files;
-            self.nodes[node.0].disk.put(self.now, info_hash, files);
-        }
-        let wanted = Wanted { source, whole, peers: Vec::new(), announced: true };
-        self.driven(node).wishes.push(wanted);
-    }
-
-    /// Gives `node` the address of `other` by hand.
-    pub fn knows(&mut self, node: NodeId, source: SourceId, other: NodeId) {
-        let addr = self.nodes[other.0].addr;
-        self.wish(node, source).peers.push(addr);
-    }
-
-    /// Keeps a torrent of a node from all trackers.
-    pub fn keeps_secret(&mut self, node: NodeId, source: SourceId) {
-        self.wish(node, source).announced = false;
-    }
-
-    /// The files lie there, but the node is not told that they are whole: it has to check.
-    pub fn must_check(&mut self, node: NodeId, source: SourceId) {
-        self.wish(node, source).whole = false;
-    }
-
-    /// Puts off the start of a node that has not started yet.
-    pub fn starts_at(&mut self, node: NodeId, span: Span) {
-        self.starts.insert(node, span);
-    }
-
-    /// What the node's engine will be told at its birth.
-    pub fn settings(&mut self, node: NodeId) -> &mut Settings {
-        &mut self.driven(node).settings
     }
 
     // ── What happens ────────────────────────────────────────────────────────────────────────
@@ -543,138 +398,6 @@ impl Lab {
         }
     }
 
-    fn on_action(&mut self, action: Action) {
-        if action == Action::Heal || !matches!(action, Action::Start(_)) {
-            self.record.line(self.now, "lab", "world", format_args!("{action:?}"));
-        }
-        let now = self.now;
-        match action {
-            Action::Start(node) => self.start(node),
-            Action::Leave(node) => self.leave(node),
-            Action::Crash(node, loss) => {
-                self.switch_off(node, "crashes");
-                self.nodes[node.0].disk.crash(loss, &mut self.random);
-            }
-            Action::Dial(from, to) => {
-                self.net.dial(now, from, to);
-            }
-            Action::Listen(node, listens) => self.net.listen(node, listens),
-            Action::Line(node, line) => self.net.set_line(node, line),
-            Action::Stall(a, b) => self.net.stall(a, b),
-            Action::Resume(a, b) => self.net.resume(now, a, b),
-            Action::Break(a, b) => self.net.break_all(now, a, b),
-            Action::Partition(nodes) => self.net.partition(&nodes),
-            Action::Heal => self.net.heal(now),
-            Action::Disk(node, change) => self.change_disk(node, change),
-            Action::Tracker(node, mood) => {
-                if let Role::Tracker(tracker) = &mut self.nodes[node.0].role {
-                    tracker.mood = mood;
-                }
-            }
-        }
-    }
-
-    /// Changes a disk now.
-    pub fn change_disk(&mut self, node: NodeId, change: DiskChange) {
-        let disk = &mut self.nodes[node.0].disk;
-        match change {
-            DiskChange::Speed(speed) => disk.set_speed(speed),
-            DiskChange::Room(room_bytes) => disk.set_room(room_bytes),
-            DiskChange::FailJob(n, fault) => disk.fail_job(n, fault),
-            DiskChange::BreakDown(fault) => disk.break_down(fault),
-            DiskChange::Mend => disk.mend(),
-            DiskChange::Flip { source, file, offset } => {
-                disk.flip(self.sources[source.0].info_hash(), file, offset);
-            }
-            DiskChange::Overwrite { source, file, offset } => {
-                disk.overwrite(self.now, self.sources[source.0].info_hash(), file, offset);
-            }
-            DiskChange::Remove { source, file } => {
-                disk.remove(self.sources[source.0].info_hash(), file);
-            }
-        }
-    }
-
-    fn plan_starts(&mut self) {
-        for (node, span) in std::mem::take(&mut self.starts) {
-            self.at(span, Action::Start(node));
-        }
-    }
-
-    fn start(&mut self, id: NodeId) {
-        let now = self.now.time();
-        let urls: Vec<String> = self.trackers.iter().map(|&tracker| self.url(tracker)).collect();
-        let seed = self.random.next_u64();
-        let node = &mut self.nodes[id.0];
-        let Role::Engine(driven) = &mut node.role else { return };
-        if driven.engine.is_some() {
-            return;
-        }
-        node.life += 1;
-        node.armed = None;
-        driven.is_leaving = false;
-        let engine = driven.engine.insert(Engine::new(driven.settings.clone(), seed));
-        let mut out = Vec::new();
-        for wanted in &driven.wishes {
-            let order = Order {
-                metainfo: self.sources[wanted.source.0].metainfo.clone(),
-                trackers: if wanted.announced { urls.clone() } else { Vec::new() },
-                peers: wanted.peers.clone(),
-                // Only the first time: whoever starts again has to look.
-                whole: wanted.whole && node.life == 1,
-            };
-            engine.add(now, order, &mut out);
-        }
-        self.net.listen(id, true);
-        self.note(id, "starts", format_args!(""));
-        self.act(id, &mut out, &[]);
-        self.finish_turn(id);
-    }
-
-    fn leave(&mut self, id: NodeId) {
-        let now = self.now.time();
-        let Role::Engine(driven) = &mut self.nodes[id.0].role else { return };
-        let Some(engine) = &mut driven.engine else { return };
-        driven.is_leaving = true;
-        let mut out = Vec::new();
-        engine.stop(now, &mut out);
-        self.note(id, "leaves", format_args!(""));
-        self.act(id, &mut out, &[]);
-        self.finish_turn(id);
-    }
-
-    /// Ends a life: whatever is still open is reset, as an operating system would.
-    fn switch_off(&mut self, id: NodeId, word: &str) {
-        self.note(id, word, format_args!(""));
-        let node = &mut self.nodes[id.0];
-        let Role::Engine(driven) = &mut node.role else { return };
-        driven.engine = None;
-        node.life += 1;
-        node.armed = None;
-        node.complete.clear();
-        node.dirty.clear();
-        let open: Vec<(pipe::EndId, ConnId)> =
-            node.by_end.iter().map(|(&end, &conn)| (end, conn)).collect();
-        let dialled: Vec<pipe::Key> = std::mem::take(&mut node.dials).into_keys().collect();
-        for (end, conn) in open {
-            self.nodes[id.0].forget(conn);
-            self.net.reset(self.now, end);
-        }
-        for key in dialled {
-            self.net.reset(self.now, pipe::EndId { key, side: pipe::Side::Dialler });
-        }
-        self.net.listen(id, false);
-    }
-
-    fn join(&mut self, name: &str, port: u16, role: Role) -> NodeId {
-        let id = self.net.add(Line::default());
-        assert_eq!(id.0, self.nodes.len(), "the net and the lab count the same nodes");
-        let number = u32::try_from(id.0 + 1).expect("fewer nodes than addresses");
-        let ip = IpAddr::V4(Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number));
-        self.nodes.push(Node::new(name.to_owned(), SocketAddr::new(ip, port), role));
-        id
-    }
-
     fn lives(&self, node: NodeId, life: u32) -> bool {
         self.nodes[node.0].life == life
     }
@@ -687,31 +410,12 @@ impl Lab {
         self.nodes.iter().position(|node| node.addr == addr).map(NodeId)
     }
 
-    /// Which source a connection of an engine is about, once it said its handshake.
-    fn source_of(&self, id: NodeId, conn: ConnId) -> Option<SourceId> {
-        let engine = self.nodes[id.0].engine()?;
-        let metainfo = engine.metainfo(engine.torrent_of(conn)?)?;
-        self.by_hash.get(&metainfo.info_hash).copied()
-    }
-
     fn compare_if_complete(&mut self, id: NodeId, info_hash: InfoHash) {
         let Some(&source) = self.by_hash.get(&info_hash) else { return };
         if !self.excused.contains(&id) {
             let verdict = self.judge.compare(&self.nodes[id.0], &self.sources[source.0]);
             self.require(id, verdict);
         }
-    }
-
-    fn driven(&mut self, node: NodeId) -> &mut Driven {
-        match &mut self.nodes[node.0].role {
-            Role::Engine(driven) => driven,
-            Role::Script(_) | Role::Tracker(_) => panic!("{node:?} is no node of ours"),
-        }
-    }
-
-    fn wish(&mut self, node: NodeId, source: SourceId) -> &mut Wanted {
-        let mut wishes = self.driven(node).wishes.iter_mut();
-        wishes.find(|wanted| wanted.source == source).expect("it was ordered before")
     }
 
     fn note(&mut self, id: NodeId, word: &str, rest: fmt::Arguments<'_>) {
@@ -731,16 +435,5 @@ impl Lab {
     fn failed(&self, who: &str, what: String) -> Failure {
         let before = self.record.tail(LINES_BEFORE).to_owned();
         Failure { seed: self.seed, at: self.now, who: who.to_owned(), what, before }
-    }
-}
-
-fn usual_settings(port: u16) -> Settings {
-    use crate::base::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, UNCHOKED_MAX};
-    Settings {
-        port,
-        connections_max: CONNECTIONS_MAX,
-        connections_per_torrent_max: CONNECTIONS_PER_TORRENT_MAX,
-        unchoked_max: UNCHOKED_MAX,
-        seed: true,
     }
 }

@@ -95,7 +95,10 @@ pub enum Mood {
 #[derive(Debug)]
 pub(super) struct Talk {
     pub end: EndId,
-    /// Whose blocks are sent here; known before the first one is, and still when it is closed.
+    /// What the connection is about, since our handshake: an engine forgets that when it closes
+    /// a connection, and what it said just before is still to be sent and judged.
+    pub source: Option<SourceId>,
+    /// The engine's name for it, since the first block.
     pub torrent: Option<TorrentId>,
     pub voice: Voice,
 }
@@ -144,7 +147,7 @@ impl Node {
 
     /// Puts a new connection into the table.
     pub(super) fn hold(&mut self, end: EndId, voice: Voice) -> ConnId {
-        let conn = self.talks.insert(Talk { end, torrent: None, voice });
+        let conn = self.talks.insert(Talk { end, source: None, torrent: None, voice });
         self.by_end.insert(end, conn);
         conn
     }

@@ -11,8 +11,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::net::NodeId;
+use super::node::{Node, Role, Talk, Voice};
 use super::source::{Source, SourceId};
-use crate::base::{Bits, Claim, PeerId, Span};
+use super::{Happening, Lab};
+use crate::base::{Bits, Claim, ConnId, PeerId, Span};
 use crate::wire::message::piece_head;
 use crate::wire::{Frame, Handshake, Link, Message, Violation};
 
@@ -214,6 +217,58 @@ impl Part {
                     self.serving = Serving::Nothing;
                 }
             }
+        }
+    }
+}
+
+impl Lab {
+    pub(super) fn hear(&mut self, id: NodeId, conn: ConnId, received: &[u8]) {
+        let talk = self.nodes[id.0].talks.get_mut(conn);
+        if let Some(Talk { voice: Voice::Part(part), .. }) = talk
+            && let Err(violation) = part.hear(received)
+        {
+            self.require(id, Err(format!("was told nonsense: {violation}")));
+        }
+        self.play(id, conn);
+    }
+
+    /// Lets a scripted peer go on with its script.
+    pub(super) fn play(&mut self, id: NodeId, conn: ConnId) {
+        let Lab { nodes, sources, .. } = self;
+        let Node { role: Role::Script(script), talks, dirty, .. } = &mut nodes[id.0] else {
+            return;
+        };
+        let Some(Talk { end, voice: Voice::Part(part), .. }) = talks.get_mut(conn) else { return };
+        let end = *end;
+        let wish = part.play(script, &sources[script.source.0]);
+        dirty.insert(conn);
+        self.finish_turn(id);
+        match wish {
+            None => {}
+            Some(Wish::Later(span)) => {
+                let life = self.nodes[id.0].life;
+                let cue = Happening::Cue { node: id, life, conn };
+                self.clock.push(self.now.after(span), cue);
+            }
+            Some(Wish::Shut) => {
+                self.net.shut(self.now, end);
+                self.play(id, conn);
+            }
+            Some(Wish::Close) => {
+                self.nodes[id.0].forget(conn);
+                self.net.close(self.now, end);
+            }
+            Some(Wish::Reset) => {
+                self.nodes[id.0].forget(conn);
+                self.net.reset(self.now, end);
+            }
+        }
+    }
+
+    pub(super) fn on_cue(&mut self, id: NodeId, conn: ConnId) {
+        if let Some(Talk { voice: Voice::Part(part), .. }) = self.nodes[id.0].talks.get_mut(conn) {
+            part.wake();
+            self.play(id, conn);
         }
     }
 }

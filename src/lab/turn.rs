@@ -19,12 +19,11 @@ use super::clock::Moment;
 use super::net::{Arrival, EndId, Ending, Key, NodeId};
 use super::node::{Node, Role, Talk, Voice};
 use super::record::{Outcome, Range, Worded};
-use super::scripted::{Part, Wish};
+use super::scripted::Part;
 use super::{Cut, Happening, Job, Lab};
 use crate::base::{Block, ConnId, InfoHash, TorrentId};
 use crate::engine::{self, Closed, DiskFault, Event, Input, Output, ReadJob};
 use crate::format::layout::Layout;
-use crate::wire::link::Segment;
 use crate::wire::{Link, Message};
 
 impl Lab {
@@ -184,8 +183,12 @@ impl Lab {
                 Output::Connect { torrent, addr } => self.connect(id, torrent, addr),
                 Output::SendHandshake { conn, handshake } => {
                     self.note(id, "says", format_args!("{conn:?} handshake"));
+                    let source = self.by_hash.get(&handshake.info_hash).copied();
                     if let Some(link) = self.link_mut(id, conn) {
                         link.send_handshake(&handshake);
+                    }
+                    if let Some(talk) = self.nodes[id.0].talks.get_mut(conn) {
+                        talk.source = source;
                     }
                 }
                 Output::Send { conn, message } => self.send(id, conn, &message),
@@ -254,11 +257,11 @@ impl Lab {
 
     fn send(&mut self, id: NodeId, conn: ConnId, message: &Message) {
         self.note(id, "says", format_args!("{conn:?} {}", Worded(message)));
-        let Some(talk) = self.nodes[id.0].talks.get(conn) else { return };
-        let end = talk.end;
-        if let Some(source) = self.source_of(id, conn) {
-            let Lab { judge, nodes, sources, .. } = self;
-            let verdict = judge.on_says(&nodes[id.0], &sources[source.0], end, message);
+        let Lab { judge, nodes, sources, .. } = self;
+        let node = &nodes[id.0];
+        let Some(talk) = node.talks.get(conn) else { return };
+        if let Some(source) = talk.source {
+            let verdict = judge.on_says(node, &sources[source.0], talk.end, message);
             self.require(id, verdict);
         }
         if let Some(link) = self.link_mut(id, conn) {
@@ -359,111 +362,9 @@ impl Lab {
         }
     }
 
-    // ── 4. What leaves ──────────────────────────────────────────────────────────────────────
+    // ── 5. What is true now (4. is in `flush`) ─────────────────────────────────────────────────────────────────
 
-    /// Flushes and settles. Sending is reported, the report may want more to be sent, and so on
-    /// until windows are full or nobody wants anything.
-    pub(super) fn finish_turn(&mut self, id: NodeId) {
-        while let Some(conn) = self.nodes[id.0].dirty.pop_first() {
-            let report = match self.fill(id, conn) {
-                Ok(None) => continue,
-                Ok(Some((payload, waiting))) => Input::Sent { conn, payload, waiting },
-                Err((torrent, fault)) => {
-                    self.note(id, "closes", format_args!("{conn:?} cannot read: {fault}"));
-                    if let Some(talk) = self.nodes[id.0].forget(conn) {
-                        self.net.close(self.now, talk.end);
-                    }
-                    Input::SendFailed { conn, torrent, fault }
-                }
-            };
-            if let Input::Sent { payload, .. } = &report
-                && *payload > 0
-            {
-                self.note(id, "sent", format_args!("{conn:?} {payload}"));
-            }
-            let now = self.now.time();
-            let mut out = std::mem::take(&mut self.out);
-            if let Some(engine) = self.nodes[id.0].engine_mut() {
-                engine.handle(now, report, &mut out);
-            }
-            self.act(id, &mut out, &[]);
-            self.out = out;
-        }
-        self.settle(id);
-    }
-
-    /// Fills one connection's window.
-    ///
-    /// Returns the payload that left and how many blocks still wait; `None` if nothing left or
-    /// nobody wants to know. Err: a block could not be read.
-    fn fill(
-        &mut self,
-        id: NodeId,
-        conn: ConnId,
-    ) -> Result<Option<(u64, usize)>, (TorrentId, DiskFault)> {
-        let now = self.now;
-        let Node { role, talks, disk, .. } = &mut self.nodes[id.0];
-        let Some(talk) = talks.get_mut(conn) else { return Ok(None) };
-        let link = match &mut talk.voice {
-            Voice::Link(link) => link,
-            Voice::Part(part) => {
-                while !part.outgoing.is_empty() {
-                    let len = self.net.room(talk.end).min(part.outgoing.len());
-                    if len == 0 {
-                        return Ok(None);
-                    }
-                    let bytes: Vec<u8> = part.outgoing.drain(..len).collect();
-                    self.net.write(now, talk.end, &bytes);
-                }
-                if part.wants_reset() {
-                    let end = talk.end;
-                    self.nodes[id.0].forget(conn);
-                    self.net.reset(now, end);
-                }
-                return Ok(None);
-            }
-        };
-        let Role::Engine(driven) = role else { return Ok(None) };
-        let engine = driven.engine.as_ref().expect("a node that is off has no talks");
-        let torrent = talk.torrent;
-        let metainfo = torrent.and_then(|torrent| engine.metainfo(torrent));
-        let (mut payload, mut left) = (0, 0);
-        while !link.is_idle() {
-            let room = self.net.room(talk.end);
-            let mut bytes = Vec::new();
-            for segment in link.segments() {
-                let space = room - bytes.len();
-                if space == 0 {
-                    break;
-                }
-                let (head, block, rest) = match segment {
-                    Segment::Bytes(words) => (words, None, 0..0),
-                    Segment::Block { head, block, rest } => (head, Some(block), rest),
-                };
-                bytes.extend(&head[..head.len().min(space)]);
-                let space = u32::try_from(room - bytes.len()).unwrap_or(u32::MAX);
-                let len = (rest.end - rest.start).min(space);
-                if let (Some(block), true) = (block, len > 0) {
-                    let torrent = torrent.expect("blocks are sent of a torrent");
-                    let metainfo = metainfo.ok_or((torrent, DiskFault::Missing))?;
-                    let place = (block.piece(), block.begin() + rest.start);
-                    disk.read(metainfo.info_hash, &metainfo.layout, place, len, &mut bytes)
-                        .map_err(|fault| (torrent, fault))?;
-                }
-            }
-            if bytes.is_empty() {
-                break;
-            }
-            self.net.write(now, talk.end, &bytes);
-            payload += link.sent(bytes.len());
-            left += bytes.len();
-        }
-        Ok((left > 0).then_some((payload, link.waiting())))
-    }
-
-    // ── 5. What is true now ─────────────────────────────────────────────────────────────────
-
-    fn settle(&mut self, id: NodeId) {
+    pub(super) fn settle(&mut self, id: NodeId) {
         let node = &mut self.nodes[id.0];
         let is_leaving = matches!(&node.role, Role::Engine(driven) if driven.is_leaving);
         let Some(engine) = node.engine() else { return };
@@ -480,58 +381,6 @@ impl Lab {
                 let life = node.life;
                 self.clock.push(at, Happening::Wake { node: id, life });
             }
-        }
-    }
-
-    // ── Scripted peers ──────────────────────────────────────────────────────────────────────
-
-    fn hear(&mut self, id: NodeId, conn: ConnId, received: &[u8]) {
-        let talk = self.nodes[id.0].talks.get_mut(conn);
-        if let Some(Talk { voice: Voice::Part(part), .. }) = talk
-            && let Err(violation) = part.hear(received)
-        {
-            self.require(id, Err(format!("was told nonsense: {violation}")));
-        }
-        self.play(id, conn);
-    }
-
-    /// Lets a scripted peer go on with its script.
-    pub(super) fn play(&mut self, id: NodeId, conn: ConnId) {
-        let Lab { nodes, sources, .. } = self;
-        let Node { role: Role::Script(script), talks, dirty, .. } = &mut nodes[id.0] else {
-            return;
-        };
-        let Some(Talk { end, voice: Voice::Part(part), .. }) = talks.get_mut(conn) else { return };
-        let end = *end;
-        let wish = part.play(script, &sources[script.source.0]);
-        dirty.insert(conn);
-        self.finish_turn(id);
-        match wish {
-            None => {}
-            Some(Wish::Later(span)) => {
-                let life = self.nodes[id.0].life;
-                let cue = Happening::Cue { node: id, life, conn };
-                self.clock.push(self.now.after(span), cue);
-            }
-            Some(Wish::Shut) => {
-                self.net.shut(self.now, end);
-                self.play(id, conn);
-            }
-            Some(Wish::Close) => {
-                self.nodes[id.0].forget(conn);
-                self.net.close(self.now, end);
-            }
-            Some(Wish::Reset) => {
-                self.nodes[id.0].forget(conn);
-                self.net.reset(self.now, end);
-            }
-        }
-    }
-
-    pub(super) fn on_cue(&mut self, id: NodeId, conn: ConnId) {
-        if let Some(Talk { voice: Voice::Part(part), .. }) = self.nodes[id.0].talks.get_mut(conn) {
-            part.wake();
-            self.play(id, conn);
         }
     }
 

@@ -1,9 +1,12 @@
 //! Faults: peers that vanish, lie, stop or flood; a network that breaks; disks that fail.
 
-use swarmlet::base::{Claim, Span};
+use swarmlet::base::{Claim, Random, Span};
 use swarmlet::engine::DiskFault;
-use swarmlet::lab::disk::Speed;
-use swarmlet::lab::{Act, Action, DiskChange, Lab, Line, NodeId, Scenario, Serving, SourceId};
+use swarmlet::lab::disk::{Loss, Speed};
+use swarmlet::lab::{
+    Act, Action, Cut, DiskChange, Lab, Line, Mood, NodeId, Path, Scenario, Serving, SourceId,
+    all_done,
+};
 use swarmlet::wire::Message;
 
 use crate::{over_seeds, tell};
@@ -391,4 +394,76 @@ fn a_seed_with_a_rotten_bit_is_found_out_and_another_helps() {
         ..Scenario::new("a_seed_with_a_rotten_bit_is_found_out_and_another_helps")
     };
     tell(&story, |_| {});
+}
+
+#[test]
+fn any_one_failing_job_of_a_download_is_survived() {
+    // 31 pieces, 62 blocks: this many jobs and a few more are all there are.
+    for job in 1..=110 {
+        let mut lab = Lab::new(job);
+        pair(&mut lab);
+        lab.change_disk(PEER, DiskChange::FailJob(job, DiskFault::Failed));
+        let told = lab.run_until(|lab| lab.has(PEER, FILE), Span::from_secs(600));
+        told.and_then(|()| lab.verify()).unwrap_or_else(|failure| panic!("job {job}: {failure}"));
+    }
+}
+
+// ── All at once ─────────────────────────────────────────────────────────────────────────────
+
+/// One thing that goes wrong now, and is well again some seconds later.
+fn misfortune(lab: &mut Lab, random: &mut Random, tracker: NodeId, peers: &[NodeId]) {
+    let at = Span::from_millis(random.below(60_000) as u64);
+    let after = at + Span::from_millis(500 + random.below(20_000) as u64);
+    let one = peers[random.below(peers.len())];
+    let two = peers[random.below(peers.len())];
+    let broken = [DiskFault::Failed, DiskFault::Denied, DiskFault::Busy][random.below(3)];
+    let slow = Speed { per_job: Span::from_millis(30), bytes_per_sec: Some(100_000) };
+    let disk = |change| Action::Disk(one, change);
+    let (begin, end) = match random.below(9) {
+        0 => (Action::Crash(one, Loss::Some), Action::Start(one)),
+        1 => (Action::Leave(one), Action::Start(one)),
+        2 => (Action::Break(one, two), Action::Break(one, two)),
+        3 => (Action::Stall(one, two), Action::Resume(one, two)),
+        4 => (Action::Partition(vec![one, two]), Action::Heal),
+        5 => (disk(DiskChange::BreakDown(broken)), disk(DiskChange::Mend)),
+        6 => (disk(DiskChange::Room(Some(50_000))), disk(DiskChange::Room(None))),
+        7 => (disk(DiskChange::Speed(slow)), disk(DiskChange::Speed(Speed::default()))),
+        _ => (Action::Tracker(tracker, Mood::Down), Action::Tracker(tracker, Mood::Well)),
+    };
+    lab.at(at, begin);
+    lab.at(after, end);
+}
+
+#[test]
+fn whatever_goes_wrong_a_swarm_gets_there_in_the_end() {
+    over_seeds("whatever_goes_wrong_a_swarm_gets_there_in_the_end", |seed| {
+        let mut random = Random::new(seed);
+        let mut lab = Lab::new(seed);
+        let tracker = lab.tracker("tracker");
+        let piece_bytes = 10_000 + u32::try_from(random.below(60_000)).unwrap_or_default();
+        let file = lab.source("file", piece_bytes, &[300_000, 0, 7, 400_000]);
+        let mut peers = vec![lab.seed("seed", file)];
+        peers.extend((1..=5).map(|number| lab.peer(&format!("peer-{number}"), file)));
+        for &peer in &peers {
+            let up = 20_000 + random.below(200_000) as u64;
+            lab.net.set_line(peer, Line { up: Some(up), down: Some(4 * up) });
+            if random.below(2) == 0 {
+                let other = peers[random.below(peers.len())];
+                lab.knows(peer, file, other);
+            }
+        }
+        let jitter = Span::from_millis(random.below(100) as u64);
+        lab.net.set_usual_path(Path { delay: Span::from_millis(30), jitter });
+        lab.set_cut([Cut::Whole, Cut::Random(3_000), Cut::Random(40_000)][random.below(3)]);
+        for _ in 0..12 {
+            misfortune(&mut lab, &mut random, tracker, &peers);
+        }
+        // Whatever is still off at the end comes back; the rest is up to them.
+        for &peer in &peers {
+            lab.at(Span::from_secs(95), Action::Start(peer));
+        }
+        lab.run_for(Span::from_secs(100))?;
+        lab.run_until(all_done, Span::from_secs(6_000))?;
+        lab.verify()
+    });
 }

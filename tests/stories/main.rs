@@ -6,6 +6,8 @@
 //!
 //! ```text
 //! SEED=17 cargo test --test stories a_story_by_its_name
+//! SEED=17 SHOW=1 cargo test --test stories a_story_by_its_name -- --nocapture    with its record
+//! SEEDS=500 cargo test --test stories                                            a long hunt
 //! ```
 
 mod download;
@@ -20,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use swarmlet::lab::{Failure, Lab, Scenario};
 
-/// How many seeds every story is told with.
+/// How many seeds every story is told with, unless the environment says `SEEDS`.
 const SEEDS: u64 = 6;
 
 /// Seeds that once failed, with the story that did.
@@ -55,7 +57,8 @@ fn seeds_of(name: &str) -> Vec<u64> {
         let (story, seed) = line.trim().split_once(' ')?;
         (story == name).then(|| seed.trim().parse().expect("a seed is a number"))
     });
-    failed.chain(1..=SEEDS).collect()
+    let count = std::env::var("SEEDS").map_or(SEEDS, |count| count.parse().expect("a number"));
+    failed.chain(1..=count).collect()
 }
 
 /// Plays a scenario over its seeds; then every copy equals its source, and `after` holds.

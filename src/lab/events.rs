@@ -1,0 +1,184 @@
+//! Events: what a scenario makes happen, from a pulled plug to a tracker in a bad mood.
+
+use super::Lab;
+use super::disk::{Loss, Speed};
+use super::net::{EndId, Key, Line, NodeId, Side};
+use super::node::{Mood, Role};
+use super::source::SourceId;
+use crate::base::ConnId;
+use crate::engine::{DiskFault, Engine, Order};
+
+/// Something that a scenario makes happen.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// Switches a node on (again), with its orders.
+    Start(NodeId),
+    /// It says good-bye and goes.
+    Leave(NodeId),
+    /// Its power fails.
+    Crash(NodeId, Loss),
+    /// A scripted peer dials.
+    Dial(NodeId, NodeId),
+    Listen(NodeId, bool),
+    Line(NodeId, Line),
+    Stall(NodeId, NodeId),
+    Resume(NodeId, NodeId),
+    /// Resets all connections between two nodes.
+    Break(NodeId, NodeId),
+    Partition(Vec<NodeId>),
+    Heal,
+    Disk(NodeId, DiskChange),
+    Tracker(NodeId, Mood),
+}
+
+/// What becomes of a disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DiskChange {
+    Speed(Speed),
+    Room(Option<u64>),
+    /// The n-th job from now fails.
+    FailJob(u64, DiskFault),
+    BreakDown(DiskFault),
+    Mend,
+    /// One bit of the byte at `offset` of a file turns over.
+    Flip {
+        source: SourceId,
+        file: usize,
+        offset: usize,
+    },
+    /// The same, done by somebody whom the file's time betrays.
+    Overwrite {
+        source: SourceId,
+        file: usize,
+        offset: usize,
+    },
+    Remove {
+        source: SourceId,
+        file: usize,
+    },
+}
+
+impl Lab {
+    pub(super) fn on_action(&mut self, action: Action) {
+        if action == Action::Heal || !matches!(action, Action::Start(_)) {
+            self.record.line(self.now, "lab", "world", format_args!("{action:?}"));
+        }
+        let now = self.now;
+        match action {
+            Action::Start(node) => self.start(node),
+            Action::Leave(node) => self.leave(node),
+            Action::Crash(node, loss) => {
+                self.switch_off(node, "crashes");
+                self.nodes[node.0].disk.crash(loss, &mut self.random);
+            }
+            Action::Dial(from, to) => {
+                self.net.dial(now, from, to);
+            }
+            Action::Listen(node, listens) => self.net.listen(node, listens),
+            Action::Line(node, line) => self.net.set_line(node, line),
+            Action::Stall(a, b) => self.net.stall(a, b),
+            Action::Resume(a, b) => self.net.resume(now, a, b),
+            Action::Break(a, b) => self.net.break_all(now, a, b),
+            Action::Partition(nodes) => self.net.partition(&nodes),
+            Action::Heal => self.net.heal(now),
+            Action::Disk(node, change) => self.change_disk(node, change),
+            Action::Tracker(node, mood) => {
+                if let Role::Tracker(tracker) = &mut self.nodes[node.0].role {
+                    tracker.mood = mood;
+                }
+            }
+        }
+    }
+
+    /// Changes a disk now.
+    pub fn change_disk(&mut self, node: NodeId, change: DiskChange) {
+        let disk = &mut self.nodes[node.0].disk;
+        match change {
+            DiskChange::Speed(speed) => disk.set_speed(speed),
+            DiskChange::Room(room_bytes) => disk.set_room(room_bytes),
+            DiskChange::FailJob(n, fault) => disk.fail_job(n, fault),
+            DiskChange::BreakDown(fault) => disk.break_down(fault),
+            DiskChange::Mend => disk.mend(),
+            DiskChange::Flip { source, file, offset } => {
+                disk.flip(self.sources[source.0].info_hash(), file, offset);
+            }
+            DiskChange::Overwrite { source, file, offset } => {
+                disk.overwrite(self.now, self.sources[source.0].info_hash(), file, offset);
+            }
+            DiskChange::Remove { source, file } => {
+                disk.remove(self.sources[source.0].info_hash(), file);
+            }
+        }
+    }
+
+    pub(super) fn plan_starts(&mut self) {
+        for (node, span) in std::mem::take(&mut self.starts) {
+            self.at(span, Action::Start(node));
+        }
+    }
+
+    fn start(&mut self, id: NodeId) {
+        let now = self.now.time();
+        let urls: Vec<String> = self.trackers.iter().map(|&tracker| self.url(tracker)).collect();
+        let seed = self.random.next_u64();
+        let node = &mut self.nodes[id.0];
+        let Role::Engine(driven) = &mut node.role else { return };
+        if driven.engine.is_some() {
+            return;
+        }
+        node.life += 1;
+        node.armed = None;
+        driven.is_leaving = false;
+        let engine = driven.engine.insert(Engine::new(driven.settings.clone(), seed));
+        let mut out = Vec::new();
+        for wanted in &driven.wishes {
+            let order = Order {
+                metainfo: self.sources[wanted.source.0].metainfo.clone(),
+                trackers: if wanted.announced { urls.clone() } else { Vec::new() },
+                peers: wanted.peers.clone(),
+                // Only the first time: whoever starts again has to look.
+                whole: wanted.whole && node.life == 1,
+            };
+            engine.add(now, order, &mut out);
+        }
+        self.net.listen(id, true);
+        self.note(id, "starts", format_args!(""));
+        self.act(id, &mut out, &[]);
+        self.finish_turn(id);
+    }
+
+    fn leave(&mut self, id: NodeId) {
+        let now = self.now.time();
+        let Role::Engine(driven) = &mut self.nodes[id.0].role else { return };
+        let Some(engine) = &mut driven.engine else { return };
+        driven.is_leaving = true;
+        let mut out = Vec::new();
+        engine.stop(now, &mut out);
+        self.note(id, "leaves", format_args!(""));
+        self.act(id, &mut out, &[]);
+        self.finish_turn(id);
+    }
+
+    /// Ends a life: whatever is still open is reset, as an operating system would.
+    pub(super) fn switch_off(&mut self, id: NodeId, word: &str) {
+        self.note(id, word, format_args!(""));
+        let node = &mut self.nodes[id.0];
+        let Role::Engine(driven) = &mut node.role else { return };
+        driven.engine = None;
+        node.life += 1;
+        node.armed = None;
+        node.complete.clear();
+        node.dirty.clear();
+        let open: Vec<(EndId, ConnId)> =
+            node.by_end.iter().map(|(&end, &conn)| (end, conn)).collect();
+        let dialled: Vec<Key> = std::mem::take(&mut node.dials).into_keys().collect();
+        for (end, conn) in open {
+            self.nodes[id.0].forget(conn);
+            self.net.reset(self.now, end);
+        }
+        for key in dialled {
+            self.net.reset(self.now, EndId { key, side: Side::Dialler });
+        }
+        self.net.listen(id, false);
+    }
+}

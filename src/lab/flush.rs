@@ -1,0 +1,152 @@
+//! Flush: what leaves a node at the end of its turn.
+//!
+//! A link says what may leave next; as much of it as the connection's window takes is gathered,
+//! the payload of blocks read from the disk on the way, and handed to the network. The rest waits
+//! for `Room`. This is what the real world does with one read and one `writev`.
+
+use super::Lab;
+use super::disk::Disk;
+use super::net::NodeId;
+use super::node::{Node, Role, Talk, Voice};
+use crate::base::{ConnId, TorrentId};
+use crate::engine::{DiskFault, Input};
+use crate::format::metainfo::Metainfo;
+use crate::wire::Link;
+use crate::wire::link::Segment;
+
+/// What came of filling a window.
+pub(super) enum Filled {
+    /// Nothing left, or nobody wants to know.
+    Quietly,
+    /// So much payload left, and so many blocks still wait.
+    Sent { payload: u64, waiting: usize },
+    /// A block of this torrent cannot be read.
+    Unreadable(TorrentId, DiskFault),
+}
+
+impl Lab {
+    /// Flushes and settles. Sending is reported, the report may want more to be sent, and so on
+    /// until windows are full or nobody wants anything.
+    pub(super) fn finish_turn(&mut self, id: NodeId) {
+        while let Some(conn) = self.nodes[id.0].dirty.pop_first() {
+            let report = match self.fill(id, conn) {
+                Filled::Quietly => continue,
+                Filled::Sent { payload, waiting } => {
+                    if payload > 0 {
+                        self.note(id, "sent", format_args!("{conn:?} {payload}"));
+                    }
+                    Input::Sent { conn, payload, waiting }
+                }
+                Filled::Unreadable(torrent, fault) => {
+                    self.note(id, "closes", format_args!("{conn:?} cannot read: {fault}"));
+                    if let Some(talk) = self.nodes[id.0].forget(conn) {
+                        self.net.close(self.now, talk.end);
+                    }
+                    Input::SendFailed { conn, torrent, fault }
+                }
+            };
+            let now = self.now.time();
+            let mut out = std::mem::take(&mut self.out);
+            if let Some(engine) = self.nodes[id.0].engine_mut() {
+                engine.handle(now, report, &mut out);
+            }
+            self.act(id, &mut out, &[]);
+            self.out = out;
+        }
+        self.settle(id);
+    }
+
+    /// Fills one connection's window.
+    pub(super) fn fill(&mut self, id: NodeId, conn: ConnId) -> Filled {
+        match self.nodes[id.0].talks.get(conn).map(|talk| &talk.voice) {
+            Some(Voice::Link(_)) => self.fill_from_link(id, conn),
+            Some(Voice::Part(_)) => {
+                self.fill_from_part(id, conn);
+                Filled::Quietly
+            }
+            None => Filled::Quietly,
+        }
+    }
+
+    fn fill_from_link(&mut self, id: NodeId, conn: ConnId) -> Filled {
+        let Node { role: Role::Engine(driven), talks, disk, .. } = &mut self.nodes[id.0] else {
+            return Filled::Quietly;
+        };
+        let Some(Talk { end, torrent, voice: Voice::Link(link), .. }) = talks.get_mut(conn) else {
+            return Filled::Quietly;
+        };
+        let engine = driven.engine.as_ref();
+        let metainfo = torrent.and_then(|torrent| engine?.metainfo(torrent));
+        let (mut payload, mut left) = (0, 0);
+        while !link.is_idle() {
+            let room = self.net.room(*end);
+            let bytes = match gather(link, metainfo, disk, room) {
+                Ok(bytes) => bytes,
+                Err(fault) => {
+                    let torrent = torrent.expect("only a block can fail, and it named its torrent");
+                    return Filled::Unreadable(torrent, fault);
+                }
+            };
+            if bytes.is_empty() {
+                break;
+            }
+            self.net.write(self.now, *end, &bytes);
+            payload += link.sent(bytes.len());
+            left += bytes.len();
+        }
+        if left == 0 {
+            return Filled::Quietly;
+        }
+        Filled::Sent { payload, waiting: link.waiting() }
+    }
+
+    /// The same for a scripted peer, whose bytes are all there.
+    fn fill_from_part(&mut self, id: NodeId, conn: ConnId) {
+        let talk = self.nodes[id.0].talks.get_mut(conn);
+        let Some(Talk { end, voice: Voice::Part(part), .. }) = talk else { return };
+        let end = *end;
+        while !part.outgoing.is_empty() {
+            let len = self.net.room(end).min(part.outgoing.len());
+            if len == 0 {
+                return;
+            }
+            let bytes: Vec<u8> = part.outgoing.drain(..len).collect();
+            self.net.write(self.now, end, &bytes);
+        }
+        if part.wants_reset() {
+            self.nodes[id.0].forget(conn);
+            self.net.reset(self.now, end);
+        }
+    }
+}
+
+/// The next bytes to leave, at most `room`.
+fn gather(
+    link: &Link,
+    metainfo: Option<&Metainfo>,
+    disk: &mut Disk,
+    room: usize,
+) -> Result<Vec<u8>, DiskFault> {
+    let mut bytes = Vec::new();
+    for segment in link.segments() {
+        let space = room - bytes.len();
+        if space == 0 {
+            break;
+        }
+        match segment {
+            Segment::Bytes(words) => bytes.extend(&words[..words.len().min(space)]),
+            Segment::Block { head, block, rest } => {
+                bytes.extend(&head[..head.len().min(space)]);
+                let space = u32::try_from(room - bytes.len()).unwrap_or(u32::MAX);
+                let len = (rest.end - rest.start).min(space);
+                // Unknown if the torrent was dropped a moment ago: then so was its data.
+                let Metainfo { info_hash, layout, .. } = metainfo.ok_or(DiskFault::Missing)?;
+                if len > 0 {
+                    let place = (block.piece(), block.begin() + rest.start);
+                    disk.read(*info_hash, layout, place, len, &mut bytes)?;
+                }
+            }
+        }
+    }
+    Ok(bytes)
+}
