@@ -52,8 +52,13 @@ impl Job {
 /// The customary ports: people have them open in their routers.
 const USUAL_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
 
-/// How often the progress line is looked at; an unchanged one is not written.
+/// On a terminal the progress is looked at this often even if nothing happens, so that rates fade
+/// and seconds pass. An unchanged line is not written.
 const LOOK_EVERY: Span = Span::from_millis(500);
+
+/// However much happens, it is looked at no more often: a busy node turns thousands of times a
+/// second.
+const LOOKS_APART: Duration = Duration::from_millis(100);
 
 /// A good-bye that takes longer is cut short: the promise is to leave within five seconds.
 const LEAVE_AFTER: Duration = Duration::from_millis(4_500);
@@ -63,13 +68,12 @@ const LEAVE_AFTER: Duration = Duration::from_millis(4_500);
 /// Failure: it could not be opened, its reactor failed, or it was stopped before what it should
 /// fetch was complete.
 pub fn run(job: Job, screen: &mut Screen) -> Result<(), Failure> {
-    let goal = job.goal;
     let mut run = Run::open(job, screen)?;
     run.introduce(screen);
     let result = run.drive(screen);
     screen.clear();
     result?;
-    run.conclude(goal)
+    run.conclude()
 }
 
 /// A node at work.
@@ -81,7 +85,8 @@ struct Run {
     /// When the node was told to stop.
     stopping: Option<Instant>,
     signals_seen: u32,
-    /// The progress line on the screen.
+    /// When the progress was looked at, and the line that then stood on the screen.
+    looked: Instant,
     drawn: String,
     events: Vec<Event>,
 }
@@ -115,6 +120,7 @@ impl Run {
             reporter: Reporter::new(),
             stopping: None,
             signals_seen: 0,
+            looked: Instant::now(),
             drawn: String::new(),
             events: Vec::new(),
         };
@@ -250,6 +256,10 @@ impl Run {
 
     /// Draws the progress line, if it changed.
     fn redraw(&mut self, screen: &mut Screen) {
+        if self.looked.elapsed() < LOOKS_APART {
+            return;
+        }
+        self.looked = Instant::now();
         let mut statuses = Vec::new();
         for torrent in &self.torrents {
             if let Some(status) = self.node.status(torrent.id) {
@@ -271,8 +281,8 @@ impl Run {
     }
 
     /// The result of a run that is over.
-    fn conclude(&mut self, goal: Goal) -> Result<(), Failure> {
-        if goal == Goal::Serve || self.is_complete() {
+    fn conclude(&mut self) -> Result<(), Failure> {
+        if self.goal == Goal::Serve || self.is_complete() {
             return Ok(());
         }
         let missing = self.torrents.iter().find(|torrent| !torrent.complete);
