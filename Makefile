@@ -34,8 +34,8 @@ interop: build   ## real other clients and trackers against ours, both ways (ins
 run-tracker: build ## a tracker at ADDR (127.0.0.1:8000)
 	$(SWARMLET) tracker --http $(ADDR)
 
-run-peer: build  ## a peer that shares and completes the torrents in DIR (./demo/peer)
-	mkdir -p $(or $(DIR),demo/peer)
+run-peer: build  ## a peer for the torrents in DIR (demo/peer, with one to begin with)
+	@[ -n "$(DIR)$(TORRENTS)" ] || tests/sample.sh $(SWARMLET) $(ADDR)
 	$(SWARMLET) peer --dir $(or $(DIR),demo/peer) $(TORRENTS)
 
 sim:             ## long hunt in the lab: RUNS=… seeds from SEED=… on
