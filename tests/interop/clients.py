@@ -75,11 +75,14 @@ class Client:
 
 
 class Swarmlet(Client):
-    """Ours."""
+    """Ours. Announces from the address that the system picks, so it listens at that one."""
 
     name = "swarmlet"
     dials_by_hand = True
     program = None
+
+    def __init__(self, folder, ip):
+        super().__init__(folder, "127.0.0.1")
 
     def share(self, torrent, folder, peers):
         self._start("share", torrent, folder, peers)

@@ -2,7 +2,7 @@
 
 Each row has addresses of its own in 127.0.0.0/8 and a folder of its own, so rows can run side by side:
 
-    127.1.ROW.1 sharer      127.1.ROW.2 getter      127.1.ROW.3 tracker
+    127.1.ROW.1 sharer      127.1.ROW.2 getter      127.1.ROW.3 tracker      (ours: 127.0.0.1)
 
     1. The sharer's tool makes the torrent, with the tracker in it (a padded one: libtorrent's).
     2. The tracker starts.
