@@ -60,7 +60,8 @@ pub struct Disk {
 struct Folder {
     /// One per file of the layout; `None`: not there.
     files: Vec<Option<File>>,
-    resume: Option<Resume>,
+    /// The record as bytes, as the real world keeps it.
+    resume: Option<Vec<u8>>,
     /// What writes replaced since the last save, oldest first.
     unsaved: Vec<Replaced>,
 }
@@ -185,7 +186,7 @@ impl Disk {
     ) -> (Result<Vec<Option<FileStamp>>, DiskFault>, Option<Resume>) {
         let begun = self.begin_job();
         let folder = self.folder(torrent, layout);
-        let resume = folder.resume.clone();
+        let resume = folder.resume();
         (begun.map(|()| folder.stamps()), resume)
     }
 
@@ -267,8 +268,10 @@ impl Disk {
         }
         let files = folder.stamps();
         let (uploaded, downloaded) = moved;
-        folder.resume =
-            Some(Resume { info_hash: torrent, have, files, clean, uploaded, downloaded });
+        let record = Resume { info_hash: torrent, have, files, clean, uploaded, downloaded };
+        let mut bytes = Vec::new();
+        record.write(&mut bytes);
+        folder.resume = Some(bytes);
         Ok(())
     }
 
@@ -302,8 +305,9 @@ impl Disk {
         Some(&file.bytes)
     }
 
-    pub fn resume(&self, torrent: InfoHash) -> Option<&Resume> {
-        self.folders.get(&torrent)?.resume.as_ref()
+    /// The resume record, if there is one that can be read.
+    pub fn resume(&self, torrent: InfoHash) -> Option<Resume> {
+        self.folders.get(&torrent)?.resume()
     }
 
     /// Jobs begun so far.
@@ -345,6 +349,10 @@ impl Default for Disk {
 }
 
 impl Folder {
+    fn resume(&self) -> Option<Resume> {
+        self.resume.as_deref().and_then(|bytes| Resume::parse(bytes).ok())
+    }
+
     fn stamps(&self) -> Vec<Option<FileStamp>> {
         self.files.iter().map(|file| file.as_ref().map(File::stamp)).collect()
     }

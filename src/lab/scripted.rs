@@ -185,7 +185,10 @@ impl Part {
                 return Some(Wish::Later(*span));
             }
             Act::Forget => self.requests.clear(),
-            Act::Serve(serving) => self.serving = *serving,
+            Act::Serve(serving) => {
+                self.serving = *serving;
+                self.serve(source);
+            }
             Act::Shut => return Some(Wish::Shut),
             Act::Close => return Some(Wish::Close),
             Act::Reset => return Some(Wish::Reset),
