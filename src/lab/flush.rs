@@ -75,6 +75,7 @@ impl Lab {
         let Some(Talk { end, torrent, voice: Voice::Link(link), .. }) = talks.get_mut(conn) else {
             return Filled::Quietly;
         };
+        let verdict = self.judge.on_flush(*end, link.waiting());
         let engine = driven.engine.as_ref();
         let metainfo = torrent.and_then(|torrent| engine?.metainfo(torrent));
         let (mut payload, mut left) = (0, 0);
@@ -94,10 +95,9 @@ impl Lab {
             payload += link.sent(bytes.len());
             left += bytes.len();
         }
-        if left == 0 {
-            return Filled::Quietly;
-        }
-        Filled::Sent { payload, waiting: link.waiting() }
+        let waiting = link.waiting();
+        self.require(id, verdict);
+        if left == 0 { Filled::Quietly } else { Filled::Sent { payload, waiting } }
     }
 
     /// The same for a scripted peer, whose bytes are all there.

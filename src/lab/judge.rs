@@ -2,7 +2,7 @@
 //!
 //! The engine's own `check` recounts one node. The judge sees all of them, and the truth:
 //!
-//! - a node serves nobody whom it chokes, and nothing that was not asked;
+//! - a node serves nobody whom it chokes, not from its queue either, and nothing unasked;
 //! - a node claims a piece only when its own disk holds that piece's true bytes;
 //! - a node that was ticked has no deadline in the past, and does not ask to be ticked for ever
 //!   in the same millisecond;
@@ -114,6 +114,17 @@ impl Judge {
             }
             Some(_) | None => Err(format!("serves {claim:?}, which was not asked")),
         }
+    }
+
+    /// A node is about to send; so many blocks are queued for the other end.
+    ///
+    /// Who chokes takes back what it queued; only the block that has begun to leave may be there.
+    pub(super) fn on_flush(&self, end: EndId, waiting: usize) -> Result<(), String> {
+        let unchoked = self.ends.get(&end).is_some_and(|said| said.unchoked);
+        if unchoked || waiting <= 1 {
+            return Ok(());
+        }
+        Err(format!("keeps {waiting} blocks queued for a peer that it chokes"))
     }
 
     /// A node was ticked at `now` and named its next deadline.

@@ -105,6 +105,27 @@ fn a_seed_with_more_askers_than_places_lets_all_have_their_turn() {
 }
 
 #[test]
+fn a_turn_that_ends_takes_back_what_was_queued() {
+    // One place and two askers, each with more queued than a window holds when its minute is up.
+    let story = Scenario {
+        who: |lab| {
+            let file = lab.source("file", 256 * 1024, &[14_000_000]);
+            let seed = lab.seed("seed", file);
+            lab.settings(seed).unchoked_max = 1;
+            for name in ["one", "two"] {
+                let peer = lab.peer(name, file);
+                lab.settings(peer).unchoked_max = 1;
+                lab.knows(peer, file, seed);
+            }
+        },
+        links: |lab| lab.net.set_line(SEED, Line { up: Some(200_000), down: None }),
+        limit: Span::from_secs(200),
+        ..Scenario::new("a_turn_that_ends_takes_back_what_was_queued")
+    };
+    tell(&story, |lab| assert!(lab.record().count("seed", "unqueues", "all") > 0));
+}
+
+#[test]
 fn who_gives_nothing_is_served_less_by_peers_who_trade() {
     // A free-rider asks and never gives; the others must be done in spite of it.
     let story = Scenario {
