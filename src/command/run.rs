@@ -1,9 +1,10 @@
 //! Run: what `tracker`, `share`, `get` and `peer` have in common, a node driven until its end.
 //!
 //! ```text
-//!  open ──▶ turn, tell, redraw ──▶ … ──▶ stop ──▶ turn, tell … ──▶ end
-//!                    a download is complete ┘│└ first SIGINT or SIGTERM
-//!                                            └ a second one, or LEAVE_AFTER: end at once
+//!  open ──▶ turn, tell, redraw ──▶ … ──▶ the node has stopped ──▶ end
+//!                                  │         └ by itself: what was to be fetched is complete
+//!                                  └ first SIGINT or SIGTERM: stop; a second one, or LEAVE_AFTER
+//!                                    later: end at once
 //! ```
 //!
 //! The node does everything; here is only when to stop it, and what the person sees meanwhile.
@@ -82,7 +83,7 @@ struct Run {
     goal: Goal,
     torrents: Vec<Fetched>,
     reporter: Reporter,
-    /// When the node was told to stop.
+    /// When somebody wanted the node to stop.
     stopping: Option<Instant>,
     signals_seen: u32,
     /// When the progress was looked at, and the line that then stood on the screen.
@@ -231,21 +232,20 @@ impl Run {
         match self.stopping {
             Some(since) => asked || since.elapsed() >= LEAVE_AFTER,
             None => {
-                let done = self.goal == Goal::Fetch && self.is_complete();
-                if asked || done {
-                    self.stop(screen, asked);
+                if asked {
+                    self.stop(screen);
                 }
                 signals > 1
             }
         }
     }
 
-    fn stop(&mut self, screen: &mut Screen, asked: bool) {
+    fn stop(&mut self, screen: &mut Screen) {
         self.stopping = Some(Instant::now());
         self.node.stop();
         if !screen.is_terminal() {
             screen.line("stopping");
-        } else if asked {
+        } else {
             screen.line("stopping: saying good-bye to trackers; once more to leave at once");
         }
     }
@@ -282,6 +282,11 @@ impl Run {
 
     /// The result of a run that is over.
     fn conclude(&mut self) -> Result<(), Failure> {
+        if self.goal == Goal::Fetch {
+            // Who only wanted the data shall find the data, and nothing of ours beside it.
+            let complete = self.torrents.iter().filter(|torrent| torrent.complete);
+            complete.for_each(|torrent| self.node.forget(torrent.id));
+        }
         if self.goal == Goal::Serve || self.is_complete() {
             return Ok(());
         }

@@ -181,9 +181,12 @@ impl Engine {
         self.forget_closed(out);
     }
 
-    /// Whether every torrent has said its farewells.
+    /// Whether every torrent has said its farewells: because we were told to stop, or because each
+    /// is complete and there is no wish to go on sharing.
     pub fn is_stopped(&self) -> bool {
-        self.stopping && self.torrents.values().all(Torrent::is_stopped)
+        let by_themselves = !self.settings.seed && !self.torrents.is_empty();
+        let ends = self.stopping || by_themselves;
+        ends && self.torrents.values().all(Torrent::is_stopped)
     }
 
     /// Serves a tracker, too.

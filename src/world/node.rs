@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::reactor::{Reactor, bind};
+use super::resume;
 use super::sys::{self, Clock};
 use crate::base::limits::{
     CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, HTTP_CONNECTIONS_MAX, OPEN_FILES_MAX,
@@ -142,6 +143,14 @@ impl Node {
     /// Begins to say good-bye: to trackers, to peers; and saves. Go on with `turn` meanwhile.
     pub fn stop(&mut self) {
         self.reactor.stop();
+    }
+
+    /// Removes the resume record of a torrent that has stopped. Should it not go, it does no harm.
+    pub fn forget(&mut self, torrent: TorrentId) {
+        let Some(metainfo) = self.reactor.engine.metainfo(torrent) else { return };
+        if let Some(folder) = self.reactor.store.folder(torrent) {
+            let _ = resume::remove(folder, metainfo.info_hash);
+        }
     }
 
     /// Whether all good-byes are said.
