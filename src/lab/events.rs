@@ -60,7 +60,8 @@ pub enum DiskChange {
 
 impl Lab {
     pub(super) fn on_action(&mut self, action: Action) {
-        if action == Action::Heal || !matches!(action, Action::Start(_)) {
+        // A start speaks for itself.
+        if !matches!(action, Action::Start(_)) {
             self.record.line(self.now, "lab", "world", format_args!("{action:?}"));
         }
         let now = self.now;
