@@ -82,7 +82,7 @@ class Swarmlet(Client):
     program = None
 
     def __init__(self, folder, ip):
-        super().__init__(folder, "127.0.0.1")
+        super().__init__(folder, ip if ip.startswith("[") else "127.0.0.1")
 
     def share(self, torrent, folder, peers):
         self._start("share", torrent, folder, peers)

@@ -24,7 +24,7 @@ def settings(ip, port):
     alerts = libtorrent.alert.category_t
     return {
         "listen_interfaces": f"{ip}:{port}",
-        "outgoing_interfaces": ip,
+        "outgoing_interfaces": ip.strip("[]"),
         "enable_dht": False,
         "enable_lsd": False,
         "enable_upnp": False,

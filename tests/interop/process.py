@@ -124,9 +124,10 @@ def run(arguments, folder=None, seconds=30):
 
 
 def free_port(ip):
-    """A TCP port that nobody holds on `ip` at this moment."""
-    with socket.socket() as probe:
-        probe.bind((ip, 0))
+    """A TCP port that nobody holds on `ip` at this moment. IPv6 addresses stand in brackets."""
+    family = socket.AF_INET6 if ip.startswith("[") else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((ip.strip("[]"), 0))
         return probe.getsockname()[1]
 
 

@@ -1,18 +1,20 @@
-"""A row of the table: one sharer, one getter, one payload, one tracker, all of them new.
+"""A row of the table: one sharer, its getters, one payload, one tracker, all of them new.
 
 Each row has addresses of its own in 127.0.0.0/8 and a folder of its own, so rows can run side by side:
 
-    127.1.ROW.1 sharer      127.1.ROW.2 getter      127.1.ROW.3 tracker      (ours: 127.0.0.1)
+    127.1.ROW.1 tracker     127.1.ROW.2 sharer     127.1.ROW.3 … getters     (ours: 127.0.0.1)
+
+or all at [::1], for a row over IPv6.
 
     1. The sharer's tool makes the torrent, with the tracker in it (a padded one: libtorrent's).
     2. The tracker starts.
     3. The sharer starts, and the tracker hears of it.
-    4. The getter starts, learns of the sharer from the tracker, and gets everything.
+    4. Each getter starts, learns of the sharer from the tracker, and gets everything.
     5. Every file is compared, the tracker has counted a download, and nobody complains.
 
 A getter that does not dial loopback addresses (Transmission) is started before the sharer instead, and
-the sharer is told of it by hand. `seconds` counts from the start of the second side until the getter
-has said that it has all, so it includes that program's start, its first announce and its timers: it
+the sharer is told of it by hand. `seconds` counts from the start of the second side until all getters
+have said that they have all, so it includes a program's start, its first announce and its timers: it
 shows that nothing hangs, not how fast anybody is.
 """
 
@@ -34,19 +36,25 @@ NOISE = re.compile(r"\(web\.c:|Status Legend|^===|\|stat\|")
 
 @dataclass(frozen=True)
 class Row:
-    """`client` and `direction` are how the table calls it; the others are classes."""
+    """`client` and `direction` are how the table calls it. Sharer, getters and tracker: classes."""
 
     client: str
     direction: str
     sharer: type
-    getter: type
+    getters: tuple
     payload: object
     tracker: type
+    is_ipv6: bool = False
 
     @property
     def is_possible(self):
         """Somebody has to dial: a getter that will not is dialled by hand."""
-        return self.getter.dials_loopback or self.sharer.dials_by_hand
+        return self.sharer.dials_by_hand or all(each.dials_loopback for each in self.getters)
+
+    def places(self, number):
+        """Addresses for tracker, sharer and getters."""
+        count = 2 + len(self.getters)
+        return ["[::1]" if self.is_ipv6 else f"127.1.{number}.{last + 1}" for last in range(count)]
 
     def words(self):
         return [self.client, self.direction, self.payload.key, self.tracker.name]
@@ -66,8 +74,7 @@ def run_row(row, number, scratch):
     folder.mkdir()
     folder.chmod(0o755)
     outcome = Outcome(row)
-    places = [f"127.1.{number}.{last}" for last in (1, 2, 3)]
-    scene = Scene(row, folder, places)
+    scene = Scene(row, folder, row.places(number))
     try:
         outcome.seconds = scene.play(time.monotonic() + ROW_SECONDS)
     except RowFailed as failed:
@@ -87,15 +94,16 @@ class Scene:
 
     def __init__(self, row, folder, places):
         self.row, self.folder = row, folder
-        for role in ("sharer", "getter", "tracker", "source", "target"):
-            (folder / role).mkdir(mode=0o755)
-        self.sharer = row.sharer(folder / "sharer", places[0])
-        self.getter = row.getter(folder / "getter", places[1])
-        self.tracker = row.tracker(folder / "tracker", places[2])
+        self.tracker = row.tracker(self._folder("tracker"), places[0])
+        self.sharer = row.sharer(self._folder("sharer"), places[1])
+        self.getters = [
+            getter(self._folder(f"getter{at}"), place)
+            for at, (getter, place) in enumerate(zip(row.getters, places[2:]), start=1)
+        ]
 
     def play(self, deadline):
-        """Returns the seconds that the getter took."""
-        row, source, target = self.row, self.folder / "source", self.folder / "target"
+        """Returns the seconds that the getters took."""
+        row, source = self.row, self._folder("source")
         torrent = self.folder / "it.torrent"
         row.payload.write(source)
         create = LibTorrent.create_hybrid if row.payload.is_padded else self.sharer.create
@@ -104,34 +112,41 @@ class Scene:
         self.tracker.allow(info_hash)
         self.tracker.start(deadline)
 
-        if row.getter.dials_loopback:
-            self._share(torrent, source, [], info_hash, deadline)
+        passive = [getter for getter in self.getters if not getter.dials_loopback]
+        for getter in passive:
+            getter.get(torrent, self._target(getter), [])
+            what = f"{getter.name} is ready"
+            wait_until(getter.is_ready, deadline, what, [getter.child])
+        started = time.monotonic()
+        self._share(torrent, source, [each.endpoint for each in passive], info_hash, deadline)
+        if not passive:
             started = time.monotonic()
-            self.getter.get(torrent, target, [])
-        else:
-            self.getter.get(torrent, target, [])
-            wait_until(self.getter.is_ready, deadline, "the getter is ready", [self.getter.child])
-            started = time.monotonic()
-            self._share(torrent, source, [self.getter.endpoint], info_hash, deadline)
+        for getter in self.getters:
+            if getter.dials_loopback:
+                getter.get(torrent, self._target(getter), [])
 
-        needed = [self.getter.child, self.sharer.child, self.tracker.child]
-        wait_until(self.getter.has_all, deadline, "the getter has all", needed)
+        for getter in self.getters:
+            needed = [getter.child, self.sharer.child, self.tracker.child]
+            wait_until(getter.has_all, deadline, f"{getter.name} has all", needed)
         seconds = time.monotonic() - started
-        self._compare(target)
-        if row.getter.tells_completed:
-            counted_by = time.monotonic() + COUNTED_SECONDS
-            self.tracker.wait_for(info_hash, "downloaded", counted_by)
-        for client in (self.getter, self.sharer):
-            fault = client.fault_at_the_end()
-            if fault:
-                raise RowFailed(fault)
+        self._judge(info_hash)
         return seconds
 
     def stop(self):
-        for client in (self.getter, self.sharer):
+        for client in (*self.getters, self.sharer):
             client.stop()
         if self.tracker.child:
             self.tracker.child.stop()
+
+    def _folder(self, name):
+        folder = self.folder / name
+        folder.mkdir(mode=0o755)
+        return folder
+
+    def _target(self, getter):
+        folder = getter.folder / "target"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def _share(self, torrent, source, peers, info_hash, deadline):
         self.sharer.share(torrent, source, peers)
@@ -139,8 +154,20 @@ class Scene:
         wait_until(self.sharer.is_sharing, deadline, "the sharer is ready", needed)
         self.tracker.wait_for(info_hash, "complete", deadline, needed)
 
-    def _compare(self, target):
-        faults = self.row.payload.faults(target, self.row.getter.creates_empty_files)
+    def _judge(self, info_hash):
+        """Everybody has all, as they say: is it so, and did they take leave well?"""
+        for getter in self.getters:
+            self._compare(getter)
+        if any(getter.tells_completed for getter in self.getters):
+            counted_by = time.monotonic() + COUNTED_SECONDS
+            self.tracker.wait_for(info_hash, "downloaded", counted_by)
+        for client in (*self.getters, self.sharer):
+            fault = client.fault_at_the_end()
+            if fault:
+                raise RowFailed(fault)
+
+    def _compare(self, getter):
+        faults = self.row.payload.faults(self._target(getter), getter.creates_empty_files)
         if faults:
             more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
             raise RowFailed("; ".join(faults[:3]) + more)

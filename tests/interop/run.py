@@ -30,7 +30,7 @@ sys.dont_write_bytecode = True
 import agreement
 import payloads
 from clients import PROJECT, Aria2, LibTorrent, Swarmlet, Transmission
-from process import stop_all
+from process import free_port, stop_all
 from rows import Row, run_row
 from trackers import Opentracker, SwarmletTracker
 
@@ -41,28 +41,34 @@ INSTALL_SECONDS = 600
 
 
 def rows_with_ours():
-    """Each other client in both directions, and ours with itself, over all payloads and trackers."""
+    """Each other client in both directions over all payloads and trackers, then the special ones."""
     rows = []
     for other, payload, tracker in itertools.product(OTHERS, payloads.PLAIN, TRACKERS):
-        rows.append(Row(other.name, "ours gets", other, Swarmlet, payload, tracker))
-        rows.append(Row(other.name, "ours shares", Swarmlet, other, payload, tracker))
+        for ends in both_ways(other):
+            rows.append(Row(other.name, *ends, payload, tracker))
+    everybody = (*OTHERS, Swarmlet)
     for tracker in TRACKERS:
-        rows.append(Row("swarmlet", "both ours", Swarmlet, Swarmlet, payloads.MANY, tracker))
-    ends = [("ours gets", LibTorrent, Swarmlet), ("ours shares", Swarmlet, LibTorrent)]
-    for direction, sharer, getter in ends:
-        padded = payloads.PADDED
-        rows.append(Row("libtorrent", direction, sharer, getter, padded, SwarmletTracker))
+        rows.append(Row("swarmlet", "both ours", Swarmlet, (Swarmlet,), payloads.MANY, tracker))
+        rows.append(Row("all at once", "ours shares", Swarmlet, everybody, payloads.SINGLE, tracker))
+    for ends in both_ways(LibTorrent):
+        rows.append(Row("libtorrent", *ends, payloads.PADDED, SwarmletTracker))
+        rows.append(Row("libtorrent v6", *ends, payloads.MANY, SwarmletTracker, is_ipv6=True))
     return rows
+
+
+def both_ways(other):
+    """Direction, sharer and getters."""
+    return [("ours gets", other, (Swarmlet,)), ("ours shares", Swarmlet, (other,))]
 
 
 def rows_without_ours():
     """The others among themselves, through opentracker: what fails here is the harness."""
     rows = [
-        Row(sharer.name, f"to {getter.name}", sharer, getter, payload, Opentracker)
+        Row(sharer.name, f"to {getter.name}", sharer, (getter,), payload, Opentracker)
         for sharer, getter, payload in itertools.product(OTHERS, OTHERS, payloads.PLAIN)
     ]
-    ends = (LibTorrent, LibTorrent)
-    rows.append(Row("libtorrent", "to libtorrent", *ends, payloads.PADDED, Opentracker))
+    for getters, payload in [((LibTorrent,), payloads.PADDED), (tuple(OTHERS), payloads.SINGLE)]:
+        rows.append(Row("libtorrent", "to these", LibTorrent, getters, payload, Opentracker))
     return [row for row in rows if row.is_possible]
 
 
@@ -100,6 +106,9 @@ def main():
             passed, failed = agreement.check_all(binary, scratch)
         rows = rows_without_ours() if options.self_test else rows_with_ours()
         rows = [row for row in rows if all(word in " ".join(row.words()) for word in options.only)]
+        if not has_ipv6():
+            print("no ::1 on this machine: rows over IPv6 are left out")
+            rows = [row for row in rows if not row.is_ipv6]
         for outcome in outcomes(rows, scratch, options.jobs, stopping):
             show(outcome)
             passed, failed = passed + (not outcome.fault), failed + bool(outcome.fault)
@@ -140,6 +149,13 @@ def find_binary(options):
     return binary
 
 
+def has_ipv6():
+    try:
+        return free_port("[::1]") > 0
+    except OSError:
+        return False
+
+
 def outcomes(rows, scratch, jobs, stopping):
     """Runs the rows, `jobs` at a time; yields them in the order of the table."""
     print(line("client", "direction", "payload", "tracker", "result", "seconds", "MiB/s"), flush=True)
@@ -166,7 +182,8 @@ def show(outcome):
         for text in outcome.logs:
             print(f"    {text}")
         return
-    rate = outcome.row.payload.total_bytes / (1 << 20) / max(outcome.seconds, 0.001)
+    total_bytes = outcome.row.payload.total_bytes * len(outcome.row.getters)
+    rate = total_bytes / (1 << 20) / max(outcome.seconds, 0.001)
     print(line(*outcome.row.words(), "ok", f"{outcome.seconds:.1f}", f"{rate:.1f}"), flush=True)
 
 
