@@ -2,17 +2,17 @@
 
     fixtures     every file of fixtures/torrents/good
     ours         made by `swarmlet create`: all others must agree
-    others       made by transmission-create and libtorrent: ours must agree, and list the same files
+    others       made by transmission-create and libtorrent: ours must agree and list the same
 
-Ours must always be the SHA-1 of the raw bytes of `info`, found here by a reader of its own. What each
-other says is shown, for others have faults of their own:
+Ours must always be the SHA-1 of the raw bytes of `info`, found here by a reader of its own. What
+each other says is shown, for others have faults of their own:
 
     same         the same hash
     refuses      does not take the file
     dies         is killed by it
-    encodes      hashes what it encoded again instead of the bytes that came, so it gets another hash
-                 when the keys were not sorted (aria2, Transmission), or one was empty, as it is in
-                 every torrent of versions 1 and 2 together (aria2)
+    encodes      hashes what it encoded again instead of the bytes that came, so its hash is another
+                 when the keys were not sorted or a number had leading zeros, or (aria2) a key was
+                 empty, as one is in every torrent of versions 1 and 2 together
     differs      any other hash: the row fails
 """
 

@@ -57,7 +57,7 @@ def info_hash(torrent):
 
 
 def info_hashes_when_encoded_again(torrent):
-    """The hashes that programs get which write `info` again: all keys sorted, or the empty key lost."""
+    """Hashes of those who write `info` again: with all keys sorted, or the empty key lost."""
     start, _ = span_of_info(torrent)
     info = read(torrent, start)[0]
     return {hashlib.sha1(write(each)).hexdigest() for each in (info, without_empty_keys(info))}

@@ -3,9 +3,9 @@
 
     big.py [--mib N]
 
-Memory is VmHWM of /proc/PID/status, the most that was ever resident: seen again and again while it
-runs, and a last time while both still live, for the getter goes on sharing (`--seed`). Prints sizes,
-rate and memory; exit 1 if the copy differs or either side took 10 MiB or more.
+Memory is VmHWM of /proc/PID/status, the most that was ever resident: seen again and again while
+it runs, and a last time while both still live, for the getter goes on sharing (`--seed`). Prints
+sizes, rate and memory; exit 1 if the copy differs or either side took 10 MiB or more.
 """
 
 import argparse
@@ -35,7 +35,8 @@ def main():
     parser = argparse.ArgumentParser(description="a big file between our own two sides")
     parser.add_argument("--mib", type=int, default=1024)
     mebibytes = parser.parse_args().mib
-    Swarmlet.program = Path(os.environ.get("SWARMLET", PROJECT / "target/release/swarmlet")).resolve()
+    binary = os.environ.get("SWARMLET", PROJECT / "target/release/swarmlet")
+    Swarmlet.program = Path(binary).resolve()
     (PROJECT / "target/interop").mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="big-", dir=PROJECT / "target/interop"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

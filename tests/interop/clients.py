@@ -5,9 +5,9 @@
     is_sharing(), has_all()          questions, asked again and again
     stop()
 
-Everything by which they could reach further than the row is off: DHT, peer exchange, local discovery,
-port mapping, uTP. What each can and cannot do stands in the class attributes; the rows are arranged by
-those.
+Everything by which they could reach further than the row is off: DHT, peer exchange, local
+discovery, port mapping, uTP. What each can and cannot do stands in the class attributes; the rows
+are arranged by those.
 """
 
 import json
@@ -213,7 +213,7 @@ class LibTorrent(Client):
 
     @classmethod
     def python(cls):
-        """The Python that has the binding: Debian's, the one that runs this, or the one from PyPI."""
+        """The Python with the binding: Debian's, the one that runs this, or PyPI's."""
         if not hasattr(cls, "found"):
             own = PROJECT / "target/interop/venv/bin/python"
             ask = ["-c", "import libtorrent"]

@@ -2,11 +2,11 @@
 # The other clients and trackers that `make interop` talks to.
 #
 # Installs only what is missing, from Debian: aria2, Transmission (daemon and command line tools),
-# opentracker, and libtorrent's Python binding. Where Debian has no binding, the wheel from PyPI goes
-# into a virtual environment under target/. Asks nothing, and can be run again at any time.
+# opentracker, and libtorrent's Python binding. Where Debian has no binding, the wheel from PyPI
+# goes into a virtual environment under target/. Asks nothing, and can be run again at any time.
 #
-# Some of these packages start a service when they are installed. A policy-rc.d that says "no" (exit
-# 101, see invoke-rc.d(8)) stands in the way for as long as this script runs, so nothing ever listens.
+# Some of these packages start a service when they are installed. A policy-rc.d that says "no"
+# (exit 101, see invoke-rc.d(8)) stands in the way while this script runs, so nothing ever listens.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -71,7 +71,7 @@ disable_services() {
 wanted=$(missing)
 if [ -n "$wanted" ] && have apt-get; then
     forbid_services
-    as_root apt-get update -q </dev/null >&2 || say "apt-get update failed; trying with the old lists"
+    as_root apt-get update -q </dev/null >&2 || say "apt-get update failed; going on"
     # One package that cannot be had must not keep the others away.
     # shellcheck disable=SC2086
     install_packages $wanted || for package in $wanted; do

@@ -4,10 +4,10 @@
     libtorrent_peer.py create FOLDER NAME TARGET TRACKER PIECE_LENGTH v1|hybrid
     libtorrent_peer.py hash TORRENT…
 
-Runs under whatever Python has the binding, so it imports nothing of the other modules. `share` and
-`get` print `sharing` and `complete` when it is so, and go on until they are stopped; other lines are
-libtorrent's alerts, for the log. `hash` prints a line for each torrent: the v1 info-hash, or `refused`
-and why.
+Runs under whatever Python has the binding, so it imports nothing of the other modules. `share`
+and `get` print `sharing` and `complete` when it is so, and go on until they are stopped; other
+lines are libtorrent's alerts, for the log. `hash` prints a line for each torrent: the v1
+info-hash, or `refused` and why.
 """
 
 import os

@@ -1,11 +1,12 @@
 """Programs that a row starts, and waiting for them.
 
-A `Child` runs in a process group of its own, reads nothing, writes all it says into one log file, and
-is stopped by its process id: the whole group first politely, then, after five seconds, not. Whatever a
-client tells us, it tells through that log or through an interface of its own; nobody reads pipes.
+A `Child` runs in a process group of its own, reads nothing, writes all it says into one log file,
+and is stopped by its process id: the whole group first politely, then, after five seconds, not.
+Whatever a client tells us, it tells through that log or through an interface of its own; nobody
+reads pipes.
 
-A row never waits without a bound: `wait_until` polls a question until it is true, the row's time is up,
-or a program that should still be there has gone.
+A row never waits without a bound: `wait_until` polls a question until it is true, the row's time
+is up, or a program that should still be there has gone.
 """
 
 import os

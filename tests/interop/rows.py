@@ -1,6 +1,7 @@
 """A row of the table: one sharer, its getters, one payload, one tracker, all of them new.
 
-Each row has addresses of its own in 127.0.0.0/8 and a folder of its own, so rows can run side by side:
+Each row has addresses of its own in 127.0.0.0/8 and a folder of its own, so rows can run side by
+side:
 
     127.1.ROW.1 tracker     127.1.ROW.2 sharer     127.1.ROW.3 … getters     (ours: 127.0.0.1)
 
@@ -12,10 +13,10 @@ or all at [::1], for a row over IPv6.
     4. Each getter starts, learns of the sharer from the tracker, and gets everything.
     5. Every file is compared, the tracker has counted a download, and nobody complains.
 
-A getter that does not dial loopback addresses (Transmission) is started before the sharer instead, and
-the sharer is told of it by hand. `seconds` counts from the start of the second side until all getters
-have said that they have all, so it includes a program's start, its first announce and its timers: it
-shows that nothing hangs, not how fast anybody is.
+A getter that does not dial loopback addresses (Transmission) is started before the sharer
+instead, and the sharer is told of it by hand. `seconds` counts from the start of the second side
+until all getters have said that they have all, so it includes a program's start, its first
+announce and its timers: it shows that nothing hangs, not how fast anybody is.
 """
 
 import re

@@ -6,10 +6,10 @@
     run.py --self-test       the others among themselves, without ours: is the harness sound?
     run.py --jobs N          rows at a time (2)
 
-The binary is $SWARMLET, or target/release/swarmlet. What the rows do stands in rows.py, who plays in
-clients.py and trackers.py, what is shared in payloads.py. Other programs come from install.sh, which is
-run first unless all are there. Everything happens on 127.0.0.0/8, in a folder below target/interop that
-is removed at the end. Exit 0 only if every row is ok.
+The binary is $SWARMLET, or target/release/swarmlet. What the rows do stands in rows.py, who plays
+in clients.py and trackers.py, what is shared in payloads.py. Other programs come from install.sh,
+which is run first unless all are there. Everything happens on 127.0.0.0/8, in a folder below
+target/interop that is removed at the end. Exit 0 only if every row is ok.
 """
 
 import argparse
@@ -36,20 +36,21 @@ from trackers import Opentracker, SwarmletTracker
 
 OTHERS = [Aria2, Transmission, LibTorrent]
 TRACKERS = [SwarmletTracker, Opentracker]
+HEADINGS = ["client", "direction", "payload", "tracker", "result", "seconds", "MiB/s"]
 WIDTHS = [13, 16, 8, 12, 7, 8]
 INSTALL_SECONDS = 600
 
 
 def rows_with_ours():
-    """Each other client in both directions over all payloads and trackers, then the special ones."""
+    """Each other client, both ways, over all payloads and trackers; then the special ones."""
     rows = []
     for other, payload, tracker in itertools.product(OTHERS, payloads.PLAIN, TRACKERS):
         for ends in both_ways(other):
             rows.append(Row(other.name, *ends, payload, tracker))
-    everybody = (*OTHERS, Swarmlet)
+    everybody = ("all at once", "ours shares", Swarmlet, (*OTHERS, Swarmlet))
     for tracker in TRACKERS:
         rows.append(Row("swarmlet", "both ours", Swarmlet, (Swarmlet,), payloads.MANY, tracker))
-        rows.append(Row("all at once", "ours shares", Swarmlet, everybody, payloads.SINGLE, tracker))
+        rows.append(Row(*everybody, payloads.SINGLE, tracker))
     for ends in both_ways(LibTorrent):
         rows.append(Row("libtorrent", *ends, payloads.PADDED, SwarmletTracker))
         rows.append(Row("libtorrent v6", *ends, payloads.MANY, SwarmletTracker, is_ipv6=True))
@@ -158,7 +159,7 @@ def has_ipv6():
 
 def outcomes(rows, scratch, jobs, stopping):
     """Runs the rows, `jobs` at a time; yields them in the order of the table."""
-    print(line("client", "direction", "payload", "tracker", "result", "seconds", "MiB/s"), flush=True)
+    print(line(*HEADINGS), flush=True)
     with ThreadPoolExecutor(jobs) as pool:
         futures = [
             pool.submit(run_row, row, number, scratch) for number, row in enumerate(rows, start=1)

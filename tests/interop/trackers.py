@@ -1,8 +1,8 @@
 """The two trackers of the rows: ours, and opentracker.
 
-Each row starts its own, at an address of its own, and throws it away at the end. Both answer scrape,
-which is how a row learns that the sharer has been heard of before it starts the other side, and how it
-checks afterwards that the `completed` of the client under test was counted.
+Each row starts its own, at an address of its own, and throws it away at the end. Both answer
+scrape, which is how a row learns that the sharer has been heard of before it starts the other
+side, and how it checks afterwards that the `completed` of the client under test was counted.
 """
 
 import urllib.request
@@ -55,7 +55,7 @@ class Tracker:
 
 
 class Opentracker(Tracker):
-    """Debian's opentracker: answers only for the torrents in its white list, and changes its root."""
+    """Debian's opentracker: answers only for the torrents in a list, and changes its root."""
 
     name = "opentracker"
     program = "opentracker"
