@@ -1,12 +1,18 @@
 //! Scripted adversaries: whatever arrives, nobody panics, hangs, or grows by a claim.
+//!
+//! Here the link alone; in `hostile/engine.rs` a whole engine, by the rows of `fixtures/rows.txt`.
 
 use proptest::prelude::*;
 
 use swarmlet::base::{InfoHash, PeerId};
 use swarmlet::wire::{Frame, Handshake, Link, Message};
 
+#[path = "hostile/bench.rs"]
+mod bench;
 #[path = "dump/mod.rs"]
 mod dump;
+#[path = "hostile/engine.rs"]
+mod engine;
 
 // ── The link ────────────────────────────────────────────────────────────────────────────────
 

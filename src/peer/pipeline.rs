@@ -150,10 +150,15 @@ impl Pipeline {
         if let Some(place) = self.requests.iter().position(|request| request.block == block) {
             self.requests.remove(place);
         }
-        self.late.retain(|&late| late != block);
+        self.on_late(block);
         if self.growing {
             self.depth = (self.depth + 1).min(REQUESTS_IN_FLIGHT_MAX);
         }
+    }
+
+    /// A block that came late is late no more: should it come again, nobody asked for it.
+    pub fn on_late(&mut self, block: Block) {
+        self.late.retain(|&late| late != block);
     }
 
     /// Takes one request back. Returns whether it was under way.

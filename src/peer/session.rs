@@ -65,8 +65,12 @@ pub struct Session {
     pub rate_up: Rate,
     pub downloaded: u64,
     pub uploaded: u64,
-    /// Blocks queued for them in the link.
+    /// Blocks queued for them in the link: at most so many, and exactly so many when the link last
+    /// told, save those asked for since.
     pub waiting: usize,
+    /// Cancels that came since: so many of `waiting` may be gone, or none, for a peer can cancel
+    /// what it never asked for.
+    cancelled: usize,
 
     wasted: u64,
     bad_requests: u32,
@@ -129,6 +133,7 @@ impl Session {
             downloaded: 0,
             uploaded: 0,
             waiting: 0,
+            cancelled: 0,
             wasted: 0,
             bad_requests: 0,
             vain_requests: 0,
@@ -165,7 +170,11 @@ impl Session {
             }
             Message::Bitfield(bytes) => self.on_bitfield(&bytes, layout),
             Message::Request(claim) => self.on_request(layout.block(claim), ours),
-            Message::Cancel(claim) => Ok(layout.block(claim).map_or(News::Nothing, News::Cancels)),
+            Message::Cancel(claim) => {
+                // Makes no room: whoever cancels what is not queued could else queue for ever.
+                self.cancelled = self.waiting.min(self.cancelled + 1);
+                Ok(layout.block(claim).map_or(News::Nothing, News::Cancels))
+            }
         }
     }
 
@@ -197,12 +206,32 @@ impl Session {
         self.uploaded += payload;
         self.rate_up.add(now, payload);
         self.waiting = waiting;
+        self.cancelled = 0;
+    }
+
+    /// Whether they surely wait for a block from us.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting > self.cancelled
+    }
+
+    /// A block was queued for them.
+    pub fn on_queued(&mut self, now: Time) {
+        if !self.is_waiting() {
+            self.last_sent = now;
+        }
+        self.waiting += 1;
+    }
+
+    /// What was queued for them was taken back.
+    pub fn on_dropped(&mut self) {
+        self.waiting = 0;
+        self.cancelled = 0;
     }
 
     pub fn check(&self) {
         self.have.check();
         self.pipeline.check();
-        assert!(self.waiting <= REQUESTS_QUEUED_MAX);
+        assert!(self.cancelled <= self.waiting && self.waiting <= REQUESTS_QUEUED_MAX);
         assert_eq!(self.us.choking, self.unchoked_at.is_none());
     }
 

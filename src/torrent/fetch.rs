@@ -201,6 +201,9 @@ impl Torrent {
         let last = from as usize + bytes.len() == block.len() as usize;
         if taken == Taken::Unwanted {
             let wasted = session.on_waste(now, count, arrival == Arrival::Unasked);
+            if last && arrival == Arrival::Late {
+                session.pipeline.on_late(block);
+            }
             if last && arrival == Arrival::Asked {
                 session.pipeline.on_block(now, block);
                 self.pieces.release(block);

@@ -136,12 +136,7 @@ impl Torrent {
             }
             News::HasAll { before } => self.on_has_all(now, conn, &before, out),
             News::Wants(block) => self.on_wants(now, conn, block, out),
-            News::Cancels(block) => {
-                if let Some(session) = self.peers.get_mut(&conn) {
-                    session.waiting = session.waiting.saturating_sub(1);
-                }
-                out.push(Output::CancelBlock { conn, block });
-            }
+            News::Cancels(block) => out.push(Output::CancelBlock { conn, block }),
         }
     }
 
@@ -169,10 +164,7 @@ impl Torrent {
 
     fn on_wants(&mut self, now: Time, conn: ConnId, block: Block, out: &mut Vec<Output>) {
         let Some(session) = self.peers.get_mut(&conn) else { return };
-        if session.waiting == 0 {
-            session.last_sent = now;
-        }
-        session.waiting += 1;
+        session.on_queued(now);
         out.push(Output::SendBlock { conn, torrent: self.id, block });
         self.tick_soon(now);
     }
@@ -276,7 +268,7 @@ impl Torrent {
         let rate = session.rate_down.get(now);
         let begins_to_snub = session.pipeline.on_second(now, rate);
         let expired = session.pipeline.take_back_expired(now);
-        let moving = !session.pipeline.is_empty() || session.waiting > 0;
+        let moving = !session.pipeline.is_empty() || session.is_waiting();
         let next = if moving {
             now + SECOND
         } else {
@@ -339,17 +331,17 @@ fn choke(now: Time, conn: ConnId, session: &mut Session, out: &mut Vec<Output>) 
     session.us.choking = true;
     session.unchoked_at = None;
     session.last_said = now;
-    session.waiting = 0;
+    session.on_dropped();
     out.push(Output::Send { conn, message: Message::Choke });
     out.push(Output::DropBlocks { conn });
 }
 
 /// Whether it is time to part with this peer.
 fn reason_to_part(now: Time, session: &Session, scarce: bool) -> Option<&'static str> {
-    if now.since(session.last_heard) >= SILENCE_MAX && session.waiting == 0 {
+    if now.since(session.last_heard) >= SILENCE_MAX && !session.is_waiting() {
         return Some("silent for too long");
     }
-    if session.waiting > 0 && now.since(session.last_sent) >= SEND_STALL_MAX {
+    if session.is_waiting() && now.since(session.last_sent) >= SEND_STALL_MAX {
         return Some("takes nothing of what it asked for");
     }
     if scarce && now.since(session.last_interest) >= MUTUAL_DISINTEREST_MAX {
