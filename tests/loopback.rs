@@ -11,12 +11,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use swarmlet::base::limits::REDIRECTS_MAX;
-use swarmlet::base::{InfoHash, Random, Span};
+use swarmlet::base::{Bits, InfoHash, PeerId, Random, Span};
 use swarmlet::engine::{Event, Order, Phase};
 use swarmlet::format::digest::Digest;
 use swarmlet::format::layout::{File, Layout};
 use swarmlet::format::metainfo::Metainfo;
 use swarmlet::tracker::{Policy, Service};
+use swarmlet::wire::{Handshake, Message};
 use swarmlet::world::node::{Node, NodeOptions};
 
 /// A test that takes longer has failed. (On an idle machine, each takes less than a second.)
@@ -125,6 +126,38 @@ fn half_open_handshakes_and_silent_connections_keep_nobody_from_being_served() {
 
     torrent.assert_in(&scratch.dir("got"));
     drop(crowd);
+}
+
+#[test]
+fn row_62_who_makes_us_talk_and_never_reads_is_closed() {
+    let scratch = Scratch::new();
+    let torrent = Torrent::make(&scratch.dir("seed"), &[]);
+    let mut node = peer(true);
+    node.add(torrent.order(&[], false), scratch.dir("got")).expect("a new torrent");
+    let mut stream = TcpStream::connect(node.listen_addr().expect("it listens")).expect("connects");
+    stream.set_nonblocking(true).expect("an option");
+    let mut hello = Vec::new();
+    Handshake::new(torrent.metainfo.info_hash, PeerId(*b"-XX0000-reads nothin")).write(&mut hello);
+    let pieces = torrent.metainfo.layout.piece_count();
+    Message::Bitfield(Bits::all(pieces).as_bytes().to_vec()).write(&mut hello);
+    stream.write_all(&hello).expect("the node takes it");
+    // Each time we are unchoked we ask, at seven times the length of what made us ask.
+    let mut goad = Vec::new();
+    Message::Unchoke.write(&mut goad);
+    Message::Choke.write(&mut goad);
+    // A little at a time: when the line is full, hardly anything waits yet.
+    let goads = goad.repeat(200);
+    let mut goaded = 0;
+    let closed = loop {
+        assert!(goaded < 8_000_000, "open after {goaded} bytes");
+        match stream.write(&goads[goaded % goads.len()..]) {
+            Ok(len) => goaded += len,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => break error,
+        }
+        node.turn(Some(Span::from_millis(1)), &mut Vec::new()).expect("a poll");
+    };
+    assert!(matches!(closed.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{closed}");
 }
 
 #[test]

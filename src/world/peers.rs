@@ -134,6 +134,8 @@ impl Reactor {
         let Some(peer) = self.table.peer(id) else { return };
         let can = match peer.stage {
             Stage::Connecting(_) => false,
+            // Behind a full socket, too much to say is a reason to look once more, and to end it.
+            Stage::Open if peer.link.is_overfull() => true,
             Stage::Open => peer.ready.writable && !peer.link.is_idle(),
             Stage::Closing => true,
         };
