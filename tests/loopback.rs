@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use swarmlet::base::limits::REDIRECTS_MAX;
+use swarmlet::base::limits::{HTTP_LIFETIME, REDIRECTS_MAX};
 use swarmlet::base::{Bits, InfoHash, PeerId, Random, Span};
 use swarmlet::engine::{Event, Order, Phase};
 use swarmlet::format::digest::Digest;
@@ -260,6 +260,76 @@ fn a_tracker_that_falls_silent_does_not_hold_up_the_farewell() {
     farewell(&mut nodes);
 }
 
+#[test]
+fn rows_41_42_44_48_and_50_answers_that_are_none_are_told_with_a_reason() {
+    let fine = "HTTP/1.1 200 OK\r\n";
+    let long = "no\u{1b}[2J ".repeat(100_000);
+    for (answer, said) in [
+        (format!("{fine}\r\n<html>It works!</html>"), Some("the answer is not a tracker's")),
+        (format!("{fine}Content-Length: 0\r\n\r\n"), Some("the answer is not a tracker's")),
+        (format!("{fine}\r\nle"), Some("not a dictionary")),
+        (format!("{fine}\r\nd8:intervali900e5:peers7:aaaaaaae"), None),
+        (format!("{fine}\r\nd8:intervali900e6:peers619:aaaaaaaaaaaaaaaaaaae"), None),
+        (format!("{fine}\r\nd14:failure reason{}:{long}e", long.len()), Some("no[2J no[2J")),
+        (format!("{fine}\r\n{}", "x".repeat(1024 * 1024 + 1)), Some("the answer is too long")),
+        (format!("{fine}X: {}", "y".repeat(1_000_000)), Some("the answer's head is too long")),
+        (
+            format!("{fine}Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"),
+            Some("the answer is too long"),
+        ),
+        (
+            format!("{fine}Transfer-Encoding: chunked\r\n\r\n-1\r\n"),
+            Some("a chunk size that is no number"),
+        ),
+        (
+            format!("{fine}Content-Length: 2\r\nContent-Length: 2\r\n\r\nde"),
+            Some("two Content-Lengths"),
+        ),
+    ] {
+        let mut script = ScriptedTracker::new(vec![answer.clone()]);
+        let heard = announce_to(&mut script);
+        match (said, &heard) {
+            (None, Ok(())) => {}
+            (Some(said), Err(reason)) => {
+                assert!(reason.contains(said), "{answer:.80}: {reason}");
+                assert!(reason.chars().count() <= 250, "{answer:.80}: {reason}");
+                assert!(!reason.contains(char::is_control), "{answer:.80}: {reason:?}");
+            }
+            _ => panic!("{answer:.80}: {heard:?}"),
+        }
+    }
+}
+
+#[test]
+fn row_51_an_answer_byte_by_byte_does_not_hold_up_the_farewell() {
+    let fine = "HTTP/1.1 200 OK\r\n\r\nd8:intervali1800e5:peers0:e";
+    let mut script = ScriptedTracker::new(vec![fine.into()]);
+    let scratch = Scratch::new();
+    let torrent = Torrent::make(&scratch.dir("seed"), &[script.url()]);
+    let mut node = peer(true);
+    node.add(torrent.order(&[], true), scratch.dir("seed")).expect("a new torrent");
+    let mut nodes = [node];
+    let mut events: Vec<Vec<Event>> = Vec::new();
+    while !events.iter().flatten().any(|event| matches!(event, Event::TrackerOk { .. })) {
+        turn_all(&mut nodes, &mut events);
+        script.serve();
+    }
+    nodes[0].stop();
+    let began = Instant::now();
+    let mut drops = b"HTTP/1.1 200 OK\r\n".iter().chain(b"X: y\r\n".iter().cycle());
+    let mut dripped = 0;
+    while !nodes[0].is_stopped() {
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        nodes[0].turn(Some(Span::from_millis(20)), &mut Vec::new()).expect("a poll");
+        script.serve();
+        for stream in &mut script.ignored {
+            // It may have hung up.
+            dripped += stream.write(&[*drops.next().expect("endless")]).unwrap_or(0);
+        }
+    }
+    assert!(dripped > 20, "{dripped} bytes came");
+}
+
 // ── The tracker ─────────────────────────────────────────────────────────────────────────────
 
 #[test]
@@ -306,6 +376,48 @@ fn a_tracker_that_is_full_lets_the_one_go_that_waited_longest() {
     // The request was answered when it was accepted, so it needed no place.
     let open: Vec<bool> = silent.iter_mut().map(is_open).collect();
     assert!(matches!(open[..], [false, false, _, true, true]), "{open:?}");
+}
+
+#[test]
+fn row_74_a_request_line_of_100_kb_is_414_and_headers_of_100_kb_are_431() {
+    let mut node = tracker();
+    let long = "x".repeat(100_000);
+    let line = format!("GET /announce?{long} HTTP/1.1\r\nHost: t\r\n\r\n");
+    let head = format!("GET /announce HTTP/1.1\r\nHost: t\r\nX: {long}\r\n\r\n");
+    for (request, status) in [(line, "HTTP/1.1 414 "), (head, "HTTP/1.1 431 ")] {
+        let answer = converse(&mut node, request.as_bytes().chunks(5_000));
+        assert!(answer.starts_with(status), "{answer}");
+    }
+    let fine = converse(&mut node, [b"GET /x HTTP/1.0\r\n\r\n".as_slice()]);
+    assert!(fine.starts_with("HTTP/1.1 404 "), "{fine}");
+}
+
+#[test]
+fn row_74_a_head_of_one_byte_a_second_is_408_after_its_lifetime() {
+    let mut node = tracker();
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(node.http_addr().expect("it serves")).expect("connects");
+    stream.set_nonblocking(true).expect("an option");
+    let mut head = b"GET /announce HTTP/1.1\r\n".iter().chain(b"X: y\r\n".iter().cycle());
+    let (mut answer, mut buffer, mut said) = (Vec::new(), [0; 4096], 0);
+    loop {
+        assert!(began.elapsed() < PATIENCE, "it waits and waits");
+        if began.elapsed().as_secs() >= said {
+            // After the answer, nobody listens any more.
+            let _ = stream.write(&[*head.next().expect("endless")]);
+            said += 1;
+        }
+        node.turn(Some(Span::from_millis(50)), &mut Vec::new()).expect("a poll");
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(len) => answer.extend_from_slice(&buffer[..len]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&answer)),
+        }
+    }
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(began.elapsed() >= Duration::from_millis(HTTP_LIFETIME.as_millis()), "too early");
 }
 
 // ── What tests are made of ──────────────────────────────────────────────────────────────────
@@ -410,6 +522,8 @@ struct ScriptedTracker {
     requests: Vec<String>,
     /// Connections whose request has not come yet, and what there is of it.
     open: Vec<(TcpStream, Vec<u8>)>,
+    /// Those that are being answered, and what they have not taken yet.
+    answering: Vec<(TcpStream, Vec<u8>)>,
     ignored: Vec<TcpStream>,
 }
 
@@ -424,6 +538,7 @@ impl ScriptedTracker {
             answers: answers.into_iter(),
             requests: Vec::new(),
             open: Vec::new(),
+            answering: Vec::new(),
             ignored: Vec::new(),
         }
     }
@@ -449,10 +564,18 @@ impl ScriptedTracker {
             }
             self.requests.push(String::from_utf8_lossy(&request).into_owned());
             match self.answers.next() {
-                Some(answer) => stream.write_all(answer.as_bytes()).expect("it is short"),
+                Some(answer) => self.answering.push((stream, answer.into_bytes())),
                 None => self.ignored.push(stream),
             }
         }
+        // Whoever took all of its answer, or hung up, is closed.
+        self.answering.retain_mut(|(stream, rest)| match stream.write(rest) {
+            Ok(len) => {
+                rest.drain(..len);
+                !rest.is_empty()
+            }
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        });
     }
 }
 

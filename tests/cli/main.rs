@@ -4,6 +4,7 @@
 //! (`Running`) are waited for by the lines they print, never by sleeping, and never for ever.
 
 mod files;
+mod hostile;
 mod nodes;
 mod program;
 mod workdir;
