@@ -310,3 +310,40 @@ fn every_bad_fixture_has_its_reason() {
         }
     }
 }
+
+#[test]
+fn every_row_of_bad_inputs_names_tests_that_exist() {
+    let mut files = Vec::new();
+    rust_files(&root().join("tests"), &mut files);
+    let mut tests = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).expect("readable test");
+        for after in text.split("#[test]\n").skip(1) {
+            // `#[should_panic]` may stand between.
+            let line = after.lines().map(str::trim_start).find(|line| !line.starts_with("#["));
+            let name = line.and_then(|line| line.strip_prefix("fn ")?.split_once('('));
+            tests.extend(name.map(|(name, _)| name.to_owned()));
+        }
+    }
+    let rows = fs::read_to_string(root().join("fixtures/rows.txt")).expect("fixtures/rows.txt");
+    let mut last = 0;
+    for line in rows.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let [row, _what, named] = line.splitn(3, " | ").collect::<Vec<_>>()[..] else {
+            panic!("not `row | what comes | tests`: {line}");
+        };
+        let row: u32 = row.parse().expect("a number");
+        assert!(row > last, "row {row} comes after row {last}");
+        last = row;
+        for name in named.split(", ") {
+            assert!(tests.contains(name), "row {row} names {name}, which is no test");
+        }
+    }
+    // The other way round: a test that is called after a row stands in the table.
+    let is_of_row = |name: &&String| {
+        let rest = name.strip_prefix("rows_").or_else(|| name.strip_prefix("row_"));
+        rest.is_some_and(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()))
+    };
+    for name in tests.iter().filter(is_of_row) {
+        assert!(rows.contains(name.as_str()), "{name} does not stand in fixtures/rows.txt");
+    }
+}

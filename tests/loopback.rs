@@ -157,7 +157,10 @@ fn row_62_who_makes_us_talk_and_never_reads_is_closed() {
         }
         node.turn(Some(Span::from_millis(1)), &mut Vec::new()).expect("a poll");
     };
-    assert!(matches!(closed.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{closed}");
+    assert!(
+        matches!(closed.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+        "{closed}"
+    );
 }
 
 #[test]

@@ -92,7 +92,10 @@ fn rows_35_to_38_bad_magnet_links_are_refused_and_bad_names_are_cleaned() {
     let long = "%c3%a4".repeat(5_000);
     for name in ["%00%1b%5b31mred", "%e2%80%aegnp.exe", "50%zz", "%ff", &long] {
         let out = dir.ok(&["info", &link(&format!("{HEX}&dn={name}"))]);
-        assert!(!out.contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')), "{out:?}");
+        assert!(
+            !out.contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')),
+            "{out:?}"
+        );
         assert!(out.len() < 600, "{out}");
     }
     let many: String = (0..3_000).map(|number| format!("&tr=http://t{number}/")).collect();

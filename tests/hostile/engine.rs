@@ -496,8 +496,7 @@ fn row_52_of_a_list_of_peers_each_somebody_is_called_once_and_we_are_called_once
     body.push(b'e');
     bench.answer(&body);
     bench.pass(Span::from_secs(5));
-    let (us, other) =
-        (SocketAddr::from((own_ip(), 6881)), SocketAddr::from(([10, 8, 8, 8], 6881)));
+    let (us, other) = (SocketAddr::from((own_ip(), 6881)), SocketAddr::from(([10, 8, 8, 8], 6881)));
     assert_eq!(bench.dialled, [us, other]);
     // We answer ourselves.
     let conn = bench.pick_up(us);
