@@ -44,7 +44,6 @@ pub struct Session {
     pub them: Stance,
     /// The pieces they have.
     pub have: Bits,
-    had_bitfield: bool,
 
     pub pipeline: Pipeline,
     /// The piece we are asking for, block by block.
@@ -119,7 +118,6 @@ impl Session {
             us: stance,
             them: stance,
             have: Bits::none(pieces),
-            had_bitfield: false,
             pipeline: Pipeline::new(),
             current: None,
             since: now,
@@ -146,8 +144,7 @@ impl Session {
 
     /// Takes one message in. `ours`: the pieces we have.
     ///
-    /// Violation: `BadHave`, `BadBitfield`, `BitfieldTwice`, `TooManyRequests`,
-    /// `TooManyBadRequests`.
+    /// Violation: `BadHave`, `BadBitfield`, `TooManyRequests`, `TooManyBadRequests`.
     pub fn on_message(
         &mut self,
         now: Time,
@@ -235,13 +232,10 @@ impl Session {
         assert_eq!(self.us.choking, self.unchoked_at.is_none());
     }
 
-    /// Clients that gained pieces during the handshake send `have` first and the bitfield later;
-    /// that is accepted, once.
+    /// BEP 3 allows it as the first message only. Clients that gained pieces during the handshake
+    /// send `have` first and the bitfield later, and aria2 sends a bitfield again where it is
+    /// shorter than many `have`s. What they told last counts, whenever they tell it.
     fn on_bitfield(&mut self, bytes: &[u8], layout: &Layout) -> Result<News, Violation> {
-        if self.had_bitfield {
-            return Err(Violation::BitfieldTwice);
-        }
-        self.had_bitfield = true;
         let told = Bits::from_wire(bytes, layout.piece_count()).ok_or(Violation::BadBitfield)?;
         Ok(News::HasAll { before: std::mem::replace(&mut self.have, told) })
     }

@@ -106,9 +106,6 @@ pub enum Violation {
     /// A bitfield whose spare bits are set, or (told too late to measure it on arrival) whose
     /// length does not fit the torrent (BEP 3, "peer messages", bitfield).
     BadBitfield,
-    /// A second bitfield (BEP 3: "only ever sent as the first message"). A late *first* one is
-    /// forgiven: it tells the truth, and clients that send it after another message exist.
-    BitfieldTwice,
     /// `have` of a piece that the torrent does not contain (BEP 3, "peer messages", have).
     BadHave { piece: u32 },
     /// More requests than `REQUESTS_QUEUED_MAX` wait for an answer (BEP 3: requests are queued
@@ -262,7 +259,6 @@ impl fmt::Display for Violation {
             }
             Violation::TooLong { id, len } => write!(f, "unknown message {id} of length {len}"),
             Violation::BadBitfield => write!(f, "a bitfield that does not fit the torrent"),
-            Violation::BitfieldTwice => write!(f, "a second bitfield"),
             Violation::BadHave { piece } => write!(f, "has piece {piece}, which does not exist"),
             Violation::TooManyRequests => write!(f, "too many requests at a time"),
             Violation::TooManyBadRequests => write!(f, "too many impossible requests"),

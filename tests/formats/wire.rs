@@ -161,7 +161,6 @@ fn violations_say_what_happened_in_a_few_words() {
         (Violation::BadLength { id: 6, len: 12 }, "request message of length 12"),
         (Violation::TooLong { id: 20, len: 70_000 }, "unknown message 20 of length 70000"),
         (Violation::BadBitfield, "a bitfield that does not fit the torrent"),
-        (Violation::BitfieldTwice, "a second bitfield"),
         (Violation::BadHave { piece: 9 }, "has piece 9, which does not exist"),
         (Violation::TooManyRequests, "too many requests at a time"),
         (Violation::TooManyBadRequests, "too many impossible requests"),
