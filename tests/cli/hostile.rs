@@ -2,10 +2,14 @@
 //! it writes stays inside of the download directory.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::workdir::{SWARMLET, Workdir, one_clean_line, value};
+use crate::workdir::{Running, SWARMLET, Workdir, lines_of, one_clean_line, value};
 
 const HEX: &str = "c12fe1c06bba254a9dc9f519b335aa7c1367a88a";
 
@@ -29,7 +33,7 @@ fn rows_1_to_18_what_is_refused_is_refused_in_little_memory() {
     fs::File::create(dir.path("sparse")).unwrap().set_len(1 << 40).unwrap();
     for path in paths {
         let script = format!("ulimit -v {ROOM_KIB}; exec \"$0\" info \"$1\"");
-        let mut command = std::process::Command::new("sh");
+        let mut command = Command::new("sh");
         let output = command.args(["-c", &script, SWARMLET]).arg(&path).output().unwrap();
         let err = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{}: {err}", path.display());
@@ -135,4 +139,26 @@ fn row_29_nothing_is_written_through_a_link_that_stands_in_the_way() {
         dir.fails(1, &["verify", "album.torrent", "--dir", "copy"]);
     }
     assert_eq!(sharer.stop(), Some(0));
+}
+
+#[test]
+fn row_74_idle_connections_keep_nobody_out_however_few_descriptors_there_are() {
+    let script = "ulimit -n 100; exec \"$0\" tracker --http 127.0.0.1:0";
+    let mut command = Command::new("sh");
+    let mut child = command.args(["-c", script, SWARMLET]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = lines_of(child.stdout.take().unwrap());
+    let mut tracker = Running { child, lines, seen: Vec::new() };
+    let addr = tracker.ready("http");
+    let began = Instant::now();
+    let idle: Vec<_> = (0..150).map(|_| TcpStream::connect(&addr).unwrap()).collect();
+    let mut stream = TcpStream::connect(&addr).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(9))).unwrap();
+    stream.write_all(b"GET /x HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 404");
+    // Not because the others had become too old.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    drop(idle);
+    assert_eq!(tracker.stop(), Some(0));
 }
