@@ -237,12 +237,7 @@ impl Reactor {
         match end {
             FlushEnd::Idle => {}
             FlushEnd::More => self.mark_flush(id),
-            FlushEnd::Blocked => {
-                peer.ready.writable = false;
-                if peer.link.is_overfull() {
-                    self.lose_peer(id, Closed::Broken);
-                }
-            }
+            FlushEnd::Blocked => peer.ready.writable = false,
             FlushEnd::Broken => self.lose_peer(id, Closed::Broken),
             FlushEnd::Unreadable(fault) => {
                 let torrent = peer.torrent;
