@@ -115,7 +115,8 @@ pub const REQUEST_QUEUE_TIME: Span = Span::from_secs(3);
 /// An unchoked peer that sent no block for this long while we asked is *snubbing*. libtorrent: 20.
 pub const SNUB_AFTER: Span = Span::from_secs(20);
 
-/// A request that is this old is given up, and its block asked elsewhere.
+/// A request that is this old is given up, and its block asked elsewhere; so is a block that is
+/// not whole this long after its first byte.
 pub const REQUEST_TIMEOUT: Span = Span::from_secs(60);
 
 /// Requests that one peer may have queued with us. We never drop one silently (the asker would
@@ -146,6 +147,11 @@ pub const SEED_TURN: Span = Span::from_secs(60);
 /// at most so many peers each. libtorrent asks for one at a time; a few fill a round trip.
 pub const ENDGAME_BLOCKS_MAX: usize = 4;
 pub const ENDGAME_COPIES_MAX: u8 = 3;
+
+/// A block that is not whole so long after its first byte is *slow*: in the end game another peer
+/// may begin it anew. Below three KiB a second, that is; else one peer that sends a byte now and
+/// then could hold up the end for ever.
+pub const BLOCK_SLOW: Span = Span::from_secs(5);
 
 /// What is verified is made safe and recorded this often: what a power cut may cost.
 pub const SAVE_EVERY: Span = Span::from_secs(5);

@@ -234,9 +234,9 @@ impl Engine {
                     torrent.on_sent(now, conn, payload, waiting);
                 }
             }
-            Input::Closed { conn, why: _ } => self.on_closed(now, conn, out),
+            Input::Closed { conn, why: _ } => self.on_closed(now, conn),
             Input::SendFailed { conn, torrent, fault } => {
-                self.on_closed(now, conn, out);
+                self.on_closed(now, conn);
                 if let Some(torrent) = self.torrents.get_mut(&torrent) {
                     torrent.on_send_failed(now, fault, out);
                 }
@@ -334,7 +334,7 @@ impl Engine {
         };
         if result.is_err() {
             out.push(Output::Close { conn, why: "broke the protocol" });
-            self.on_closed(now, conn, out);
+            self.on_closed(now, conn);
         }
     }
 
@@ -402,12 +402,12 @@ impl Engine {
             }
             out.push(Output::Close { conn: twin, why: "already connected" });
             self.conns.remove(&twin);
-            torrent.on_gone(now, twin, out);
+            torrent.on_gone(now, twin);
         }
         Ok(())
     }
 
-    fn on_closed(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+    fn on_closed(&mut self, now: Time, conn: ConnId) {
         if let Some(waiting) = self.waiting.remove(&conn) {
             let torrent = waiting.wants.and_then(|id| self.torrents.get_mut(&id));
             if let Some(torrent) = torrent {
@@ -415,7 +415,7 @@ impl Engine {
             }
         }
         if let Some(torrent) = self.conns.remove(&conn).and_then(|id| self.torrents.get_mut(&id)) {
-            torrent.on_gone(now, conn, out);
+            torrent.on_gone(now, conn);
         }
     }
 
@@ -469,7 +469,7 @@ impl Engine {
             self.waiting.iter().filter(|(_, w)| late(w)).map(|(&conn, _)| conn).collect();
         for conn in conns {
             out.push(Output::Close { conn, why: "no handshake in time" });
-            self.on_closed(now, conn, out);
+            self.on_closed(now, conn);
         }
     }
 

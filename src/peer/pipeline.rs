@@ -50,8 +50,10 @@ pub struct Pipeline {
     growing: bool,
     /// Bytes per second a second ago.
     last_rate: u64,
-    /// When a block last arrived, or the first request went out after a pause.
+    /// When bytes of a block last arrived, or the first request went out after a pause.
     last_progress: Time,
+    /// The block that is arriving, and since when: a byte now and then is no service.
+    arriving: Option<(Block, Time)>,
     snubbing: bool,
 }
 
@@ -81,6 +83,7 @@ impl Pipeline {
             growing: true,
             last_rate: 0,
             last_progress: Time::START,
+            arriving: None,
             snubbing: false,
         }
     }
@@ -137,32 +140,42 @@ impl Pipeline {
         }
     }
 
-    /// Notes that some of an expected block's bytes came: the peer is alive.
-    pub fn on_progress(&mut self, now: Time) {
+    /// Whether blocks are under way, or one is arriving.
+    pub fn is_busy(&self) -> bool {
+        !self.requests.is_empty() || self.arriving.is_some()
+    }
+
+    /// Notes that some bytes of `block` came that we could use.
+    pub fn on_progress(&mut self, now: Time, block: Block) {
         self.last_progress = now;
-        self.snubbing = false;
+        if self.arriving.is_none_or(|(arriving, _)| arriving != block) {
+            self.arriving = Some((block, now));
+        }
     }
 
     /// Notes that the last byte of `block` came.
     pub fn on_block(&mut self, now: Time, block: Block) {
-        self.on_progress(now);
+        self.last_progress = now;
+        self.arriving = None;
+        self.snubbing = false;
         // Almost always the oldest: peers answer in order.
         if let Some(place) = self.requests.iter().position(|request| request.block == block) {
             self.requests.remove(place);
         }
-        self.on_late(block);
+        self.forget_late(block);
         if self.growing {
             self.depth = (self.depth + 1).min(REQUESTS_IN_FLIGHT_MAX);
         }
     }
 
-    /// A block that came late is late no more: should it come again, nobody asked for it.
-    pub fn on_late(&mut self, block: Block) {
+    /// A block that we had taken back came all the same: that was it.
+    pub fn forget_late(&mut self, block: Block) {
         self.late.retain(|&late| late != block);
     }
 
     /// Takes one request back. Returns whether it was under way.
     pub fn take_back(&mut self, block: Block) -> bool {
+        self.arriving.take_if(|(arriving, _)| *arriving == block);
         let place = self.requests.iter().position(|request| request.block == block);
         if let Some(place) = place {
             self.requests.remove(place);
@@ -174,6 +187,7 @@ impl Pipeline {
     /// Takes everything back: they choked us, and what was under way is lost (BEP 3 has no word
     /// for "I shall not send this"). Returns the blocks.
     pub fn take_back_all(&mut self) -> Vec<Block> {
+        self.arriving = None;
         let blocks: Vec<Block> = self.requests.drain(..).map(|request| request.block).collect();
         blocks.iter().for_each(|&block| self.remember_late(block));
         if !self.snubbing {
@@ -200,7 +214,9 @@ impl Pipeline {
 
     /// The once-a-second look: sizes the depth for `rate` (bytes per second, payload received).
     ///
-    /// Returns whether the peer has just begun to snub us: its blocks should be offered to others.
+    /// Returns whether its blocks should be offered to others: it has just begun to snub us, or the
+    /// block that is arriving has not come in `REQUEST_TIMEOUT` (it *dribbles*, which is the same
+    /// with more patience).
     pub fn on_second(&mut self, now: Time, rate: u64) -> bool {
         if self.growing && !self.requests.is_empty() && rate < self.last_rate + GROWTH_PER_SEC_MIN {
             self.growing = rate == 0;
@@ -210,7 +226,8 @@ impl Pipeline {
             self.depth = self.depth_for(rate);
         }
         let silent = now.since(self.last_progress) >= SNUB_AFTER;
-        let begins = silent && !self.requests.is_empty() && !self.snubbing;
+        let dribbles = self.arriving.is_some_and(|(_, at)| now.since(at) >= REQUEST_TIMEOUT);
+        let begins = dribbles || (silent && !self.requests.is_empty() && !self.snubbing);
         if begins {
             self.snubbing = true;
         }

@@ -17,6 +17,7 @@
 //! # Spec
 //! BEP 3, "peer protocol", "peer messages".
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::pipeline::Pipeline;
@@ -64,17 +65,18 @@ pub struct Session {
     pub rate_up: Rate,
     pub downloaded: u64,
     pub uploaded: u64,
-    /// Blocks queued for them in the link: at most so many, and exactly so many when the link last
-    /// told, save those asked for since.
-    pub waiting: usize,
-    /// Cancels that came since: so many of `waiting` may be gone, or none, for a peer can cancel
-    /// what it never asked for.
-    cancelled: usize,
+    /// Blocks queued for them, as they stand in the link; but one whose first byte has left may
+    /// be in the link alone, if they cancelled it then.
+    queued: VecDeque<Block>,
 
     wasted: u64,
     bad_requests: u32,
     /// Requests that came while we choked them, since we last did.
     vain_requests: usize,
+
+    /// The state of the picker's offers in which there was nothing to begin with this peer; no
+    /// need to search again before either changes.
+    pub in_vain: Option<u64>,
 }
 
 /// What a message means for the torrent.
@@ -93,11 +95,11 @@ pub enum News {
     HasAll {
         before: Bits,
     },
-    /// They ask for a block, and may.
+    /// They ask for a block, and may: it is to be queued.
     Wants(Block),
     /// They ask for a block while we choke them, or that we lack: not answered.
     WantsInVain,
-    /// They no longer want a block.
+    /// They no longer want a block that is queued for them.
     Cancels(Block),
 }
 
@@ -130,11 +132,11 @@ impl Session {
             rate_up: Rate::new(now),
             downloaded: 0,
             uploaded: 0,
-            waiting: 0,
-            cancelled: 0,
+            queued: VecDeque::new(),
             wasted: 0,
             bad_requests: 0,
             vain_requests: 0,
+            in_vain: None,
         }
     }
 
@@ -163,15 +165,19 @@ impl Session {
             }
             Message::Have(index) => {
                 let piece = layout.piece(index).ok_or(Violation::BadHave { piece: index })?;
-                Ok(if self.have.set(piece) { News::Has(piece) } else { News::Nothing })
+                if !self.have.set(piece) {
+                    return Ok(News::Nothing);
+                }
+                self.in_vain = None;
+                Ok(News::Has(piece))
             }
             Message::Bitfield(bytes) => self.on_bitfield(&bytes, layout),
-            Message::Request(claim) => self.on_request(layout.block(claim), ours),
-            Message::Cancel(claim) => {
-                // Makes no room: whoever cancels what is not queued could else queue for ever.
-                self.cancelled = self.waiting.min(self.cancelled + 1);
-                Ok(layout.block(claim).map_or(News::Nothing, News::Cancels))
-            }
+            Message::Request(claim) => self.on_request(now, layout.block(claim), ours),
+            Message::Cancel(claim) => Ok(match layout.block(claim) {
+                Some(block) if self.unqueue(block) => News::Cancels(block),
+                // Ours had left when theirs came, or there never was a request.
+                Some(_) | None => News::Nothing,
+            }),
         }
     }
 
@@ -202,33 +208,34 @@ impl Session {
         self.last_sent = now;
         self.uploaded += payload;
         self.rate_up.add(now, payload);
-        self.waiting = waiting;
-        self.cancelled = 0;
-    }
-
-    /// Whether they surely wait for a block from us.
-    pub fn is_waiting(&self) -> bool {
-        self.waiting > self.cancelled
-    }
-
-    /// A block was queued for them.
-    pub fn on_queued(&mut self, now: Time) {
-        if !self.is_waiting() {
-            self.last_sent = now;
+        while self.queued.len() > waiting {
+            self.queued.pop_front();
         }
-        self.waiting += 1;
+        if self.queued.is_empty() {
+            self.queued = VecDeque::new();
+        }
     }
 
-    /// What was queued for them was taken back.
-    pub fn on_dropped(&mut self) {
-        self.waiting = 0;
-        self.cancelled = 0;
+    /// How many blocks are queued for them.
+    pub fn waiting(&self) -> usize {
+        self.queued.len()
+    }
+
+    /// Nothing is queued for them any more: we choke them.
+    pub fn unqueue_all(&mut self) {
+        self.queued = VecDeque::new();
+    }
+
+    /// Takes a queued block back, if it is there; the last one of its kind, as `Link::cancel`.
+    fn unqueue(&mut self, block: Block) -> bool {
+        let place = self.queued.iter().rposition(|&queued| queued == block);
+        place.is_some_and(|place| self.queued.remove(place).is_some())
     }
 
     pub fn check(&self) {
         self.have.check();
         self.pipeline.check();
-        assert!(self.cancelled <= self.waiting && self.waiting <= REQUESTS_QUEUED_MAX);
+        assert!(self.queued.len() <= REQUESTS_QUEUED_MAX);
         assert_eq!(self.us.choking, self.unchoked_at.is_none());
     }
 
@@ -236,12 +243,18 @@ impl Session {
     /// send `have` first and the bitfield later, and aria2 sends a bitfield again where it is
     /// shorter than many `have`s. What they told last counts, whenever they tell it.
     fn on_bitfield(&mut self, bytes: &[u8], layout: &Layout) -> Result<News, Violation> {
+        self.in_vain = None;
         let told = Bits::from_wire(bytes, layout.piece_count()).ok_or(Violation::BadBitfield)?;
         Ok(News::HasAll { before: std::mem::replace(&mut self.have, told) })
     }
 
     /// `block`: `None` if the claim does not fit the torrent.
-    fn on_request(&mut self, block: Option<Block>, ours: &Bits) -> Result<News, Violation> {
+    fn on_request(
+        &mut self,
+        now: Time,
+        block: Option<Block>,
+        ours: &Bits,
+    ) -> Result<News, Violation> {
         let Some(block) = block.filter(|block| ours.has(block.piece())) else {
             self.bad_requests += 1;
             if self.bad_requests > BAD_REQUESTS_MAX {
@@ -258,9 +271,13 @@ impl Session {
             return Ok(News::WantsInVain);
         }
         self.vain_requests = 0;
-        if self.waiting >= REQUESTS_QUEUED_MAX {
+        if self.queued.len() >= REQUESTS_QUEUED_MAX {
             return Err(Violation::TooManyRequests);
         }
+        if self.queued.is_empty() {
+            self.last_sent = now;
+        }
+        self.queued.push_back(block);
         Ok(News::Wants(block))
     }
 }

@@ -144,6 +144,11 @@ impl Blame {
         }
     }
 
+    /// How many pieces rest: they failed, and what they were made of is being read.
+    pub fn resting_count(&self) -> usize {
+        self.cases.values().filter(|case| case.reading == Reading::Bad).count()
+    }
+
     /// All work on this torrent begins anew.
     pub fn clear(&mut self) {
         self.cases.clear();

@@ -43,6 +43,8 @@ pub struct Checker {
     /// How much of the first of them was asked for.
     asked: u32,
     under_way: usize,
+    /// Pieces whose last part has not been answered.
+    undecided: usize,
     /// The piece whose parts are arriving: its hash so far, and whether a part was unreadable.
     digest: Digest,
     unreadable: bool,
@@ -97,6 +99,7 @@ impl Checker {
 
     fn new(todo: VecDeque<PieceIndex>) -> Checker {
         Checker {
+            undecided: todo.len(),
             todo,
             asked: 0,
             under_way: 0,
@@ -142,6 +145,7 @@ impl Checker {
         if job.begin + job.len < layout.piece_len(job.piece) {
             return None;
         }
+        self.undecided -= 1;
         let digest = std::mem::take(&mut self.digest);
         let hash = (!self.unreadable).then(|| digest.finish());
         Some(Checked { piece: job.piece, hash })
@@ -149,6 +153,11 @@ impl Checker {
 
     pub fn is_done(&self) -> bool {
         self.todo.is_empty() && self.under_way == 0
+    }
+
+    /// How many pieces nothing is known of yet.
+    pub fn undecided(&self) -> usize {
+        self.undecided
     }
 
     /// Bytes looked at so far.

@@ -19,6 +19,7 @@ use super::pieces::{Source, Step, Taken, Verdict};
 use crate::base::limits::{ENDGAME_BLOCKS_MAX, ENDGAME_COPIES_MAX, RANDOM_FIRST_PIECES};
 use crate::base::{Block, Claim, ConnId, PieceIndex, Time};
 use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob};
+use crate::peer::Session;
 use crate::peer::pipeline::Arrival;
 use crate::wire::{Message, Violation};
 
@@ -46,7 +47,7 @@ impl Torrent {
             if !willing || session.pipeline.room() == 0 {
                 return;
             }
-            let Some(block) = self.next_block(conn) else { return };
+            let Some(block) = self.next_block(now, conn) else { return };
             let session = self.peers.get_mut(&conn).expect("looked up above");
             session.pipeline.on_asked(now, block);
             session.last_said = now;
@@ -55,16 +56,19 @@ impl Torrent {
         }
     }
 
-    /// Fills everyone's pipeline: something became free.
+    /// Fills everyone's pipeline: something became free. Those who keep us waiting come last, or
+    /// what was taken from them would be theirs again.
     pub(super) fn fill_all(&mut self, now: Time, out: &mut Vec<Output>) {
-        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
-        for conn in conns {
+        let snubs = |session: &Session| session.pipeline.is_snubbing();
+        let (last, first): (Vec<_>, Vec<_>) =
+            self.peers.iter().map(|(&conn, session)| (conn, snubs(session))).partition(|p| p.1);
+        for (conn, _) in first.into_iter().chain(last) {
             self.fill(now, conn, out);
         }
     }
 
     /// The next block to ask of this peer; it is then booked as asked.
-    fn next_block(&mut self, conn: ConnId) -> Option<Block> {
+    fn next_block(&mut self, now: Time, conn: ConnId) -> Option<Block> {
         // 1. The piece it is at.
         let current = self.peers.get(&conn)?.current;
         if let Some(piece) = current
@@ -82,7 +86,7 @@ impl Torrent {
             return self.pieces.ask(&self.metainfo.layout, piece, conn);
         }
         // 5. What others were asked for.
-        self.next_busy(conn)
+        self.next_busy(now, conn)
     }
 
     fn next_orphan(&mut self, conn: ConnId) -> Option<PieceIndex> {
@@ -98,9 +102,16 @@ impl Torrent {
     }
 
     fn next_new(&mut self, conn: ConnId) -> Option<PieceIndex> {
-        let have = &self.peers.get(&conn)?.have;
+        let session = self.peers.get_mut(&conn)?;
+        let offers = self.picker.offers();
+        if session.in_vain == Some(offers) {
+            return None;
+        }
         let anywhere = self.have.count() < RANDOM_FIRST_PIECES;
-        let piece = self.picker.pick(have, anywhere, &mut self.random)?;
+        let Some(piece) = self.picker.pick(&session.have, anywhere, &mut self.random) else {
+            session.in_vain = Some(offers);
+            return None;
+        };
         self.picker.withdraw(piece);
         self.pieces.open(&self.metainfo.layout, piece, self.blame.is_suspect(piece));
         Some(piece)
@@ -112,7 +123,7 @@ impl Torrent {
     }
 
     /// End game: few at a time, those with the fewest askers first.
-    fn next_busy(&mut self, conn: ConnId) -> Option<Block> {
+    fn next_busy(&mut self, now: Time, conn: ConnId) -> Option<Block> {
         let session = self.peers.get(&conn)?;
         if !self.picker.is_empty() || session.pipeline.len() >= ENDGAME_BLOCKS_MAX {
             return None;
@@ -123,7 +134,7 @@ impl Torrent {
         for copies in 1..ENDGAME_COPIES_MAX {
             for &piece in &open {
                 let not_asked = |block| !session.pipeline.has(block);
-                let block = self.pieces.ask_again(layout, piece, conn, copies, not_asked);
+                let block = self.pieces.ask_again(now, layout, piece, copies, conn, not_asked);
                 if block.is_some() {
                     return block;
                 }
@@ -194,25 +205,26 @@ impl Torrent {
         let welcome = arrival != Arrival::Unasked || from > 0;
         let source = Source { conn, addr: session.addr };
         let taken = if welcome {
-            self.pieces.on_payload(source, block, from, bytes)
+            self.pieces.on_payload(now, source, block, from, bytes)
         } else {
             Taken::Unwanted
         };
         let last = from as usize + bytes.len() == block.len() as usize;
         if taken == Taken::Unwanted {
             let wasted = session.on_waste(now, count, arrival == Arrival::Unasked);
-            if last && arrival == Arrival::Late {
-                session.pipeline.on_late(block);
-            }
             if last && arrival == Arrival::Asked {
                 session.pipeline.on_block(now, block);
                 self.pieces.release(block);
                 self.fill(now, conn, out);
+            } else if last {
+                // Late once is no fault; the same block again was never asked for.
+                session.pipeline.forget_late(block);
             }
             return wasted;
         }
         session.on_payload(now, count);
-        session.pipeline.on_progress(now);
+        session.pipeline.on_progress(now, block);
+        self.tick_soon(now);
         self.tally.downloaded += count;
         self.tally.rate_down.add(now, count);
         self.writes_under_way += 1;

@@ -59,6 +59,7 @@ impl Torrent {
             self.picker.want(piece, &mut self.random);
         }
         self.checker = Some(sorted.checker);
+        self.break_the_silence(now, out);
         self.mind_recovery(out);
         out.push(Output::Prepare { torrent: self.id });
         self.check_on(now, out);
@@ -127,6 +128,10 @@ impl Torrent {
     pub(super) fn on_piece(&mut self, now: Time, piece: PieceIndex, out: &mut Vec<Output>) {
         self.announce_piece(now, piece, out);
         self.save.due.get_or_insert(now + SAVE_EVERY);
+        if self.save.is_farewell && self.state != State::Stopped {
+            // Its last bytes were on their way to the disk when we began to leave.
+            self.save_farewell(out);
+        }
         if self.have.is_all() && self.checker.is_none() {
             self.on_whole(now, out);
         }
@@ -362,14 +367,23 @@ impl Torrent {
         }
         let clean = self.state == State::Active && self.checker.is_none();
         self.state = State::Stopping { until: now + patience };
+        self.checker = None;
         self.close_all(now, "stopping", out);
-        if clean && self.save.under_way {
-            self.save.clean_next = true;
-        } else if clean {
-            self.save(true, out);
+        if clean {
+            self.save_farewell(out);
         }
         self.announcer.stop();
         self.mind_stopping(now, out);
+    }
+
+    /// Orders the record of a clean end; a save under way comes first.
+    fn save_farewell(&mut self, out: &mut Vec<Output>) {
+        self.save.is_farewell = true;
+        if self.save.under_way {
+            self.save.clean_next = true;
+        } else {
+            self.save(true, out);
+        }
     }
 
     /// Goes on with the farewell; ends it when all is said and saved, or time is up.
@@ -433,6 +447,8 @@ impl Torrent {
                     named(save, "save"),
                     named(pause.map(|pause| pause.retry), "try the disk again"),
                     named(choke, "choke round"),
+                    named(self.soon.give_places, "give free places away"),
+                    named(self.soon.fill_all, "ask others"),
                     named(self.tick_at, "look at the peers"),
                 ]
                 .into_iter()

@@ -133,6 +133,17 @@ pub struct Torrent {
     tally: Tally,
     /// When the sessions want to be looked at next.
     tick_at: Option<Time>,
+    soon: Soon,
+}
+
+/// What costs a look at all peers, and what one peer can bring about with five bytes: it is done
+/// with the next tick, once, however often they said it. Since when it is due.
+#[derive(Debug, Default)]
+struct Soon {
+    /// Somebody's interest changed, or somebody left: a place may be free, or wanted.
+    give_places: Option<Time>,
+    /// Somebody choked us or left: others may be asked for what that peer was.
+    fill_all: Option<Time>,
 }
 
 /// Where a torrent stands.
@@ -171,6 +182,8 @@ struct Save {
     under_way: bool,
     /// The farewell's record follows when the one under way is done.
     clean_next: bool,
+    /// The record of a clean end was ordered.
+    is_farewell: bool,
 }
 
 /// What is counted for people and trackers.
@@ -227,6 +240,7 @@ impl Torrent {
                 was_whole: false,
             },
             tick_at: None,
+            soon: Soon::default(),
             identity,
             metainfo,
         }
@@ -416,10 +430,22 @@ impl Torrent {
                 *asked.entry(block).or_insert(0u8) += 1;
             }
         }
-        for (block, count) in asked {
-            if let Some(counted) = self.pieces.asked(block) {
-                assert!(counted <= count, "{block:?} asked {counted} times, under way {count}");
-            }
+        assert_eq!(self.pieces.all_asked(layout), asked, "asked as counted, and as under way");
+        if self.state == State::Active {
+            self.check_roles();
         }
+    }
+
+    /// Every piece has exactly one role. (That none has two is asserted one by one.)
+    fn check_roles(&self) {
+        let unchecked = self.checker.as_ref().map_or(0, Checker::undecided);
+        let have = self.have.count() as usize;
+        let (wanted, open, resting) =
+            (self.picker.len(), self.pieces.len(), self.blame.resting_count());
+        assert_eq!(
+            have + wanted + open + resting + unchecked,
+            self.layout().piece_count() as usize,
+            "had {have}, wanted {wanted}, open {open}, resting {resting}, unchecked {unchecked}"
+        );
     }
 }

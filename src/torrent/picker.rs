@@ -43,6 +43,8 @@ pub struct Picker {
     ends: Vec<u32>,
     /// Connected peers that have every piece.
     seeds: u32,
+    /// How often a piece was offered: who searched in vain need not search again until it grows.
+    offers: u64,
 }
 
 impl Picker {
@@ -55,6 +57,7 @@ impl Picker {
             holders: vec![0; count],
             ends: Vec::new(),
             seeds: 0,
+            offers: 0,
         }
     }
 
@@ -65,6 +68,7 @@ impl Picker {
         if self.place[piece.at()] != NOWHERE {
             return;
         }
+        self.offers += 1;
         // It enters as if it had all the holders of the last group, then walks down.
         let group = usize::from(self.holders[piece.at()]);
         self.make_group(group);
@@ -127,8 +131,8 @@ impl Picker {
 
     /// The rarest piece that this peer has, or a random one of those it has.
     ///
-    /// The search ends at the first hit; a peer that has little may be asked in vain for the whole
-    /// length of the vector, which is then short of pieces or the peer soon not interesting.
+    /// The search ends at the first hit. In vain it goes the whole length of the vector, so it is
+    /// not to be repeated for a peer before that peer or `offers` has changed.
     pub fn pick(&self, have: &Bits, anywhere: bool, random: &mut Random) -> Option<PieceIndex> {
         if self.order.is_empty() {
             return None;
@@ -136,6 +140,11 @@ impl Picker {
         let start = if anywhere { random.below(self.order.len()) } else { 0 };
         let (before, from) = self.order.split_at(start);
         from.iter().chain(before).copied().find(|&piece| have.has(piece))
+    }
+
+    /// How often a piece was offered so far.
+    pub fn offers(&self) -> u64 {
+        self.offers
     }
 
     /// How many connected peers have this piece.

@@ -7,7 +7,7 @@
 //!            ask              first byte            last byte
 //!   free ──────────▶ asked ──────────────▶ arriving ──────────▶ here
 //!     ▲                │                      │
-//!     └── taken back ──┴──── cut off ─────────┘
+//!     └── taken back ──┴──── cut off ─────────┘   (its peer left, or was slow and another began)
 //! ```
 //!
 //! Bytes are hashed as they pass, while they are still in the processor's cache: as long as blocks
@@ -29,8 +29,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::base::limits::{BLOCK_BYTES, SEND_BUFFER_BYTES};
-use crate::base::{Block, ConnId, PieceIndex};
+use crate::base::limits::{BLOCK_BYTES, BLOCK_SLOW, SEND_BUFFER_BYTES};
+use crate::base::{Block, ConnId, PieceIndex, Time};
 use crate::format::digest::Digest;
 use crate::format::layout::Layout;
 
@@ -79,10 +79,11 @@ struct BlockState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Place {
     Missing,
-    /// `upto` bytes have come from this peer.
+    /// `upto` bytes have come from this peer, the first one at `since`.
     Arriving {
         from: ConnId,
         upto: u32,
+        since: Time,
     },
     /// Index into `sources`.
     Here {
@@ -180,15 +181,17 @@ impl Pieces {
         Some(layout.block_at(piece, number))
     }
 
-    /// Asks once more for a block that somebody else was asked for: the end game.
+    /// Asks once more for a block that somebody else was asked for: the end game. One that is
+    /// arriving is left alone, unless it does so slowly (`BLOCK_SLOW`).
     ///
     /// `not_asked` says whether this peer has no request for the block yet.
     pub fn ask_again(
         &mut self,
+        now: Time,
         layout: &Layout,
         piece: PieceIndex,
-        conn: ConnId,
         asked_at_most: u8,
+        conn: ConnId,
         not_asked: impl Fn(Block) -> bool,
     ) -> Option<Block> {
         let open = self.open.get_mut(&piece)?;
@@ -197,8 +200,8 @@ impl Pieces {
         }
         for (number, state) in (0u32..).zip(&mut open.blocks) {
             let block = layout.block_at(piece, number);
-            let missing = matches!(state.place, Place::Missing);
-            if missing && state.asked <= asked_at_most && not_asked(block) {
+            if state.place.is_open_to(now, conn) && state.asked <= asked_at_most && not_asked(block)
+            {
                 state.asked += 1;
                 return Some(block);
             }
@@ -237,9 +240,16 @@ impl Pieces {
     }
 
     /// Takes payload: bytes `from ..` of `block`, from `source`. Hashes it if it is its turn.
-    pub fn on_payload(&mut self, source: Source, block: Block, from: u32, bytes: &[u8]) -> Taken {
+    pub fn on_payload(
+        &mut self,
+        now: Time,
+        source: Source,
+        block: Block,
+        from: u32,
+        bytes: &[u8],
+    ) -> Taken {
         let Some(open) = self.open.get_mut(&block.piece()) else { return Taken::Unwanted };
-        open.on_payload(source, block, from, bytes)
+        open.on_payload(now, source, block, from, bytes)
     }
 
     /// A connection is gone: blocks that were arriving from it are free again.
@@ -259,6 +269,10 @@ impl Pieces {
     /// What was asked for by `Step::ReadBack` is here.
     pub fn on_read(&mut self, piece: PieceIndex, bytes: &[u8]) {
         let Some(open) = self.open.get_mut(&piece) else { return };
+        if open.reading == 0 {
+            // Asked for in an earlier life of this piece.
+            return;
+        }
         open.digest.update(bytes);
         open.hashed += open.reading;
         open.reading = 0;
@@ -298,10 +312,21 @@ impl Pieces {
         }
     }
 
-    /// How many requests for blocks of `piece` are out, by block number; for `Torrent::check`.
+    /// How many peers are asked for this block; `None` if its piece is not open.
     pub fn asked(&self, block: Block) -> Option<u8> {
         let open = self.open.get(&block.piece())?;
         Some(open.blocks[number_of(block) as usize].asked)
+    }
+
+    /// Every block that somebody is asked for, and how many are; for `Torrent::check`.
+    pub fn all_asked(&self, layout: &Layout) -> BTreeMap<Block, u8> {
+        let mut all = BTreeMap::new();
+        for (&piece, open) in &self.open {
+            for (number, state) in (0u32..).zip(&open.blocks).filter(|(_, state)| state.asked > 0) {
+                all.insert(layout.block_at(piece, number), state.asked);
+            }
+        }
+        all
     }
 
     fn close_whole(&mut self, piece: PieceIndex) -> Verdict {
@@ -312,6 +337,17 @@ impl Pieces {
         };
         let givers = open.blocks.iter().map(giver).collect();
         Verdict { hash: open.digest.finish(), sources: open.sources, givers }
+    }
+}
+
+impl Place {
+    /// Whether this peer may begin the block: nobody has, or somebody who is slow.
+    fn is_open_to(self, now: Time, conn: ConnId) -> bool {
+        match self {
+            Place::Missing => true,
+            Place::Arriving { from, since, .. } => from != conn && now.since(since) >= BLOCK_SLOW,
+            Place::Here { .. } => false,
+        }
     }
 }
 
@@ -338,30 +374,41 @@ impl OpenPiece {
         }
     }
 
-    fn on_payload(&mut self, source: Source, block: Block, from: u32, bytes: &[u8]) -> Taken {
+    fn on_payload(
+        &mut self,
+        now: Time,
+        source: Source,
+        block: Block,
+        from: u32,
+        bytes: &[u8],
+    ) -> Taken {
         let number = number_of(block);
         let len = u32::try_from(bytes.len()).expect("payload is part of a block");
         match self.blocks[number as usize].place {
             Place::Here { .. } => return Taken::Unwanted,
-            Place::Arriving { from: conn, upto } => {
-                if conn != source.conn || upto != from {
+            Place::Arriving { from: conn, upto, .. } if conn == source.conn => {
+                if upto != from {
                     return Taken::Unwanted;
                 }
             }
-            Place::Missing => {
-                if from != 0 {
-                    // The beginning was stepped over; the rest is of no use alone.
+            // The beginning was stepped over; the rest is of no use alone.
+            Place::Missing | Place::Arriving { .. } if from != 0 => return Taken::Unwanted,
+            Place::Missing => self.begin_block(now, number, source.conn),
+            place @ Place::Arriving { upto, .. } => {
+                if !place.is_open_to(now, source.conn) {
                     return Taken::Unwanted;
                 }
-                self.begin_block(number, source.conn);
+                self.cut_off(number, upto);
+                self.begin_block(now, number, source.conn);
             }
         }
         if self.before_hot.is_some() && number == self.hashed {
             self.digest.update(bytes);
         }
         if from + len < block.len() {
-            self.blocks[number as usize].place =
-                Place::Arriving { from: source.conn, upto: from + len };
+            if let Place::Arriving { upto, .. } = &mut self.blocks[number as usize].place {
+                *upto = from + len;
+            }
             return Taken::Part;
         }
         self.end_block(number, source);
@@ -369,11 +416,11 @@ impl OpenPiece {
     }
 
     /// The first byte of a block came: is it this block's turn to be hashed?
-    fn begin_block(&mut self, number: u32, from: ConnId) {
+    fn begin_block(&mut self, now: Time, number: u32, from: ConnId) {
         if number == self.hashed && self.reading == 0 {
             self.before_hot = Some(self.digest.clone());
         }
-        self.blocks[number as usize].place = Place::Arriving { from, upto: 0 };
+        self.blocks[number as usize].place = Place::Arriving { from, upto: 0, since: now };
     }
 
     fn end_block(&mut self, number: u32, source: Source) {
@@ -391,24 +438,28 @@ impl OpenPiece {
 
     fn on_gone(&mut self, conn: ConnId) {
         for number in 0..self.blocks.len() {
-            let Place::Arriving { from, upto } = self.blocks[number].place else { continue };
-            if from != conn {
-                continue;
+            let Place::Arriving { from, upto, .. } = self.blocks[number].place else { continue };
+            if from == conn {
+                let number = u32::try_from(number).expect("a piece has fewer blocks than 2^32");
+                self.cut_off(number, upto);
             }
-            self.blocks[number].place = Place::Missing;
-            // What was written of it will be written again.
-            self.written -= i64::from(upto);
-            let number = u32::try_from(number).expect("a piece has fewer blocks than 2^32");
-            if number == self.hashed
-                && let Some(before) = self.before_hot.take()
-            {
-                self.digest = before;
-            }
-            self.mind_free(number);
         }
         if self.alone == Some(Some(conn)) {
             self.alone = Some(None);
         }
+    }
+
+    /// A block that was arriving is missing again, `upto` bytes notwithstanding.
+    fn cut_off(&mut self, number: u32, upto: u32) {
+        self.blocks[number as usize].place = Place::Missing;
+        // What was written of it will be written again.
+        self.written -= i64::from(upto);
+        if number == self.hashed
+            && let Some(before) = self.before_hot.take()
+        {
+            self.digest = before;
+        }
+        self.mind_free(number);
     }
 
     /// The blocks at the front that are here but were never hashed, as one read.

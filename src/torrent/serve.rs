@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::Torrent;
 use super::choker::Standing;
+use super::{State, Torrent};
 use crate::base::limits::{KEEP_ALIVE_EVERY, MUTUAL_DISINTEREST_MAX, SEND_STALL_MAX, SILENCE_MAX};
-use crate::base::{Bits, Block, ConnId, PeerId, PieceIndex, Span, Time};
+use crate::base::{Bits, ConnId, PeerId, PieceIndex, Span, Time};
 use crate::border::{Event, Output};
 use crate::peer::{News, Session};
 use crate::wire::Message;
@@ -33,12 +33,29 @@ impl Torrent {
         if dialled {
             self.candidates.on_connected(addr);
         }
+        if self.state != State::Surveying {
+            self.say_what_we_have(conn, out);
+        }
+        self.tick_by(now + KEEP_ALIVE_EVERY);
+    }
+
+    /// A bitfield may only be the first word. It is built at this very moment: what comes later is
+    /// told by `have`.
+    fn say_what_we_have(&self, conn: ConnId, out: &mut Vec<Output>) {
         if !self.have.is_none() {
-            // Built at this very moment: what comes later is told by `have`.
             let bytes = self.have.as_bytes().to_vec();
             out.push(Output::Send { conn, message: Message::Bitfield(bytes) });
         }
-        self.tick_by(now + KEEP_ALIVE_EVERY);
+    }
+
+    /// The survey is done. Peers who came while it lasted have heard nothing yet, for until now
+    /// we did not know what we have.
+    pub(super) fn break_the_silence(&mut self, now: Time, out: &mut Vec<Output>) {
+        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+        for conn in conns {
+            self.say_what_we_have(conn, out);
+            self.mind_interest(now, conn, out);
+        }
     }
 
     /// Another connection to the same peer, if there is one.
@@ -48,7 +65,7 @@ impl Torrent {
     }
 
     /// The connection is gone, or about to be closed.
-    pub fn on_gone(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+    pub fn on_gone(&mut self, now: Time, conn: ConnId) {
         self.abandon(conn);
         let Some(session) = self.peers.remove(&conn) else { return };
         self.pieces.on_gone(conn);
@@ -57,17 +74,22 @@ impl Torrent {
             let useful = session.downloaded + session.uploaded > 0;
             self.candidates.on_closed(now, session.addr, useful);
         }
-        self.refill_places(now, out);
-        self.fill_all(now, out);
+        self.soon.give_places.get_or_insert(now);
+        self.soon.fill_all.get_or_insert(now);
     }
 
     fn part(&mut self, now: Time, conn: ConnId, why: &'static str, out: &mut Vec<Output>) {
         out.push(Output::Close { conn, why });
-        self.on_gone(now, conn, out);
+        self.on_gone(now, conn);
     }
 
     /// Parts with everyone.
     pub(super) fn close_all(&mut self, now: Time, why: &'static str, out: &mut Vec<Output>) {
+        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+        for &conn in &conns {
+            self.abandon(conn);
+            self.pieces.on_gone(conn);
+        }
         for (conn, session) in std::mem::take(&mut self.peers) {
             self.picker.on_leave(&session.have);
             if session.dialled {
@@ -120,22 +142,35 @@ impl Torrent {
             News::Nothing | News::WantsInVain => {}
             News::Choked => {
                 self.abandon(conn);
-                self.fill_all(now, out);
+                self.soon.fill_all.get_or_insert(now);
             }
             News::Unchoked => self.fill(now, conn, out),
-            News::Interested => self.on_interested(now, conn, out),
-            News::NotInterested => self.refill_places(now, out),
+            News::Interested => {
+                if let Some(session) = self.peers.get_mut(&conn) {
+                    session.last_interest = now;
+                }
+                self.soon.give_places.get_or_insert(now);
+            }
+            News::NotInterested => {
+                self.soon.give_places.get_or_insert(now);
+            }
             News::Has(piece) => {
                 let Some(session) = self.peers.get(&conn) else { return };
                 self.picker.on_have(piece, &session.have);
                 if !self.have.has(piece) {
-                    self.mind_interest(now, conn, out);
+                    // One piece more cannot end our interest.
+                    if !session.us.interested {
+                        self.mind_interest(now, conn, out);
+                    }
                     self.fill(now, conn, out);
                 }
                 self.mind_seed(now, conn, out);
             }
             News::HasAll { before } => self.on_has_all(now, conn, &before, out),
-            News::Wants(block) => self.on_wants(now, conn, block, out),
+            News::Wants(block) => {
+                out.push(Output::SendBlock { conn, torrent: self.id, block });
+                self.tick_soon(now);
+            }
             News::Cancels(block) => out.push(Output::CancelBlock { conn, block }),
         }
     }
@@ -155,20 +190,6 @@ impl Torrent {
         }
     }
 
-    fn on_interested(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
-        if let Some(session) = self.peers.get_mut(&conn) {
-            session.last_interest = now;
-        }
-        self.refill_places(now, out);
-    }
-
-    fn on_wants(&mut self, now: Time, conn: ConnId, block: Block, out: &mut Vec<Output>) {
-        let Some(session) = self.peers.get_mut(&conn) else { return };
-        session.on_queued(now);
-        out.push(Output::SendBlock { conn, torrent: self.id, block });
-        self.tick_soon(now);
-    }
-
     /// Blocks left the socket; `waiting` are still queued.
     pub fn on_sent(&mut self, now: Time, conn: ConnId, payload: u64, waiting: usize) {
         let Some(session) = self.peers.get_mut(&conn) else { return };
@@ -181,6 +202,9 @@ impl Torrent {
 
     /// Says `interested` if they have something that we lack and we have not said so.
     fn mind_interest(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        if self.state == State::Surveying {
+            return;
+        }
         let Some(session) = self.peers.get_mut(&conn) else { return };
         let interested = session.have.any_missing_in(&self.have);
         if interested == session.us.interested {
@@ -242,13 +266,18 @@ impl Torrent {
         if self.choker.deadline().is_some_and(|due| due <= now) {
             self.choke_round(now, out);
         }
-        if self.tick_at.is_none_or(|at| at > now) {
-            return;
+        if self.tick_at.take_if(|at| *at <= now).is_some() {
+            let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+            for conn in conns {
+                self.mind_peer(now, conn, out);
+            }
         }
-        self.tick_at = None;
-        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
-        for conn in conns {
-            self.mind_peer(now, conn, out);
+        // Last, for the look above may have parted with somebody.
+        if self.soon.give_places.take_if(|at| *at <= now).is_some() {
+            self.refill_places(now, out);
+        }
+        if self.soon.fill_all.take_if(|at| *at <= now).is_some() {
+            self.fill_all(now, out);
         }
     }
 
@@ -266,9 +295,9 @@ impl Torrent {
             out.push(Output::Send { conn, message: Message::KeepAlive });
         }
         let rate = session.rate_down.get(now);
-        let begins_to_snub = session.pipeline.on_second(now, rate);
+        let keeps_waiting = session.pipeline.on_second(now, rate);
         let expired = session.pipeline.take_back_expired(now);
-        let moving = !session.pipeline.is_empty() || session.is_waiting();
+        let moving = session.pipeline.is_busy() || session.waiting() > 0;
         let next = if moving {
             now + SECOND
         } else {
@@ -279,18 +308,18 @@ impl Torrent {
             out.push(Output::Send { conn, message: Message::Cancel(block.claim()) });
         }
         self.release(conn, &expired);
-        if begins_to_snub {
+        if keeps_waiting {
             self.on_snub(conn);
         }
-        if begins_to_snub || !expired.is_empty() {
+        if keeps_waiting || !expired.is_empty() {
             self.fill_all(now, out);
         } else {
             self.fill(now, conn, out);
         }
     }
 
-    /// A peer keeps us waiting: what it was asked for is offered to others, too. Should it wake up,
-    /// its blocks are still welcome.
+    /// A peer keeps us waiting: what it was asked for is offered to others, and what it has begun
+    /// may be begun by them. Should it wake up, its blocks are still welcome.
     fn on_snub(&mut self, conn: ConnId) {
         self.abandon(conn);
         self.pieces.on_gone(conn);
@@ -331,17 +360,17 @@ fn choke(now: Time, conn: ConnId, session: &mut Session, out: &mut Vec<Output>) 
     session.us.choking = true;
     session.unchoked_at = None;
     session.last_said = now;
-    session.on_dropped();
+    session.unqueue_all();
     out.push(Output::Send { conn, message: Message::Choke });
     out.push(Output::DropBlocks { conn });
 }
 
 /// Whether it is time to part with this peer.
 fn reason_to_part(now: Time, session: &Session, scarce: bool) -> Option<&'static str> {
-    if now.since(session.last_heard) >= SILENCE_MAX && !session.is_waiting() {
+    if now.since(session.last_heard) >= SILENCE_MAX && session.waiting() == 0 {
         return Some("silent for too long");
     }
-    if session.is_waiting() && now.since(session.last_sent) >= SEND_STALL_MAX {
+    if session.waiting() > 0 && now.since(session.last_sent) >= SEND_STALL_MAX {
         return Some("takes nothing of what it asked for");
     }
     if scarce && now.since(session.last_interest) >= MUTUAL_DISINTEREST_MAX {

@@ -172,7 +172,8 @@ impl Link {
         self.outgoing.blocks.push_back(QueuedBlock { head, block });
     }
 
-    /// Takes a queued block back, unless its first byte has left. Returns whether it did.
+    /// Takes a queued block back (the last, if it is queued twice), unless its first byte has
+    /// left. Returns whether it did.
     pub fn cancel(&mut self, block: Block) -> bool {
         self.outgoing.cancel(block)
     }
@@ -429,7 +430,7 @@ impl Outgoing {
     }
 
     fn cancel(&mut self, block: Block) -> bool {
-        let mut unbegun = (0..self.blocks.len()).skip(self.begun_blocks());
+        let mut unbegun = (self.begun_blocks()..self.blocks.len()).rev();
         let Some(place) = unbegun.find(|&place| self.blocks[place].block == block) else {
             return false;
         };

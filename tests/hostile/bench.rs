@@ -162,6 +162,10 @@ impl Bench {
             peer.closed = Some(violation.to_string());
             self.tell(Input::Closed { conn, why: Closed::Violation(violation) });
         }
+        // A turn ends with what became due in it.
+        if self.engine.deadline().is_some_and(|(due, _)| due <= self.now) {
+            self.tick();
+        }
     }
 
     pub fn say_all(&mut self, conn: ConnId, messages: &[Message]) {

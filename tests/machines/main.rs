@@ -20,3 +20,4 @@ mod session;
 mod store;
 mod swarm;
 mod syncer;
+mod torrent;

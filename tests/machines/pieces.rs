@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
-use swarmlet::base::limits::BLOCK_BYTES;
-use swarmlet::base::{Block, ConnId, PieceIndex};
+use swarmlet::base::limits::{BLOCK_BYTES, BLOCK_SLOW};
+use swarmlet::base::{Block, ConnId, PieceIndex, Time};
 use swarmlet::format::digest::Digest;
 use swarmlet::format::layout::Layout;
 use swarmlet::torrent::pieces::{Pieces, Source, Step, Taken};
@@ -19,6 +19,7 @@ struct Bench {
     pieces: Pieces,
     content: Vec<u8>,
     disk: Vec<u8>,
+    now: Time,
 }
 
 fn conn(slot: u32) -> ConnId {
@@ -38,7 +39,8 @@ impl Bench {
         let content: Vec<u8> = (0..len).map(|i| (i * 7 + i / 256) as u8).collect();
         let mut pieces = Pieces::new();
         pieces.open(&layout, piece, alone);
-        Bench { layout, piece, pieces, disk: vec![0; content.len()], content }
+        let disk = vec![0; content.len()];
+        Bench { layout, piece, pieces, disk, content, now: Time::START }
     }
 
     fn block(&self, number: u32) -> Block {
@@ -54,7 +56,7 @@ impl Bench {
         let block = self.block(number);
         let begin = block.begin() as usize;
         let bytes = self.content[begin + from..begin + to].to_vec();
-        let taken = self.pieces.on_payload(source(slot), block, from as u32, &bytes);
+        let taken = self.pieces.on_payload(self.now, source(slot), block, from as u32, &bytes);
         if taken != Taken::Unwanted {
             self.disk[begin + from..begin + to].copy_from_slice(&bytes);
             self.pieces.on_written(self.piece, bytes.len() as u32);
@@ -176,10 +178,10 @@ fn the_end_game_asks_for_what_others_were_asked_for() {
     let mut bench = Bench::new(false);
     (0..4).for_each(|_| assert!(bench.ask(1).is_some()));
     bench.whole(1, 0);
-    let again = bench.pieces.ask_again(&bench.layout, bench.piece, conn(2), 1, |_| true);
+    let again = bench.pieces.ask_again(bench.now, &bench.layout, bench.piece, 1, conn(2), |_| true);
     assert_eq!(again, Some(bench.block(1)));
     assert_eq!(bench.pieces.asked(bench.block(1)), Some(2));
-    let next = bench.pieces.ask_again(&bench.layout, bench.piece, conn(3), 1, |_| true);
+    let next = bench.pieces.ask_again(bench.now, &bench.layout, bench.piece, 1, conn(3), |_| true);
     assert_eq!(next, Some(bench.block(2)), "a block with fewer askers comes first");
 }
 
@@ -228,4 +230,26 @@ proptest! {
         let hash = hash.or_else(|| bench.finish().0);
         prop_assert_eq!(hash, Some(Digest::of(&bench.content)));
     }
+}
+
+#[test]
+fn a_slow_block_may_be_begun_by_another_peer_and_a_quick_one_not() {
+    let mut bench = Bench::new(false);
+    (0..4).for_each(|number| assert_eq!(bench.ask(1), Some(bench.block(number))));
+    assert_eq!(bench.arrive(1, 0, 0, 100), Taken::Part);
+    (1..4).for_each(|number| assert_eq!(bench.whole(1, number), Taken::Whole));
+    let ask_again =
+        |b: &mut Bench| b.pieces.ask_again(b.now, &b.layout, b.piece, 1, conn(2), |_| true);
+    assert_eq!(ask_again(&mut bench), None, "it has only just begun");
+    assert_eq!(bench.whole(2, 0), Taken::Unwanted);
+    bench.now += BLOCK_SLOW;
+    assert_eq!(ask_again(&mut bench), Some(bench.block(0)));
+    assert_eq!(bench.arrive(2, 0, 0, BLOCK - 1), Taken::Part);
+    assert_eq!(bench.arrive(1, 0, 100, 200), Taken::Unwanted, "it was overtaken");
+    assert_eq!(bench.arrive(2, 0, BLOCK - 1, BLOCK), Taken::Whole);
+    let Step::ReadBack { begin, len } = bench.step() else { panic!("three blocks to read back") };
+    bench.read_back(begin, len);
+    let Step::Done(verdict) = bench.step() else { panic!("all is here") };
+    assert_eq!(verdict.hash, Digest::of(&bench.content));
+    assert_eq!(verdict.sources.len(), 2);
 }

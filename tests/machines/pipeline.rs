@@ -48,7 +48,7 @@ fn the_depth_doubles_every_round_trip_until_the_rate_stops_growing() {
     // The line carries 1 MiB/s and no more: three seconds' worth are 192 blocks.
     let now = Time::START + SECOND.times(5);
     fill(&mut pipeline, now, &mut next);
-    pipeline.on_progress(now);
+    pipeline.on_progress(now, block(answered));
     assert!(!pipeline.on_second(now, 1 << 20));
     assert!(!pipeline.on_second(now + SECOND, 1 << 20), "no growth: the slow start ends");
     assert_eq!(pipeline.depth(), 192);
@@ -82,7 +82,7 @@ fn requests_expire_only_when_nothing_at_all_comes() {
     pipeline.on_asked(Time::START, block(0));
     pipeline.on_asked(Time::START, block(1));
     let late = Time::START + REQUEST_TIMEOUT;
-    pipeline.on_progress(Time::START + (REQUEST_TIMEOUT - SECOND));
+    pipeline.on_progress(Time::START + (REQUEST_TIMEOUT - SECOND), block(0));
     assert_eq!(pipeline.take_back_expired(late), [], "slow is not dead");
     let later = Time::START + (REQUEST_TIMEOUT - SECOND) + SNUB_AFTER;
     assert_eq!(pipeline.take_back_expired(later), [block(0), block(1)]);
@@ -100,4 +100,25 @@ fn arrivals_are_told_apart() {
     assert_eq!(pipeline.judge(block(3)), Arrival::Late);
     pipeline.on_block(Time::START, block(3));
     assert_eq!(pipeline.judge(block(3)), Arrival::Unasked, "late only once");
+}
+
+#[test]
+fn a_byte_now_and_then_is_no_service() {
+    let mut pipeline = Pipeline::new();
+    pipeline.on_asked(Time::START, block(0));
+    let mut now = Time::START;
+    while now.since(Time::START) < REQUEST_TIMEOUT {
+        pipeline.on_progress(now, block(0));
+        assert!(!pipeline.on_second(now, 1), "{now:?}");
+        now += SECOND;
+    }
+    assert!(pipeline.on_second(now, 1), "a block must be whole some time");
+    assert_eq!(pipeline.take_back_all(), [block(0)]);
+    // Nor is the next one, although it snubs already.
+    pipeline.on_asked(now, block(1));
+    pipeline.on_progress(now, block(1));
+    assert!(pipeline.is_snubbing(), "not before a block is whole");
+    assert!(pipeline.on_second(now + REQUEST_TIMEOUT, 1));
+    pipeline.take_back_all();
+    assert!(!pipeline.is_busy());
 }

@@ -133,11 +133,74 @@ fn bad_requests_have_a_budget() {
 fn a_peer_that_asks_without_reading_is_refused_at_the_bound() {
     let mut bench = Bench::new();
     bench.unchoke();
-    bench.session.waiting = REQUESTS_QUEUED_MAX - 1;
     let good = Message::Request(claim(0, 0, BLOCK_BYTES));
-    assert!(matches!(bench.hear(good.clone()), Ok(News::Wants(_))));
-    bench.session.waiting += 1;
+    for _ in 0..REQUESTS_QUEUED_MAX {
+        assert!(matches!(bench.hear(good.clone()), Ok(News::Wants(_))));
+    }
     assert_eq!(bench.hear(good), Err(Violation::TooManyRequests));
+}
+
+#[test]
+fn cancels_of_what_is_not_queued_do_not_stretch_the_bound() {
+    let mut bench = Bench::new();
+    bench.unchoke();
+    let asked = claim(0, 0, BLOCK_BYTES);
+    for _ in 0..REQUESTS_QUEUED_MAX {
+        assert!(matches!(bench.hear(Message::Request(asked)), Ok(News::Wants(_))));
+        let other = claim(1, 0, BLOCK_BYTES);
+        assert_eq!(bench.hear(Message::Cancel(other)), Ok(News::Nothing));
+    }
+    assert_eq!(bench.hear(Message::Request(asked)), Err(Violation::TooManyRequests));
+}
+
+#[test]
+fn the_queue_is_the_links_whatever_is_cancelled_when() {
+    let mut bench = Bench::new();
+    bench.unchoke();
+    let mut link = swarmlet::wire::Link::new();
+    let [a, b] = [claim(0, 0, BLOCK_BYTES), claim(1, 0, BLOCK_BYTES)];
+    let block_bytes = 13 + BLOCK_BYTES as usize;
+    // Asked, cancelled, or so many bytes leave.
+    enum Step {
+        Ask(Claim),
+        Cancel(Claim),
+        Leave(usize),
+    }
+    use Step::{Ask, Cancel, Leave};
+    let table = [
+        (Ask(a), 1, 1),
+        (Leave(1), 1, 1),
+        // It has begun: the link keeps it.
+        (Cancel(a), 1, 0),
+        (Ask(b), 2, 1),
+        (Ask(a), 3, 2),
+        (Ask(b), 4, 3),
+        // Twice queued: the later one goes.
+        (Cancel(b), 3, 2),
+        (Leave(block_bytes), 2, 2),
+        (Cancel(a), 1, 1),
+        (Cancel(a), 1, 1),
+        (Leave(block_bytes - 1), 0, 0),
+    ];
+    for (number, (step, in_link, waiting)) in table.into_iter().enumerate() {
+        match step {
+            Ask(claim) => {
+                let Ok(News::Wants(block)) = bench.hear(Message::Request(claim)) else { panic!() };
+                link.send_block(block);
+            }
+            Cancel(claim) => {
+                if let Ok(News::Cancels(block)) = bench.hear(Message::Cancel(claim)) {
+                    link.cancel(block);
+                }
+            }
+            Leave(bytes) => {
+                let payload = link.sent(bytes);
+                bench.session.on_sent(NOW, payload, link.waiting());
+            }
+        }
+        let counted = (link.waiting(), bench.session.waiting());
+        assert_eq!(counted, (in_link, waiting), "step {number}");
+    }
 }
 
 #[test]

@@ -1,0 +1,310 @@
+//! Torrent: one engine with one torrent, and peers who say exactly what a test wants.
+
+use swarmlet::base::limits::{BLOCK_BYTES, SAVE_EVERY};
+use swarmlet::base::{Bits, Block, ConnId, PeerId, Random, Span, Time, TorrentId};
+use swarmlet::engine::{Engine, Input, Order, Output, Settings};
+use swarmlet::format::resume::{FileStamp, Resume};
+use swarmlet::lab::Source;
+use swarmlet::wire::{Frame, Handshake, Message};
+
+const SECOND: Span = Span::from_secs(1);
+
+/// A torrent of five pieces of two blocks, and what its engine wanted so far.
+struct Bench {
+    engine: Engine,
+    source: Source,
+    torrent: TorrentId,
+    now: Time,
+    out: Vec<Output>,
+}
+
+impl Bench {
+    /// The engine as it is right after it was told of the torrent.
+    fn new(whole: bool) -> Bench {
+        let source = Source::new("file", 2 * BLOCK_BYTES, &[160_000], &mut Random::new(1));
+        let settings = Settings {
+            port: 6881,
+            connections_max: 100,
+            connections_per_torrent_max: 60,
+            unchoked_max: 4,
+            seed: true,
+        };
+        let mut engine = Engine::new(settings, 1);
+        let metainfo = source.metainfo.clone();
+        let order = Order { metainfo, trackers: Vec::new(), peers: Vec::new(), whole };
+        let mut out = Vec::new();
+        let torrent = engine.add(Time::START, order, &mut out).expect("the first torrent");
+        Bench { engine, source, torrent, now: Time::START, out }
+    }
+
+    /// With a survey that found nothing.
+    fn empty() -> Bench {
+        let mut bench = Bench::new(false);
+        bench.surveyed(None);
+        bench
+    }
+
+    fn tell(&mut self, input: Input<'_>) {
+        self.engine.handle(self.now, input, &mut self.out);
+        self.engine.check();
+    }
+
+    fn surveyed(&mut self, have: Option<Bits>) {
+        let (torrent, info_hash) = (self.torrent, self.source.info_hash());
+        let stamp = Some(FileStamp { len: 160_000, modified_nanos: 7 });
+        let files = vec![stamp.filter(|_| have.is_some())];
+        let resume = have.map(|have| Resume {
+            info_hash,
+            have,
+            files: files.clone(),
+            clean: true,
+            uploaded: 0,
+            downloaded: 0,
+        });
+        self.tell(Input::Surveyed { torrent, result: Ok(files), resume });
+    }
+
+    /// A peer comes and says its handshake.
+    fn join(&mut self, number: u8) -> ConnId {
+        let conn = ConnId { slot: u32::from(number), generation: 0 };
+        let addr = std::net::SocketAddr::from(([10, 0, 0, number], 6881));
+        self.tell(Input::Accepted { conn, addr });
+        let handshake = Handshake::new(self.source.info_hash(), PeerId([number; 20]));
+        self.tell(Input::Frame { conn, frame: Frame::Handshake(handshake), at: 0 });
+        conn
+    }
+
+    fn say(&mut self, conn: ConnId, message: Message) {
+        self.tell(Input::Frame { conn, frame: Frame::Message(message), at: 0 });
+    }
+
+    /// A peer that has everything and serves us.
+    fn join_seed(&mut self, number: u8) -> ConnId {
+        let conn = self.join(number);
+        let all = Bits::all(self.source.layout().piece_count());
+        self.say(conn, Message::Bitfield(all.as_bytes().to_vec()));
+        self.say(conn, Message::Unchoke);
+        self.tick();
+        conn
+    }
+
+    /// Ticks as often as this moment wants it.
+    fn tick(&mut self) {
+        let mut ticks = 0;
+        while self.engine.deadline().is_some_and(|(due, _)| due <= self.now) {
+            self.engine.tick(self.now, &mut self.out);
+            self.engine.check();
+            ticks += 1;
+            assert!(ticks < 10, "it spins");
+        }
+    }
+
+    fn wait(&mut self, span: Span) {
+        let until = self.now + span;
+        while let Some((due, _)) = self.engine.deadline().filter(|(due, _)| *due <= until) {
+            self.now = self.now.max(due);
+            self.tick();
+        }
+        self.now = until;
+    }
+
+    /// Bytes `from .. to` of a block come from a peer. The disk is quick.
+    fn pay(&mut self, conn: ConnId, block: Block, from: usize, to: usize) {
+        let bytes = self.source.block(block.claim()).expect("in range")[from..to].to_vec();
+        let frame = Frame::Payload { block: block.claim(), from: from as u32, bytes: &bytes };
+        let before = self.out.len();
+        self.engine.handle(self.now, Input::Frame { conn, frame, at: 0 }, &mut self.out);
+        self.engine.check();
+        let wrote = |output: &Output| matches!(output, Output::Write { .. });
+        if self.out[before..].iter().any(wrote) {
+            self.written(block, from, to);
+        }
+    }
+
+    fn written(&mut self, block: Block, from: usize, to: usize) {
+        self.tell(Input::Written {
+            torrent: self.torrent,
+            piece: block.piece(),
+            begin: block.begin() + from as u32,
+            len: (to - from) as u32,
+            result: Ok(()),
+        });
+        self.read_back();
+    }
+
+    /// Carries out the reads that were wanted.
+    fn read_back(&mut self) {
+        let is_read = |output: &Output| matches!(output, Output::Read(_));
+        let (reads, rest): (Vec<_>, Vec<_>) = self.out.drain(..).partition(is_read);
+        self.out = rest;
+        for read in reads {
+            let Output::Read(job) = read else { unreachable!() };
+            let piece = self.source.piece(job.piece);
+            let bytes = piece[job.begin as usize..][..job.len as usize].to_vec();
+            self.tell(Input::Read { job, result: Ok(&bytes) });
+        }
+    }
+
+    /// Takes out what was said to a peer since the last time.
+    fn said(&mut self, to: ConnId) -> Vec<Message> {
+        let said = self
+            .out
+            .extract_if(.., |output| matches!(output, Output::Send { conn, .. } if *conn == to));
+        said.map(|output| match output {
+            Output::Send { message, .. } => message,
+            _ => unreachable!(),
+        })
+        .collect()
+    }
+
+    /// The blocks that a peer was asked for since the last time.
+    fn asked(&mut self, of: ConnId) -> Vec<Block> {
+        let said = self.said(of);
+        let claims = said.into_iter().filter_map(|message| match message {
+            Message::Request(claim) => Some(claim),
+            _ => None,
+        });
+        claims.map(|claim| self.source.layout().block(claim).expect("in range")).collect()
+    }
+
+    fn has_all(&mut self) -> bool {
+        let status = self.engine.status(self.now, self.torrent).expect("it is there");
+        status.have_bytes == status.total_bytes
+    }
+}
+
+#[test]
+fn a_peer_that_came_during_the_survey_hears_what_we_have() {
+    let mut bench = Bench::new(false);
+    let conn = bench.join(1);
+    let all = Bits::all(bench.source.layout().piece_count());
+    bench.say(conn, Message::Bitfield(vec![0b1000_0000]));
+    bench.say(conn, Message::Interested);
+    bench.wait(SECOND);
+    assert_eq!(bench.said(conn), [], "a bitfield must be the first word");
+    bench.surveyed(Some(all.clone()));
+    bench.tick();
+    let bitfield = Message::Bitfield(all.as_bytes().to_vec());
+    assert_eq!(bench.said(conn), [bitfield, Message::Unchoke]);
+}
+
+#[test]
+fn places_are_given_once_a_turn_however_often_interest_changes() {
+    let mut bench = Bench::new(true);
+    let conn = bench.join(1);
+    bench.said(conn);
+    for _ in 0..1000 {
+        bench.say(conn, Message::Interested);
+        bench.say(conn, Message::NotInterested);
+    }
+    bench.say(conn, Message::Interested);
+    assert_eq!(bench.said(conn), []);
+    assert_eq!(bench.engine.deadline(), Some((bench.now, "give free places away")));
+    bench.tick();
+    assert_eq!(bench.said(conn), [Message::Unchoke]);
+}
+
+#[test]
+fn a_choke_frees_its_blocks_for_others_within_the_turn() {
+    let mut bench = Bench::empty();
+    let first = bench.join_seed(1);
+    let taken = bench.asked(first);
+    let second = bench.join_seed(2);
+    let own = bench.asked(second);
+    for _ in 0..100 {
+        bench.say(first, Message::Choke);
+        bench.say(first, Message::Unchoke);
+    }
+    bench.say(first, Message::Choke);
+    own.iter().for_each(|&block| bench.pay(second, block, 0, block.len() as usize));
+    bench.tick();
+    let now_asked = bench.asked(second);
+    assert!(taken.iter().all(|block| now_asked.contains(block)), "{taken:?}, {now_asked:?}");
+}
+
+#[test]
+fn a_peer_that_dribbles_does_not_hold_up_the_end() {
+    let mut bench = Bench::empty();
+    // The dribbler is asked first, always: it has the lowest number.
+    let dribbler = bench.join_seed(1);
+    let honest = bench.join_seed(2);
+    let mut arriving: Option<(Block, usize)> = None;
+    for _ in 0..300 {
+        for block in bench.asked(dribbler) {
+            arriving.get_or_insert((block, 0));
+        }
+        if let Some((block, at)) = &mut arriving {
+            let (block, from) = (*block, *at);
+            *at += 1;
+            bench.pay(dribbler, block, from, from + 1);
+        }
+        for block in bench.asked(honest) {
+            bench.pay(honest, block, 0, block.len() as usize);
+        }
+        bench.wait(SECOND);
+        if bench.has_all() {
+            return;
+        }
+    }
+    panic!("five minutes, and a byte a second still holds it up");
+}
+
+#[test]
+fn a_late_block_is_late_once() {
+    let mut bench = Bench::empty();
+    let conn = bench.join_seed(1);
+    let block = bench.asked(conn)[0];
+    bench.say(conn, Message::Choke);
+    let len = block.len() as usize;
+    let is_close = |output: &Output| matches!(output, Output::Close { .. });
+    for _ in 0..(8 << 20) / len {
+        bench.pay(conn, block, 0, len);
+    }
+    assert!(!bench.out.iter().any(is_close), "the first was welcome, the others have a budget");
+    (0..3).for_each(|_| bench.pay(conn, block, 0, len));
+    assert!(bench.out.iter().any(is_close), "and the budget ends");
+}
+
+#[test]
+fn a_stop_ends_the_check() {
+    let mut bench = Bench::new(false);
+    let torrent = bench.torrent;
+    let stamp = Some(FileStamp { len: 160_000, modified_nanos: 7 });
+    bench.tell(Input::Surveyed { torrent, result: Ok(vec![stamp]), resume: None });
+    let mut out = Vec::new();
+    bench.engine.stop(bench.now, &mut out);
+    assert!(bench.engine.is_stopped());
+    bench.out.retain(|output| matches!(output, Output::Read(_)));
+    assert!(!bench.out.is_empty(), "reads are under way");
+    bench.read_back();
+    assert_eq!(bench.out, [], "neither more reads nor the news that the check is done");
+}
+
+#[test]
+fn what_is_verified_while_we_leave_is_in_the_last_record() {
+    let mut bench = Bench::empty();
+    let conn = bench.join_seed(1);
+    bench.wait(SAVE_EVERY);
+    let blocks = bench.asked(conn);
+    let piece = blocks[0].piece();
+    let len = BLOCK_BYTES as usize;
+    bench.pay(conn, blocks[0], 0, len);
+    // The second block was handed to the disk, and its report is on the way.
+    let bytes = bench.source.block(blocks[1].claim()).expect("in range").to_vec();
+    let frame = Frame::Payload { block: blocks[1].claim(), from: 0, bytes: &bytes };
+    bench.tell(Input::Frame { conn, frame, at: 0 });
+    let mut out = Vec::new();
+    bench.engine.stop(bench.now, &mut out);
+    bench.out.clear();
+    bench.written(blocks[1], 0, len);
+    let torrent = bench.torrent;
+    bench.tell(Input::Saved { torrent, have: Bits::none(5), result: Ok(()) });
+    assert!(!bench.engine.is_stopped());
+    let record = bench.out.iter().find_map(|output| match output {
+        Output::Save { have, clean, .. } => Some((have.has(piece), *clean)),
+        _ => None,
+    });
+    assert_eq!(record, Some((true, true)));
+    bench.tell(Input::Saved { torrent, have: Bits::none(5), result: Ok(()) });
+    assert!(bench.engine.is_stopped());
+}
