@@ -111,6 +111,27 @@ impl Bits {
         (0..self.len).map(PieceIndex::checked).filter(|&index| self.has(index))
     }
 
+    /// The bits that are set here and clear in `other`, in ascending order. Both must describe the
+    /// same torrent. Bytes without one are stepped over whole.
+    pub fn beyond<'b>(&'b self, other: &'b Bits) -> impl Iterator<Item = PieceIndex> + 'b {
+        assert_eq!(self.len, other.len, "have-maps of two different torrents");
+        let bytes = (0u32..).step_by(8).zip(self.bytes.iter().zip(&other.bytes));
+        bytes.filter(|(_, (ours, theirs))| *ours & !*theirs != 0).flat_map(
+            |(first, (ours, theirs))| {
+                let fresh = ours & !theirs;
+                let set = (0..8).filter(move |bit| fresh & (0x80 >> bit) != 0);
+                set.map(move |bit| PieceIndex::checked(first + bit))
+            },
+        )
+    }
+
+    /// Sets every bit that is set in `other`. Both must describe the same torrent.
+    pub fn add_all(&mut self, other: &Bits) {
+        assert_eq!(self.len, other.len, "have-maps of two different torrents");
+        self.bytes.iter_mut().zip(&other.bytes).for_each(|(ours, theirs)| *ours |= theirs);
+        self.ones = self.bytes.iter().map(|byte| byte.count_ones()).sum();
+    }
+
     /// Whether some bit is set here and clear in `other`: "they have something that we lack".
     ///
     /// Both must describe the same torrent.

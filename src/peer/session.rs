@@ -91,8 +91,8 @@ pub enum News {
     NotInterested,
     /// They have one more piece.
     Has(PieceIndex),
-    /// They told all they have; `before` is what we believed until now.
-    HasAll {
+    /// They have several more pieces; `before` is what they had until now.
+    HasMore {
         before: Bits,
     },
     /// They ask for a block, and may: it is to be queued.
@@ -241,11 +241,17 @@ impl Session {
 
     /// BEP 3 allows it as the first message only. Clients that gained pieces during the handshake
     /// send `have` first and the bitfield later, and aria2 sends a bitfield again where it is
-    /// shorter than many `have`s. What they told last counts, whenever they tell it.
+    /// shorter than many `have`s. So it adds to what they told. It takes nothing back: no message
+    /// says "I have this no more", and maps that flip would cost us a recount each.
     fn on_bitfield(&mut self, bytes: &[u8], layout: &Layout) -> Result<News, Violation> {
+        let mut told =
+            Bits::from_wire(bytes, layout.piece_count()).ok_or(Violation::BadBitfield)?;
+        told.add_all(&self.have);
+        if told == self.have {
+            return Ok(News::Nothing);
+        }
         self.in_vain = None;
-        let told = Bits::from_wire(bytes, layout.piece_count()).ok_or(Violation::BadBitfield)?;
-        Ok(News::HasAll { before: std::mem::replace(&mut self.have, told) })
+        Ok(News::HasMore { before: std::mem::replace(&mut self.have, told) })
     }
 
     /// `block`: `None` if the claim does not fit the torrent.

@@ -111,6 +111,18 @@ impl Picker {
         self.seeds += 1;
     }
 
+    /// A connected peer has more pieces than `before`: those of `have`.
+    ///
+    /// However often it says so, each piece is counted once.
+    pub fn on_have_more(&mut self, before: &Bits, have: &Bits) {
+        if have.is_all() {
+            self.on_leave(before);
+            self.seeds += 1;
+        } else {
+            have.beyond(before).for_each(|piece| self.raise(piece));
+        }
+    }
+
     /// A peer with this have-map joined.
     pub fn on_join(&mut self, have: &Bits) {
         if have.is_all() {

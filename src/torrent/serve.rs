@@ -166,7 +166,7 @@ impl Torrent {
                 }
                 self.mind_seed(now, conn, out);
             }
-            News::HasAll { before } => self.on_has_all(now, conn, &before, out),
+            News::HasMore { before } => self.on_has_more(now, conn, &before, out),
             News::Wants(block) => {
                 out.push(Output::SendBlock { conn, torrent: self.id, block });
                 self.tick_soon(now);
@@ -175,10 +175,9 @@ impl Torrent {
         }
     }
 
-    fn on_has_all(&mut self, now: Time, conn: ConnId, before: &Bits, out: &mut Vec<Output>) {
+    fn on_has_more(&mut self, now: Time, conn: ConnId, before: &Bits, out: &mut Vec<Output>) {
         let Some(session) = self.peers.get(&conn) else { return };
-        self.picker.on_leave(before);
-        self.picker.on_join(&session.have);
+        self.picker.on_have_more(before, &session.have);
         self.mind_interest(now, conn, out);
         self.fill(now, conn, out);
         self.mind_seed(now, conn, out);

@@ -99,7 +99,7 @@ fn rows_55_to_59_what_breaks_a_rule_ends_one_connection_and_no_other() {
 }
 
 #[test]
-fn row_58_a_bitfield_late_or_again_is_taken_and_what_it_unsays_is_recounted() {
+fn row_58_a_bitfield_may_come_late_and_again_and_takes_nothing_back() {
     let mut bench = Bench::leecher();
     let conn = bench.greeted();
     bench.say_all(conn, &[Message::Have(9), Message::Have(3), Message::Unchoke]);
@@ -107,7 +107,7 @@ fn row_58_a_bitfield_late_or_again_is_taken_and_what_it_unsays_is_recounted() {
     assert!(!before.is_empty() && before.iter().all(|asked| [3, 9].contains(&asked.piece)));
     bench.say_all(conn, &[Message::Bitfield(vec![0x80, 0])]);
     assert!(bench.is_open(conn));
-    // The bench recounts who has what after each of these, whichever way they go.
+    // The bench recounts who has what after each of these; shorter ones take nothing back.
     let fields = [vec![0xff, 0xc0], vec![0, 0], vec![0x0f, 0x40], vec![0xff, 0xc0]];
     for field in fields {
         bench.say_all(conn, &[Message::Bitfield(field.clone()), Message::Bitfield(field)]);

@@ -77,12 +77,12 @@ fn have_and_bitfield_tell_what_they_have() {
     // Late, but the first: what was known before is handed back, so that it can be recounted.
     let mut before = Bits::none(10);
     before.set(nine);
-    assert_eq!(bench.hear(Message::Bitfield(vec![0xff, 0xc0])), Ok(News::HasAll { before }));
+    assert_eq!(bench.hear(Message::Bitfield(vec![0xff, 0xc0])), Ok(News::HasMore { before }));
     assert!(bench.session.is_seed());
-    // Again, as aria2 does where one bitfield is shorter than many haves: what came last counts.
+    // Again, as aria2 does where one bitfield is shorter than many haves: it takes nothing back.
     let again = bench.hear(Message::Bitfield(vec![0x80, 0]));
-    assert_eq!(again, Ok(News::HasAll { before: Bits::all(10) }));
-    assert_eq!(bench.session.have.count(), 1);
+    assert_eq!(again, Ok(News::Nothing));
+    assert!(bench.session.is_seed());
 }
 
 #[test]
