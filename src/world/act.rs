@@ -25,7 +25,7 @@ use super::reactor::Reactor;
 use super::resume;
 use crate::base::limits::CHECK_BYTES_PER_TURN;
 use crate::base::{Block, ConnId, TorrentId};
-use crate::engine::{Closed, DiskFault, Input, Output, ReadJob};
+use crate::engine::{DiskFault, Input, Output, ReadJob};
 use crate::format::resume::Resume;
 
 /// Work for the disk that can wait for its turn.
@@ -153,17 +153,10 @@ impl Reactor {
     fn queue(&mut self, conn: ConnId, change: impl FnOnce(&mut PeerConn)) {
         let Some(peer) = self.table.peer(conn) else { return };
         // After `Close`, the engine has nothing more to say here.
-        if peer.stage != Stage::Open {
-            return;
+        if peer.stage == Stage::Open {
+            change(peer);
+            self.mark_flush(conn);
         }
-        change(peer);
-        if peer.link.is_overfull() {
-            // It makes us talk and does not read. The engine hears of it in the next turn.
-            self.table.close(conn);
-            self.done.push_back(Input::Closed { conn, why: Closed::Broken });
-            return;
-        }
-        self.mark_flush(conn);
     }
 
     fn queue_block(&mut self, conn: ConnId, torrent: TorrentId, block: Block) {

@@ -237,7 +237,12 @@ impl Reactor {
         match end {
             FlushEnd::Idle => {}
             FlushEnd::More => self.mark_flush(id),
-            FlushEnd::Blocked => peer.ready.writable = false,
+            FlushEnd::Blocked => {
+                peer.ready.writable = false;
+                if peer.link.is_overfull() {
+                    self.lose_peer(id, Closed::Broken);
+                }
+            }
             FlushEnd::Broken => self.lose_peer(id, Closed::Broken),
             FlushEnd::Unreadable(fault) => {
                 let torrent = peer.torrent;
