@@ -283,7 +283,9 @@ impl Engine {
         }
         // Whoever says nothing must not keep those out who would.
         let strangers = self.waiting.iter().filter(|(_, waiting)| waiting.wants.is_none());
-        if strangers.clone().count() >= HANDSHAKES_WAITING_MAX
+        // On a host with few descriptors, strangers are to be few, too.
+        let strangers_max = HANDSHAKES_WAITING_MAX.min(self.settings.connections_max.div_ceil(2));
+        if strangers.clone().count() >= strangers_max
             && let Some((&oldest, _)) = strangers.min_by_key(|(_, waiting)| waiting.since)
         {
             self.waiting.remove(&oldest);

@@ -62,10 +62,10 @@ impl Node {
     ///
     /// Error: an address cannot be listened on, or the system refuses a poll, a signal handler
     /// or randomness. An address that is in use is `AddrInUse`.
-    pub fn open(options: NodeOptions) -> Result<Node, OpenError> {
+    pub fn open(mut options: NodeOptions) -> Result<Node, OpenError> {
         let peers = listen_on(options.listen)?;
         let http = listen_on(options.http)?;
-        let http_connections_max = raise_limits(&options);
+        fit_to_host(&mut options);
         let listen_addr = peers.as_ref().map(|(_, addr)| *addr);
         let http_addr = http.as_ref().map(|(_, addr)| *addr);
         let settings = Settings {
@@ -84,7 +84,7 @@ impl Node {
         }
         let mut reactor =
             Reactor::new(engine, Clock::start()).map_err(cannot("set up the reactor"))?;
-        reactor.http_connections_max = http_connections_max;
+        reactor.http_connections_max = options.http_connections_max;
         for (listener, is_for_http) in [(peers, false), (http, true)] {
             // Without a tracker there is nobody to answer HTTP.
             if let Some((listener, addr)) = listener.filter(|_| has_tracker || !is_for_http) {
@@ -219,20 +219,30 @@ fn cannot(what: &str) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError { what, source }
 }
 
-/// Asks the host for as many descriptors as our own limits need. Returns how many connections
-/// HTTP may have: where the host gives less than we need, half of what it gives.
-///
-/// So idle ones make room for new ones before descriptors run out. Where they do run out, the
-/// listeners rest, and connects fail; nothing else depends on it.
-fn raise_limits(options: &NodeOptions) -> usize {
+/// Asks the host for as many descriptors as our own limits need. Where it refuses, connections
+/// become fewer, so that silent ones never take the descriptors that files need.
+fn fit_to_host(options: &mut NodeOptions) {
     // Where no handler can be had, a file beyond `ulimit -f` ends us, as it ends everybody.
     let _ = sys::take_file_size_signal();
     let http = if options.tracker.is_some() { options.http_connections_max } else { 0 };
     let wanted = options.connections_max + http + OPEN_FILES_MAX + SPARE_DESCRIPTORS;
-    let given = sys::raise_open_files_limit(wanted as u64);
-    let given = given.map_or(wanted, |given| usize::try_from(given).unwrap_or(wanted));
-    if given < wanted { http.min(given / 2) } else { http }
+    let limit = sys::raise_open_files_limit(wanted as u64).unwrap_or(u64::MAX);
+    if limit >= wanted as u64 {
+        return;
+    }
+    let limit = usize::try_from(limit).expect("less than what was wanted");
+    let mut places = limit.saturating_sub(FEWEST_DESCRIPTORS).max(2);
+    if options.tracker.is_some() {
+        let share = if options.listen.is_some() { places / 2 } else { places };
+        options.http_connections_max = http.min(share);
+        places -= share;
+    }
+    // Connections that have not said their handshake may be half as many more.
+    options.connections_max = options.connections_max.min(places * 2 / 3).max(1);
 }
 
 /// Standard streams, poll, waker, listeners, signals, calls, silent connections, helper threads.
 const SPARE_DESCRIPTORS: usize = 160;
+
+/// The same at its least, for one torrent, with a few files open and one being synced.
+const FEWEST_DESCRIPTORS: usize = 24;

@@ -122,6 +122,8 @@ impl Reactor {
                 self.connecting.leave(id);
                 self.table.close(id);
             }
+            // At once, for whoever waits to be accepted may need its descriptor in this turn.
+            Stage::Open if peer.link.is_idle() => drop(self.table.close(id)),
             Stage::Open | Stage::Closing => {
                 peer.stage = Stage::Closing;
                 self.mark_flush(id);

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use swarmlet::base::limits::HANDSHAKE_TIMEOUT;
+
 use crate::workdir::{PATIENCE, Running, Workdir, lines_of, noise, one_clean_line, value};
 
 /// Every node of these tests listens on a free port of this machine, and nowhere else.
@@ -298,6 +300,28 @@ fn a_node_goes_on_when_nobody_reads_what_it_says() {
     assert_eq!(getter.end(PATIENCE).code(), Some(0));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_silent_crowd_keeps_nobody_out_where_descriptors_are_few() {
+    let dir = Workdir::new("few-descriptors");
+    dir.write("file.bin", &noise(15, 300_000));
+    let words = ["share", "file.bin", "--listen", LOCAL];
+    let mut sharer = dir.start_in_shell("ulimit -n 32", &words);
+    let addr = sharer.ready("listen");
+    let crowd: Vec<_> = (0..100).map(|_| std::net::TcpStream::connect(&addr).unwrap()).collect();
+    let mut getter =
+        dir.start(&["get", "file.bin.torrent", "-d", "copy", "-l", LOCAL, "-p", &addr]);
+    // Well before the first of the crowd is too late with its handshake.
+    assert_eq!(
+        getter.end(Duration::from_millis(HANDSHAKE_TIMEOUT.as_millis() / 2)).code(),
+        Some(0),
+        "{:?}",
+        getter.seen
+    );
+    assert!(dir.read("file.bin") == dir.read("copy/file.bin"));
+    drop(crowd);
+    assert_eq!(sharer.stop(), Some(0));
 }
 
 #[test]

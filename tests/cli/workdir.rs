@@ -90,6 +90,16 @@ impl Workdir {
         Running { child, lines, seen: Vec::new() }
     }
 
+    /// Starts it in a shell that first does `before`: limits are set in this way.
+    pub fn start_in_shell(&self, before: &str, words: &[&str]) -> Running {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{before}; exec \"$@\""), "sh", SWARMLET]).args(words);
+        shell.current_dir(&self.0).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        Running { child, lines, seen: Vec::new() }
+    }
+
     /// A directory that is as awkward as real ones: empty file, sub-directory, odd lengths.
     pub fn album(&self) -> &'static str {
         self.write("album/one.flac", &noise(1, 100_000));
