@@ -20,7 +20,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -154,7 +154,7 @@ impl Folder {
         // A handle that only names a directory cannot sync it, so open "." through it.
         let named = self.descend(dirs)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = rustix::fs::openat(&named, ".", flags, Mode::empty())?;
+        let dir = openat(&named, ".", flags, Mode::empty())?;
         match rustix::fs::fsync(&dir) {
             // Some file systems (FUSE, network shares) do not sync directories at all.
             Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
@@ -213,7 +213,7 @@ impl<'p> Walk<'_, 'p> {
         let (name, dirs) = split(path);
         let looked = self.enter(dirs).and_then(|parent| {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            Ok(File::from(rustix::fs::openat(parent, name, flags, Mode::empty())?))
+            Ok(File::from(openat(parent, name, flags, Mode::empty())?))
         });
         match looked {
             Ok(file) => stamp_of(&file).map(Some),
@@ -254,16 +254,26 @@ fn modified_nanos(metadata: &Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
 
+/// `openat`, begun again when a signal came in between: network file systems and FUSE let one.
+fn openat(
+    dir: impl AsFd,
+    name: impl rustix::path::Arg + Copy,
+    how: OFlags,
+    mode: Mode,
+) -> rustix::io::Result<OwnedFd> {
+    rustix::io::retry_on_intr(|| rustix::fs::openat(&dir, name, how, mode))
+}
+
 fn open_root(root: &Path) -> rustix::io::Result<OwnedFd> {
     // An empty path means "here" to a person and nothing to the kernel.
     let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, root, flags, Mode::empty())
+    openat(CWD, root, flags, Mode::empty())
 }
 
 fn open_dir(parent: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, plain(name), flags, Mode::empty())
+    openat(parent, plain(name), flags, Mode::empty())
 }
 
 /// Opens a plain file and nothing else.
@@ -273,7 +283,7 @@ fn open_dir(parent: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
 fn open_plain(parent: &OwnedFd, name: &str, how: OFlags) -> io::Result<File> {
     let always = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let mode = Mode::from_raw_mode(0o666);
-    let file = File::from(rustix::fs::openat(parent, name, how | always, mode)?);
+    let file = File::from(openat(parent, name, how | always, mode)?);
     if !file.metadata()?.is_file() {
         return Err(Errno::ISDIR.into());
     }
