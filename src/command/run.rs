@@ -282,6 +282,16 @@ impl Run {
 
     /// The result of a run that is over.
     fn conclude(&mut self) -> Result<(), Failure> {
+        let mut torrents = self.torrents.iter();
+        let doubtful =
+            torrents.find_map(|torrent| Some((torrent, self.node.unsafe_for(torrent.id)?)));
+        if let Some((Fetched { name, dir, .. }, fault)) = doubtful {
+            let dir = dir.display();
+            return Err(Failure::new(
+                format!("what was written of '{name}' in '{dir}' may not be on the disk: {fault}"),
+                "look at the disk; the same command then checks everything again",
+            ));
+        }
         if self.goal == Goal::Fetch {
             // Who only wanted the data shall find the data, and nothing of ours beside it.
             let complete = self.torrents.iter().filter(|torrent| torrent.complete);

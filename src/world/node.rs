@@ -21,7 +21,7 @@ use crate::base::limits::{
     UNCHOKED_MAX,
 };
 use crate::base::{Span, Time, TorrentId};
-use crate::engine::{Engine, Event, Order, Settings, Status};
+use crate::engine::{DiskFault, Engine, Event, Order, Settings, Status};
 use crate::format::metainfo::Metainfo;
 use crate::tracker::{Counts, Service};
 
@@ -124,6 +124,12 @@ impl Node {
     pub fn status(&mut self, torrent: TorrentId) -> Option<Status> {
         let now = self.reactor.read_clock();
         self.reactor.engine.status(now, torrent)
+    }
+
+    /// Why data that was written may be lost by a power cut although it was saved; `None` if it
+    /// is safe, as far as the host tells.
+    pub fn unsafe_for(&self, torrent: TorrentId) -> Option<DiskFault> {
+        self.reactor.store.unsafe_for(torrent)
     }
 
     /// All torrents, in the order of arrival.

@@ -66,6 +66,8 @@ struct Place {
     /// a later success proves nothing: such a file has no stamp any more, and the next run checks
     /// it.
     doubted: BTreeSet<usize>,
+    /// Why data that we wrote may not be on the medium.
+    unsafe_for: Option<DiskFault>,
 }
 
 impl Store {
@@ -80,6 +82,7 @@ impl Store {
             stamps: None,
             unsynced: BTreeMap::new(),
             doubted: BTreeSet::new(),
+            unsafe_for: None,
         };
         let before = self.places.insert(torrent, place);
         assert!(before.is_none(), "{torrent:?} was added twice");
@@ -246,6 +249,19 @@ impl Store {
                 }
             }
         }
+        let is_safe = |(_, outcome): &(_, Outcome)| matches!(outcome, Outcome::Safe(_));
+        if !saved.files.iter().all(is_safe) {
+            place.unsafe_for = Some(saved.result.err().unwrap_or(DiskFault::Failed));
+        } else if place.doubted.is_empty() {
+            place.unsafe_for = None;
+        }
+    }
+
+    /// Why data of a torrent that was to be made safe may not be; `None` if all went well.
+    ///
+    /// That a record could not be written is no reason: it costs a check, never data.
+    pub fn unsafe_for(&self, torrent: TorrentId) -> Option<DiskFault> {
+        self.places.get(&torrent)?.unsafe_for
     }
 
     /// How many write calls were made so far: what gathering saves can be counted.

@@ -194,13 +194,16 @@ fn a_job_on_a_file_that_is_gone_claims_nothing() {
     assert_eq!(outcomes, [true, false, false]);
     assert_eq!(resume::load(&folder, HASH, &layout), Ok(None));
     store.on_saved(&saved);
+    assert_eq!(store.unsafe_for(T), Some(DiskFault::Missing));
     // What was not synced comes again, until a survey finds that it is not there.
     let again: Vec<usize> = store_job(&mut store, &layout).files.iter().map(|f| f.file).collect();
     assert_eq!(again, [1, 2]);
     put(&mut store, &layout, 0, b"01234567");
     store.survey(T, &layout).unwrap();
-    let again: Vec<usize> = store_job(&mut store, &layout).files.iter().map(|f| f.file).collect();
-    assert_eq!(again, [0]);
+    let job = store_job(&mut store, &layout);
+    assert_eq!(job.files.iter().map(|f| f.file).collect::<Vec<_>>(), [0]);
+    store.on_saved(&job.run());
+    assert_eq!(store.unsafe_for(T), None, "nothing is left that could be lost");
 }
 
 #[test]
@@ -214,7 +217,9 @@ fn a_file_whose_sync_failed_is_never_vouched_for_again() {
     let files =
         job.files.into_iter().map(|file| (file, Outcome::Doubtful)).take(1).collect::<Vec<_>>();
     let have = Bits::none(3);
+    assert_eq!(store.unsafe_for(T), None);
     store.on_saved(&Saved { torrent: T, have, result: Err(DiskFault::Failed), files });
+    assert_eq!(store.unsafe_for(T), Some(DiskFault::Failed));
     // Written once more, and this time the sync succeeds.
     put(&mut store, &layout, 0, b"01234567");
     let job = store_job(&mut store, &layout);
@@ -226,6 +231,7 @@ fn a_file_whose_sync_failed_is_never_vouched_for_again() {
     assert_eq!(loaded.files[0], None);
     assert_eq!(loaded.files[1].unwrap().len, 3);
     assert_eq!(store_job(&mut store, &layout).record.files[0], None);
+    assert_eq!(store.unsafe_for(T), Some(DiskFault::Failed), "one success makes it no better");
     store.check();
 }
 
@@ -242,6 +248,7 @@ fn a_share_without_room_for_a_record_says_so() {
     assert!(saved.files.iter().all(|(_, outcome)| matches!(outcome, Outcome::Safe(_))));
     store.on_saved(&saved);
     assert_eq!(store_job(&mut store, &layout).files, [], "the data is safe all the same");
+    assert_eq!(store.unsafe_for(T), None);
 }
 
 // ── The thread ──────────────────────────────────────────────────────────────────────────────
