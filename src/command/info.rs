@@ -146,7 +146,8 @@ impl LinkShown<'_> {
     }
 }
 
-fn show_json(screen: &mut Screen, shown: &impl Serialize) -> Result<(), Failure> {
+/// Prints a value as JSON, laid out for people.
+pub(super) fn show_json(screen: &mut Screen, shown: &impl Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(shown)
         .map_err(|error| Failure::new(format!("cannot write JSON: {error}"), ""))?;
     screen.text(&(json + "\n"));

@@ -228,7 +228,7 @@ fn unreadable(trouble: &Trouble) -> Failure {
 }
 
 /// `262144`, `256K` or `1M`, in bytes.
-fn parse_size(word: &str) -> Option<u64> {
+pub(super) fn parse_size(word: &str) -> Option<u64> {
     let (digits, unit) = match word.strip_suffix(['K', 'k']) {
         Some(digits) => (digits, 1024),
         None => match word.strip_suffix(['M', 'm']) {

@@ -8,6 +8,7 @@
 //! ```text
 //!  files only       create  edit  info  magnet  verify
 //!  run a node       tracker  share  get  peer            all over run.rs
+//!  play a swarm     lab
 //!  shared           arguments  failure  files  making  screen  progress  events  run
 //! ```
 
@@ -19,6 +20,7 @@ pub mod failure;
 pub mod files;
 pub mod get;
 pub mod info;
+pub mod lab;
 pub mod magnet;
 pub mod making;
 pub mod peer;
@@ -68,6 +70,7 @@ pub const COMMANDS: &[Command] = &[
     share::COMMAND,
     get::COMMAND,
     peer::COMMAND,
+    lab::COMMAND,
 ];
 
 /// The whole program: runs the command that `words` (without the program's name) ask for, tells

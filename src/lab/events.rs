@@ -144,6 +144,7 @@ impl Lab {
         }
         self.net.listen(id, true);
         self.note(id, "starts", format_args!(""));
+        self.tally.on_start(self.now, id);
         self.act(id, &mut out, &[]);
         self.finish_turn(id);
     }

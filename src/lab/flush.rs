@@ -33,6 +33,7 @@ impl Lab {
                 Filled::Quietly => continue,
                 Filled::Sent { payload, waiting } => {
                     if payload > 0 {
+                        self.count_given(id, conn, payload);
                         self.note(id, "sent", format_args!("{conn:?} {payload}"));
                     }
                     Input::Sent { conn, payload, waiting }
@@ -54,6 +55,14 @@ impl Lab {
             self.out = out;
         }
         self.settle(id);
+    }
+
+    /// Counts payload that left over a connection.
+    fn count_given(&mut self, id: NodeId, conn: ConnId, payload: u64) {
+        let end = self.nodes[id.0].talks.get(conn).map(|talk| talk.end);
+        if let Some(to) = end.and_then(|end| self.net.node_at(end.other())) {
+            self.tally.on_gave(id, to, payload);
+        }
     }
 
     /// Fills one connection's window.
@@ -105,6 +114,10 @@ impl Lab {
         let talk = self.nodes[id.0].talks.get_mut(conn);
         let Some(Talk { end, voice: Voice::Part(part), .. }) = talk else { return };
         let end = *end;
+        let served = std::mem::take(&mut part.served_bytes);
+        if let Some(to) = self.net.node_at(end.other()) {
+            self.tally.on_gave(id, to, served);
+        }
         while !part.outgoing.is_empty() {
             let len = self.net.room(end).min(part.outgoing.len());
             if len == 0 {

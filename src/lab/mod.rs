@@ -30,6 +30,9 @@
 //! `pair.run(7)` plays it with seed 7 and returns the lab, to be asked what came of it; a story
 //! that wants to look in between makes a `Lab` and calls `run_until` itself.
 //!
+//! Swarms that a person runs to see how much, rather than whether, stand in `experiment`; `tally`
+//! counts while they run and `report` makes figures of it.
+//!
 //! # How to replay one
 //! Everything that is left to chance comes from the seed. The same scenario with the same seed has
 //! the same record, byte for byte; a `Failure` says the seed and the last lines before it.
@@ -39,14 +42,17 @@ mod cast;
 pub mod clock;
 pub mod disk;
 mod events;
+pub mod experiment;
 mod flush;
 pub mod judge;
 pub mod net;
 pub mod node;
 pub mod pipe;
 pub mod record;
+pub mod report;
 pub mod scripted;
 pub mod source;
+pub mod tally;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -69,6 +75,7 @@ pub use node::{Mood, Node};
 pub use record::Record;
 pub use scripted::{Act, Script, Serving};
 pub use source::{Source, SourceId};
+pub use tally::Tally;
 
 /// The usual path between two nodes: across a country.
 const USUAL_PATH: Path = Path { delay: Span::from_millis(20), jitter: Span::ZERO };
@@ -110,6 +117,7 @@ pub struct Lab {
     starts: BTreeMap<NodeId, Span>,
     judge: Judge,
     record: Record,
+    tally: Tally,
     random: Random,
     /// How arriving bytes are cut before they are handed over.
     cut: Cut,
@@ -229,6 +237,7 @@ impl Lab {
             starts: BTreeMap::new(),
             judge: Judge::new(),
             record: Record::new(),
+            tally: Tally::default(),
             random,
             cut: Cut::Whole,
             excused: Vec::new(),
@@ -322,6 +331,16 @@ impl Lab {
 
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// What was counted so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The number that everything left to chance came from.
+    pub fn seed_number(&self) -> u64 {
+        self.seed
     }
 
     pub fn node_named(&self, id: NodeId) -> &Node {

@@ -87,6 +87,8 @@ pub struct Part {
     serving: Serving,
     /// What is still to be sent.
     pub outgoing: VecDeque<u8>,
+    /// Payload among what was put there since somebody asked.
+    pub served_bytes: u64,
     ends_with_reset: bool,
     /// In a `Pause`, until `wake`.
     is_asleep: bool,
@@ -103,6 +105,7 @@ impl Part {
             requests: VecDeque::new(),
             serving: Serving::Nothing,
             outgoing: VecDeque::new(),
+            served_bytes: 0,
             ends_with_reset: false,
             is_asleep: false,
         }
@@ -207,6 +210,7 @@ impl Part {
             let Some(claim) = self.requests.pop_front() else { return };
             let Some(bytes) = source.block(claim) else { continue };
             self.outgoing.extend(piece_head(claim));
+            let before = self.outgoing.len();
             match self.serving {
                 Serving::Nothing => {}
                 Serving::Honest => self.outgoing.extend(bytes),
@@ -220,6 +224,7 @@ impl Part {
                     self.serving = Serving::Nothing;
                 }
             }
+            self.served_bytes += (self.outgoing.len() - before) as u64;
         }
     }
 }

@@ -257,7 +257,8 @@ impl Lab {
 
     fn send(&mut self, id: NodeId, conn: ConnId, message: &Message) {
         self.note(id, "says", format_args!("{conn:?} {}", Worded(message)));
-        let Lab { judge, nodes, sources, .. } = self;
+        let Lab { judge, nodes, sources, tally, .. } = self;
+        tally.on_says(id, message);
         let node = &nodes[id.0];
         let Some(talk) = node.talks.get(conn) else { return };
         if let Some(source) = talk.source {
@@ -328,6 +329,7 @@ impl Lab {
 
     fn on_event(&mut self, id: NodeId, event: &Event) {
         self.note(id, "event", format_args!("{event:?}"));
+        self.tally.on_event(self.now, id, event);
         if let Event::Complete { info_hash, .. } = event {
             self.nodes[id.0].complete.insert(*info_hash);
             self.compare_if_complete(id, *info_hash);

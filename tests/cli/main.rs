@@ -6,6 +6,7 @@
 mod faults;
 mod files;
 mod hostile;
+mod lab;
 mod nodes;
 mod program;
 mod workdir;

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::workdir::{Workdir, one_clean_line};
 
-const COMMANDS: [&str; 9] =
-    ["create", "edit", "info", "magnet", "verify", "tracker", "share", "get", "peer"];
+const COMMANDS: [&str; 10] =
+    ["create", "edit", "info", "magnet", "verify", "tracker", "share", "get", "peer", "lab"];
 
 #[test]
 fn help_names_every_command_and_every_command_has_help() {
@@ -63,6 +63,13 @@ fn wrong_usage_exits_2_with_one_line_that_says_what_to_do() {
         (&["get", "x", "--peer", "127.0.0.1:0"],   "no peer has port 0"),
         (&["get", "x", "--listen", "127.0.0.1"],   "the port is missing"),
         (&["share"],                   "PATH or TORRENT is missing"),
+        (&["lab", "swram"],            "lab: there is no scenario 'swram'; 'swarmlet lab list'"),
+        (&["lab", "swarm", "poison"],  "only one SCENARIO"),
+        (&["lab", "--peers", "0"],     "--peers 0: not from 1 to 10000"),
+        (&["lab", "--peers", "many"],  "--peers many: not a number"),
+        (&["lab", "--up", "0"],        "--up 0: not from 1"),
+        (&["lab", "--size", "2000M"],  "--size 2000M: not from 1"),
+        (&["lab", "--piece-length", "1K"], "--piece-length 1K: not between"),
     ];
     for (words, told) in table {
         let line = dir.fails(2, words);

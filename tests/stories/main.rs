@@ -12,6 +12,7 @@
 
 mod download;
 mod endgame;
+mod experiments;
 mod faults;
 mod lab;
 mod resume;

@@ -1,0 +1,272 @@
+//! `swarmlet lab`: a whole swarm in one process and in virtual time, and its figures.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::info::show_json;
+use super::{Arguments, Command, Failure, Screen, files, making};
+use crate::base::Span;
+use crate::format::text;
+use crate::lab::Record;
+use crate::lab::experiment::{EXPERIMENTS, Experiment, Played, Setup, find};
+use crate::lab::report::{Group, Report, Spread};
+
+const USAGE: &str = "\
+play a whole swarm in one process, in virtual time
+
+usage: swarmlet lab [options] [SCENARIO]
+       swarmlet lab list
+
+Runs the real engine of every peer and a real tracker on a simulated network with disks in memory,
+until every peer has the file, and prints what came of it: when they were done, against the least
+time in which it could be done at all (Kumar and Ross 2006), and who gave how much. Everything that
+is left to chance comes from --seed: the same command prints the same figures, on any machine.
+
+scenarios ('swarmlet lab list' says what to look at):
+  swarm         equal peers, all at once, and a seed (this one, unless you name another)
+  flash-crowd   slow, usual and fast peers rush in and leave when they are done
+  free-riders   a third of the peers give next to nothing
+  last-block    some who seem to have everything fall silent in the middle of a block
+  slow-seed     the seed has a quarter of everybody's upload
+  partition     half of the peers are cut off for a while
+  poison        some of those who seem to have everything send spoilt blocks
+
+options:
+  --peers N             how many want the file (20)
+  --seeds N             how many have it from the beginning (1)
+  --size BYTES          of the file; 256K and 64M are understood (16M)
+  --piece-length BYTES  a power of two from 16K (chosen for the size: some 256 pieces)
+  --up RATE             upload of each, in bytes per second, such as 128K; or 'none' for as much
+                        as there is (1M)
+  --down RATE           download of each, the same (4M)
+  --delay MS            how long a packet travels between any two, in milliseconds (20)
+  --seed N              what chance comes from (1)
+  --log FILE            write the record there: one line per event, what each node heard, said,
+                        wrote and decided
+  --json                the figures as one JSON object, times in microseconds
+  -h, --help            this text
+
+examples:
+  swarmlet lab
+  swarmlet lab free-riders --seeds 3
+  swarmlet lab swarm --peers 5 --size 1M --log run.log
+";
+
+pub const COMMAND: Command = Command {
+    name: "lab",
+    summary: "play a whole swarm in one process, in virtual time",
+    usage: USAGE,
+    runs_node: false,
+    run,
+};
+
+/// What a person's machine can play before their patience or memory ends.
+const NODES_MAX: u64 = 10_000;
+const SIZE_MAX: u64 = 1024 * 1024 * 1024;
+const RATE_MAX: u64 = 1 << 40;
+const DELAY_MILLIS_MAX: u64 = 10_000;
+
+/// The first column of the lines below the table.
+const LABEL_COLUMNS: usize = 13;
+
+fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    let name = match arguments.paths().is_empty() {
+        true => PathBuf::from(EXPERIMENTS[0].name),
+        false => arguments.only_path("SCENARIO")?,
+    };
+    let name = name.to_string_lossy();
+    if name == "list" {
+        screen.text(&list());
+        return Ok(());
+    }
+    let experiment = find(&name).ok_or_else(|| {
+        let hint = "'swarmlet lab list' lists the scenarios";
+        Failure::usage(format!("lab: there is no scenario '{name}'"), hint)
+    })?;
+    let setup = setup(arguments, screen)?;
+    let seed = number(arguments, "seed", 0..=u64::MAX)?.unwrap_or(1);
+    // A file that cannot be written is told of before the run, not after it.
+    let log = arguments.path("log").map(Output::open).transpose()?;
+    let record = if log.is_some() { Record::new() } else { Record::off() };
+
+    let played = experiment.play(&setup, seed, record);
+    if let Some(log) = log {
+        log.write(played.lab.record().text())?;
+    }
+    must_have_ended(&played, arguments)?;
+    let report = Report::of(experiment, &setup, &played);
+    match arguments.has("json") {
+        true => show_json(screen, &report)?,
+        false => screen.text(&table(&report, &setup)),
+    }
+    Ok(())
+}
+
+// ── What is asked ───────────────────────────────────────────────────────────────────────────
+
+fn setup(arguments: &Arguments, screen: &mut Screen) -> Result<Setup, Failure> {
+    let usual = Setup::default();
+    let mut setup = usual.clone();
+    let count = |option, usual| match number(arguments, option, 1..=NODES_MAX) {
+        Ok(count) => Ok(count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usual)),
+        Err(failure) => Err(failure),
+    };
+    setup.peers = count("peers", usual.peers)?;
+    setup.seeds = count("seeds", usual.seeds)?;
+    setup.bytes = number(arguments, "size", 1..=SIZE_MAX)?.unwrap_or(usual.bytes);
+    setup.piece_bytes = making::piece_length(arguments, screen)?;
+    setup.line.up = rate(arguments, "up", usual.line.up)?;
+    setup.line.down = rate(arguments, "down", usual.line.down)?;
+    if let Some(millis) = number(arguments, "delay", 0..=DELAY_MILLIS_MAX)? {
+        setup.delay = Span::from_millis(millis);
+    }
+    Ok(setup)
+}
+
+fn rate(arguments: &Arguments, option: &str, usual: Option<u64>) -> Result<Option<u64>, Failure> {
+    if arguments.text(option)?.is_some_and(|word| word == "none") {
+        return Ok(None);
+    }
+    Ok(number(arguments, option, 1..=RATE_MAX)?.or(usual))
+}
+
+/// The value of an option that is a number, which may end in K or M.
+fn number(
+    arguments: &Arguments,
+    option: &str,
+    allowed: std::ops::RangeInclusive<u64>,
+) -> Result<Option<u64>, Failure> {
+    let Some(word) = arguments.text(option)? else { return Ok(None) };
+    let number = making::parse_size(&word)
+        .ok_or_else(|| arguments.wrong(format!("--{option} {word}: not a number")))?;
+    if !allowed.contains(&number) {
+        let (least, most) = (allowed.start(), allowed.end());
+        return Err(arguments.wrong(format!("--{option} {word}: not from {least} to {most}")));
+    }
+    Ok(Some(number))
+}
+
+/// A file that the run will be written to.
+struct Output {
+    path: PathBuf,
+    file: File,
+}
+
+impl Output {
+    fn open(path: PathBuf) -> Result<Output, Failure> {
+        match File::create(&path) {
+            Ok(file) => Ok(Output { path, file }),
+            Err(error) => Err(files::cannot("write", &path, &error)),
+        }
+    }
+
+    fn write(mut self, text: &str) -> Result<(), Failure> {
+        let path: &Path = &self.path;
+        let written = self.file.write_all(text.as_bytes());
+        written.map_err(|error| files::cannot("write", path, &error))
+    }
+}
+
+/// A run that broke a rule, or did not end, has no figures.
+fn must_have_ended(played: &Played, arguments: &Arguments) -> Result<(), Failure> {
+    let Err(failure) = &played.verdict else { return Ok(()) };
+    let hint = match arguments.has("log") {
+        true => "the end of the log shows how it came about",
+        false => "the same command with --log FILE shows how it came about",
+    };
+    let (seed, at) = (failure.seed, failure.at);
+    let message = format!("seed {seed}, at {at:?}, {}: {}", failure.who, failure.what);
+    Err(Failure::new(message, hint))
+}
+
+// ── What is shown ───────────────────────────────────────────────────────────────────────────
+
+fn list() -> String {
+    let mut text = String::new();
+    for (number, Experiment { name, summary, look, .. }) in EXPERIMENTS.iter().enumerate() {
+        let gap = if number == 0 { "" } else { "\n" };
+        text.push_str(&format!("{gap}{name}: {summary}\n\n"));
+        look.lines().for_each(|line| text.push_str(&format!("    {line}\n")));
+    }
+    text
+}
+
+fn table(report: &Report, setup: &Setup) -> String {
+    let mut text = format!(
+        "{}: {} and {} share {} ({} pieces of {}), seed {}\n",
+        report.scenario,
+        counted(report.peers, "peer"),
+        counted(report.seeds, "seed"),
+        text::size(report.bytes),
+        report.pieces,
+        text::size(u64::from(report.piece_bytes)),
+        report.seed,
+    );
+    let rate = |rate: Option<u64>| {
+        rate.map_or("without a bound".to_owned(), |rate| format!("{}/s", text::size(rate)))
+    };
+    let (up, down, delay) = (rate(setup.line.up), rate(setup.line.down), setup.delay.as_millis());
+    text.push_str(&format!("lines: up {up}, down {down}, {delay} ms between any two\n\n"));
+
+    text.push_str("                      done after                        gave, in files\n");
+    text.push_str("group        nodes     first    median      last     least   median     most\n");
+    report.groups.iter().for_each(|group| text.push_str(&row(group, report.bytes)));
+    text.push('\n');
+    lines_below(report).iter().for_each(|(label, value)| {
+        text.push_str(&format!("{label:LABEL_COLUMNS$}{value}\n"));
+    });
+    text
+}
+
+fn row(group: &Group, file_bytes: u64) -> String {
+    let Group { name, nodes, done_micros, gave_bytes } = group;
+    let done = match done_micros {
+        Some(done) => three(done, seconds, 10),
+        None => format!("{:>10}{:>10}{:>10}", "-", "-", "-"),
+    };
+    let gave = three(gave_bytes, |bytes| hundredths(bytes, file_bytes), 9);
+    format!("{name:12} {nodes:5}{done} {gave}\n")
+}
+
+fn lines_below(report: &Report) -> Vec<(&'static str, String)> {
+    let Report { bound, payload_bytes, waste_bytes, .. } = report;
+    let mut lines = vec![("lower bound", format!("{}: {}", seconds(bound.micros), bound.because))];
+    if bound.micros > 0 {
+        let last = hundredths(report.last_micros, bound.micros);
+        let last = format!("{} after the beginning, {last} bounds", seconds(report.last_micros));
+        lines.push(("last peer", last));
+    }
+    let share = hundredths(waste_bytes.saturating_mul(100), *payload_bytes);
+    let (payload, waste) = (text::size(*payload_bytes), text::size(*waste_bytes));
+    lines.push(("traffic", format!("{payload} of blocks; {waste} ({share} %) twice or in vain")));
+    let Report { unchokes, chokes, pieces_failed, bans, .. } = report;
+    lines.push(("choking", format!("{unchokes} times unchoke, {chokes} times choke")));
+    let (pieces, bans) = (counted_u64(*pieces_failed, "piece"), counted_u64(*bans, "ban"));
+    lines.push(("trouble", format!("{pieces} failed the hash, {bans}")));
+    lines
+}
+
+fn three(spread: &Spread, shown: impl Fn(u64) -> String, columns: usize) -> String {
+    let Spread { least, median, most } = *spread;
+    [least, median, most].map(|number| format!("{:>columns$}", shown(number))).concat()
+}
+
+/// `12.345 s`.
+fn seconds(micros: u64) -> String {
+    format!("{}.{:03} s", micros / 1_000_000, micros / 1000 % 1000)
+}
+
+/// `a / b` to two places, rounded down.
+fn hundredths(a: u64, b: u64) -> String {
+    let hundredths = u128::from(a) * 100 / u128::from(b.max(1));
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+fn counted(count: usize, what: &str) -> String {
+    super::progress::counted(count, what)
+}
+
+fn counted_u64(count: u64, what: &str) -> String {
+    counted(usize::try_from(count).unwrap_or(usize::MAX), what)
+}

@@ -1,0 +1,105 @@
+//! Tally: the figures of a run, counted while it happens.
+//!
+//! The record tells everything and costs memory with every line; most runs only want to know who
+//! was done when, who gave how much to whom, and what went wrong. Those few numbers are counted
+//! here, whether a record is kept or not.
+//!
+//! # Limits
+//! Nodes, not torrents: where a node has several torrents, `whole_at` is the first of them.
+
+use std::collections::BTreeMap;
+
+use super::clock::Moment;
+use super::net::NodeId;
+use crate::engine::Event;
+use crate::wire::Message;
+
+/// The figures of all nodes.
+#[derive(Debug, Default)]
+pub struct Tally {
+    nodes: Vec<Count>,
+    /// Payload bytes that left the first node for the second.
+    given: BTreeMap<(NodeId, NodeId), u64>,
+    whole: usize,
+}
+
+/// The figures of one node, over all its lives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// When it was switched on first.
+    pub started_at: Option<Moment>,
+    /// When it had downloaded a whole torrent first.
+    pub whole_at: Option<Moment>,
+    /// Payload bytes that left it, and that were sent to it.
+    pub gave: u64,
+    pub was_given: u64,
+    /// How often it said so.
+    pub unchokes: u64,
+    pub chokes: u64,
+    /// Pieces that came whole and had a wrong hash.
+    pub pieces_failed: u64,
+    /// Peers whom it banned.
+    pub bans: u64,
+}
+
+impl Tally {
+    /// The figures of one node; all zero if nothing was heard of it.
+    pub fn of(&self, node: NodeId) -> Count {
+        self.nodes.get(node.0).cloned().unwrap_or_default()
+    }
+
+    /// How many nodes have downloaded a whole torrent.
+    pub fn whole(&self) -> usize {
+        self.whole
+    }
+
+    /// Payload bytes that left `from` for `to`.
+    pub fn given(&self, from: NodeId, to: NodeId) -> u64 {
+        self.given.get(&(from, to)).copied().unwrap_or(0)
+    }
+
+    pub(super) fn on_start(&mut self, now: Moment, node: NodeId) {
+        self.count(node).started_at.get_or_insert(now);
+    }
+
+    pub(super) fn on_gave(&mut self, from: NodeId, to: NodeId, payload: u64) {
+        *self.given.entry((from, to)).or_default() += payload;
+        self.count(from).gave += payload;
+        self.count(to).was_given += payload;
+    }
+
+    pub(super) fn on_says(&mut self, node: NodeId, message: &Message) {
+        if *message == Message::Unchoke {
+            self.count(node).unchokes += 1;
+        } else if *message == Message::Choke {
+            self.count(node).chokes += 1;
+        }
+    }
+
+    pub(super) fn on_event(&mut self, now: Moment, node: NodeId, event: &Event) {
+        let count = self.count(node);
+        match event {
+            Event::Complete { downloaded: true, .. } => {
+                let is_first = count.whole_at.is_none();
+                count.whole_at.get_or_insert(now);
+                self.whole += usize::from(is_first);
+            }
+            Event::PieceFailed { .. } => count.pieces_failed += 1,
+            Event::Banned { .. } => count.bans += 1,
+            Event::Complete { downloaded: false, .. }
+            | Event::Checked { .. }
+            | Event::DiskTrouble { .. }
+            | Event::DiskRecovered { .. }
+            | Event::TrackerOk { .. }
+            | Event::TrackerFailed { .. }
+            | Event::Stopped { .. } => {}
+        }
+    }
+
+    fn count(&mut self, node: NodeId) -> &mut Count {
+        if self.nodes.len() <= node.0 {
+            self.nodes.resize(node.0 + 1, Count::default());
+        }
+        &mut self.nodes[node.0]
+    }
+}

@@ -1,0 +1,61 @@
+//! `lab`: the same words print the same bytes, and its files say the same.
+
+use swarmlet::lab::experiment::EXPERIMENTS;
+
+use crate::workdir::Workdir;
+
+const SMALL: [&str; 7] = ["lab", "swarm", "--peers", "4", "--size", "1M", "--json"];
+
+#[test]
+fn every_scenario_is_in_the_help_and_explained_in_the_list() {
+    let dir = Workdir::new("lab-list");
+    let (help, list) = (dir.ok(&["help", "lab"]), dir.ok(&["lab", "list"]));
+    for experiment in EXPERIMENTS {
+        let (name, summary) = (experiment.name, experiment.summary);
+        assert!(help.contains(&format!("\n  {name:12}  {summary}")), "{name} is not in the help");
+        assert!(list.contains(&format!("{name}: {summary}\n\n    ")), "{name} is not in the list");
+    }
+    assert!(list.lines().all(|line| line.chars().count() <= 100), "{list}");
+}
+
+#[test]
+fn the_same_seed_prints_and_writes_the_same_bytes() {
+    let dir = Workdir::new("lab-same");
+    let run = |log: &str, seed: &str| {
+        let mut words = SMALL.to_vec();
+        words.extend(["--seed", seed, "--log", log]);
+        (dir.ok(&words), dir.read(log))
+    };
+    let (first, again, other) = (run("a.log", "7"), run("b.log", "7"), run("c.log", "8"));
+    assert!(first == again, "the same command told two stories");
+    assert!(first.1 != other.1, "two seeds wrote the same record");
+    let log = String::from_utf8(first.1).expect("a record is text");
+    assert!(log.contains(" peer-4    event      Complete"), "{}", log.len());
+}
+
+#[test]
+fn json_and_table_tell_the_same_figures() {
+    let dir = Workdir::new("lab-figures");
+    let json: serde_json::Value = serde_json::from_str(&dir.ok(&SMALL)).expect("JSON");
+    assert_eq!((&json["scenario"], &json["peers"]), (&"swarm".into(), &4.into()));
+    assert_eq!(json["groups"][1]["nodes"], 4);
+    let last = json["last_micros"].as_u64().expect("a number");
+    assert_eq!(json["groups"][1]["done_micros"]["most"], last);
+    assert!(last >= json["bound"]["micros"].as_u64().expect("a number"));
+
+    let table = dir.ok(&SMALL[..6]);
+    let seconds = format!("{}.{:03} s", last / 1_000_000, last / 1000 % 1000);
+    assert!(table.contains(&format!("last peer    {seconds} after")), "{table}");
+    assert!(table.contains("\npeers            4 "), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_told_before_the_run() {
+    let dir = Workdir::new("lab-log");
+    let line = dir.fails(1, &["lab", "--size", "1000M", "--peers", "9000", "--log", "no/such/dir"]);
+    assert!(
+        line.contains("cannot write 'no/such/dir'") && line.contains("check the path"),
+        "{line}"
+    );
+}

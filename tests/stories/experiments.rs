@@ -1,0 +1,125 @@
+//! Experiments: the named swarms come to their end, with figures that add up.
+
+use swarmlet::base::Span;
+use swarmlet::lab::experiment::{EXPERIMENTS, Experiment, Member, Part, Played, Setup, find};
+use swarmlet::lab::report::{Bound, Report, Spread};
+use swarmlet::lab::{Line, NodeId, Record};
+
+/// Small, so that all of them take seconds.
+fn small() -> Setup {
+    let line = Line { up: Some(256 * 1024), down: Some(1024 * 1024) };
+    Setup { peers: 6, seeds: 1, bytes: 1_000_000, line, ..Setup::default() }
+}
+
+fn play(experiment: &Experiment, seed: u64, record: Record) -> (Played, Report) {
+    let played = experiment.play(&small(), seed, record);
+    if let Err(failure) = &played.verdict {
+        panic!("{}: {failure}", experiment.name);
+    }
+    let report = Report::of(experiment, &small(), &played);
+    (played, report)
+}
+
+fn named(name: &str) -> &'static Experiment {
+    find(name).unwrap_or_else(|| panic!("there is no {name}"))
+}
+
+#[test]
+fn every_experiment_ends_and_its_figures_add_up() {
+    for experiment in EXPERIMENTS {
+        for seed in 1..=3 {
+            let (played, report) = play(experiment, seed, Record::off());
+            let name = experiment.name;
+            assert!(report.last_micros >= report.bound.micros, "{name}: faster than can be");
+            assert!(played.lab.record().is_empty(), "{name}: nobody wanted a record");
+            let nodes: usize = report.groups.iter().map(|group| group.nodes).sum();
+            assert_eq!(nodes, played.members.len(), "{name}");
+            // What left one node was sent to another, and each peer got its copy.
+            let tally = played.lab.tally();
+            let count = |member: &Member| tally.of(member.node);
+            let gave: u64 = played.members.iter().map(|member| count(member).gave).sum();
+            let given: u64 = played.members.iter().map(|member| count(member).was_given).sum();
+            assert_eq!((gave, given), (report.payload_bytes, report.payload_bytes), "{name}");
+            let copies = 6 * 1_000_000;
+            assert_eq!(report.payload_bytes, copies + report.waste_bytes, "{name}");
+            for member in played.members.iter().filter(|member| member.part == Part::Peer) {
+                assert!(count(member).was_given >= 1_000_000, "{name}: {member:?}");
+                assert!(count(member).whole_at.is_some(), "{name}: {member:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_seed_decides_every_byte_of_the_record() {
+    for name in ["swarm", "flash-crowd", "poison"] {
+        let run = |seed| {
+            let (played, report) = play(named(name), seed, Record::new());
+            (played.lab.record().text().to_owned(), report)
+        };
+        let (first, again, other) = (run(1), run(1), run(2));
+        assert!(first.0 == again.0, "{name}: the same seed wrote another record");
+        assert_eq!(first.1, again.1);
+        assert!(first.0 != other.0, "{name}: another seed wrote the same record");
+    }
+}
+
+#[test]
+fn keeping_a_record_changes_nothing() {
+    let (_, with) = play(named("partition"), 5, Record::new());
+    let (_, without) = play(named("partition"), 5, Record::off());
+    assert_eq!(with, without);
+}
+
+#[test]
+fn free_riders_are_done_after_those_who_give() {
+    let setup = Setup { peers: 12, bytes: 4_000_000, ..small() };
+    let played = named("free-riders").play(&setup, 1, Record::off());
+    let report = Report::of(named("free-riders"), &setup, &played);
+    let median = |name| {
+        let group = report.groups.iter().find(|group| group.name == name).expect("a row");
+        group.done_micros.expect("they are done").median
+    };
+    assert!(median("free-riders") > median("peers"), "{report:#?}");
+}
+
+#[test]
+fn poison_is_found_and_poisoners_are_banned() {
+    let (_, report) = play(named("poison"), 1, Record::off());
+    assert!(report.pieces_failed > 0 && report.bans > 0, "{report:#?}");
+    assert!(report.waste_bytes > 0);
+    let (_, clean) = play(named("swarm"), 1, Record::off());
+    assert_eq!((clean.pieces_failed, clean.bans), (0, 0));
+}
+
+#[test]
+fn the_bound_is_the_slowest_of_three() {
+    let member =
+        |part, up, down| Member { node: NodeId(0), group: "", line: Line { up, down }, part };
+    let (seed, peer) = (Part::Seed, Part::Peer);
+    #[rustfmt::skip]
+    let table: &[(&str, &[Member], u64)] = &[
+        ("one down",  &[member(seed, Some(100), None), member(peer, Some(100), Some(10))], 100),
+        ("seed up",   &[member(seed, Some(20), None), member(peer, Some(900), None)],      50),
+        ("all up",    &[member(seed, Some(100), None), member(peer, Some(25), None),
+                        member(peer, Some(25), None), member(peer, Some(10), None)],       18),
+        ("nothing",   &[member(seed, None, None), member(peer, Some(1), None)],            0),
+        ("a trick",   &[member(seed, Some(20), None), member(peer, None, None),
+                        member(Part::Trickster, Some(1_000), Some(1))],                    50),
+    ];
+    for (what, members, secs) in table {
+        let bound = Bound::of(1_000, members);
+        let about = bound.micros / 1_000_000;
+        assert_eq!(about, *secs, "{what}: {bound:?}");
+        assert!(bound.span() >= Span::from_secs(*secs));
+    }
+}
+
+#[test]
+fn a_spread_is_least_middle_and_most() {
+    let spread = |least, median, most| Some(Spread { least, median, most });
+    assert_eq!(Spread::of(vec![]), None);
+    assert_eq!(Spread::of(vec![7]), spread(7, 7, 7));
+    assert_eq!(Spread::of(vec![9, 1, 5]), spread(1, 5, 9));
+    assert_eq!(Spread::of(vec![4, 1, 9, 2]), spread(1, 2, 9));
+}
