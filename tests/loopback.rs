@@ -102,6 +102,24 @@ fn three_peers_find_one_another_through_a_tracker() {
 }
 
 #[test]
+fn a_node_calls_from_the_address_where_it_listens() {
+    let scratch = Scratch::new();
+    let tracker = tracker();
+    let url = format!("http://{}/announce", tracker.http_addr().expect("it serves"));
+    let torrent = Torrent::make(&scratch.dir("seed"), &[url]);
+    let mut nodes = vec![tracker];
+    for (host, name, whole) in [([127, 0, 0, 8], "seed", true), ([127, 0, 0, 9], "one", false)] {
+        let mut node = peer_at(host);
+        node.add(torrent.order(&[], whole), scratch.dir(name)).expect("a new torrent");
+        nodes.push(node);
+    }
+    let id = nodes[1].torrents()[0];
+    // Each listens on one address only: had it announced from another, nobody would find it.
+    turn_until(&mut nodes, |nodes| is_complete(&mut nodes[2], id));
+    torrent.assert_in(&scratch.dir("one"));
+}
+
+#[test]
 fn half_open_handshakes_and_silent_connections_keep_nobody_from_being_served() {
     let scratch = Scratch::new();
     let torrent = Torrent::make(&scratch.dir("seed"), &[]);
@@ -424,6 +442,11 @@ fn row_74_a_head_of_one_byte_a_second_is_408_after_its_lifetime() {
 }
 
 // ── What tests are made of ──────────────────────────────────────────────────────────────────
+
+fn peer_at(host: [u8; 4]) -> Node {
+    let listen = Some(SocketAddr::from((host, 0)));
+    Node::open(NodeOptions { listen, ..NodeOptions::default() }).expect("a loopback address")
+}
 
 fn peer(seed: bool) -> Node {
     let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));

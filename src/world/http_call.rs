@@ -30,6 +30,7 @@ use std::net::{IpAddr, SocketAddr};
 use mio::net::TcpStream;
 
 use super::conn::{Kind, canonical};
+use super::dial::dial;
 use super::reactor::Reactor;
 use super::resolver::{Lookup, Resolved};
 use crate::base::limits::{
@@ -276,7 +277,7 @@ impl Reactor {
         let mut from = None;
         while let Some(addr) = others.pop_front() {
             from = Some(addr.ip());
-            let stream = match TcpStream::connect(addr) {
+            let stream = match dial(self.dial_from, addr) {
                 Ok(stream) => stream,
                 Err(error) => {
                     why = said(&error);

@@ -26,6 +26,7 @@
 
 mod act;
 pub mod conn;
+pub mod dial;
 pub mod fault;
 pub mod folder;
 pub mod gather;

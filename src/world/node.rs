@@ -85,6 +85,7 @@ impl Node {
         let mut reactor =
             Reactor::new(engine, Clock::start()).map_err(cannot("set up the reactor"))?;
         reactor.http_connections_max = options.http_connections_max;
+        reactor.dial_from = listen_addr.map(|addr| addr.ip());
         for (listener, is_for_http) in [(peers, false), (http, true)] {
             // Without a tracker there is nobody to answer HTTP.
             if let Some((listener, addr)) = listener.filter(|_| has_tracker || !is_for_http) {

@@ -24,6 +24,7 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 
 use super::conn::Kind;
+use super::dial::dial;
 use super::http_call::connected;
 use super::peer_io::{self, FlushEnd, PeerConn, Received, Stage};
 use super::reactor::Reactor;
@@ -52,7 +53,7 @@ impl Reactor {
 
     /// Begins to connect. However it ends, the engine hears of it in a later turn.
     pub(super) fn connect(&mut self, torrent: TorrentId, addr: SocketAddr) {
-        let opened = TcpStream::connect(addr).and_then(|stream| {
+        let opened = dial(self.dial_from, addr).and_then(|stream| {
             let stage = Stage::Connecting(torrent);
             self.table.open(Kind::Peer(PeerConn::new(self.now, stream, addr, stage)))
         });

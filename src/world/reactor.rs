@@ -34,7 +34,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +98,8 @@ pub struct Reactor {
     pub(super) http_connections_max: usize,
     /// Connects that are under way.
     pub(super) connecting: Line,
+    /// Where our own calls begin; `None` where the routing table may choose.
+    pub(super) dial_from: Option<IpAddr>,
     pub(super) calls: Calls,
 }
 
@@ -151,6 +153,7 @@ impl Reactor {
             http_line: Line::new(),
             http_connections_max: HTTP_CONNECTIONS_MAX,
             connecting: Line::new(),
+            dial_from: None,
             calls: Calls::default(),
         })
     }
