@@ -69,8 +69,9 @@ impl Torrent {
     pub fn on_prepared(&mut self, now: Time, result: Result<(), DiskFault>, out: &mut Vec<Output>) {
         match result {
             Ok(()) => self.fill_all(now, out),
-            // Whoever has everything can share it from a disk that is not to be written.
-            Err(_) if self.checker.is_none() && self.have.is_all() => {}
+            // Who has everything, or may turn out to, can share it from a disk that is not to be
+            // written. Should a piece be missing after all, the first write will say so.
+            Err(_) if self.picker.is_empty() && self.pieces.is_empty() => {}
             Err(fault) => self.pause(now, fault, out),
         }
     }
@@ -240,7 +241,10 @@ impl Torrent {
 
     /// A block that we promised could not be read.
     pub fn on_send_failed(&mut self, now: Time, fault: DiskFault, out: &mut Vec<Output>) {
-        self.lose(now, fault, out);
+        // Too many files are open for now: that peer was let go, and the data is still there.
+        if fault != DiskFault::Busy {
+            self.lose(now, fault, out);
+        }
     }
 
     /// Twice the wait that did not help, or the shortest.

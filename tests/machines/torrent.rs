@@ -2,7 +2,7 @@
 
 use swarmlet::base::limits::{BLOCK_BYTES, SAVE_EVERY};
 use swarmlet::base::{Bits, Block, ConnId, PeerId, Random, Span, Time, TorrentId};
-use swarmlet::engine::{Engine, Input, Order, Output, Settings};
+use swarmlet::engine::{DiskFault, Engine, Input, Order, Output, Phase, Settings};
 use swarmlet::format::resume::{FileStamp, Resume};
 use swarmlet::lab::Source;
 use swarmlet::wire::{Frame, Handshake, Message};
@@ -263,6 +263,36 @@ fn a_late_block_is_late_once() {
     assert!(!bench.out.iter().any(is_close), "the first was welcome, the others have a budget");
     (0..3).for_each(|_| bench.pay(conn, block, 0, len));
     assert!(bench.out.iter().any(is_close), "and the budget ends");
+}
+
+#[test]
+fn a_disk_that_is_not_to_be_written_is_no_trouble_while_nothing_is_missing() {
+    let torrent = TorrentId(1);
+    let denied = || Input::Prepared { torrent, result: Err(DiskFault::Denied) };
+    let phase = |bench: &mut Bench| bench.engine.status(bench.now, torrent).map(|s| s.phase);
+    // All is there, and under check.
+    let mut bench = Bench::new(false);
+    let stamp = FileStamp { len: 160_000, modified_nanos: 7 };
+    bench.tell(Input::Surveyed { torrent, result: Ok(vec![Some(stamp)]), resume: None });
+    bench.tell(denied());
+    assert!(matches!(phase(&mut bench), Some(Phase::Checking { .. })));
+    // Nothing is there, so all of it would have to be written.
+    let mut bench = Bench::empty();
+    bench.tell(denied());
+    assert_eq!(phase(&mut bench), Some(Phase::Troubled(DiskFault::Denied)));
+}
+
+#[test]
+fn a_full_table_of_descriptors_costs_one_connection_and_not_the_torrent() {
+    let mut bench = Bench::new(true);
+    let torrent = bench.torrent;
+    let conns = [bench.join(1), bench.join(2)];
+    bench.tell(Input::SendFailed { conn: conns[0], torrent, fault: DiskFault::Busy });
+    let status = bench.engine.status(bench.now, torrent).expect("it is there");
+    assert_eq!((status.phase, status.peers), (Phase::Seeding, 1));
+    bench.tell(Input::SendFailed { conn: conns[1], torrent, fault: DiskFault::Missing });
+    let status = bench.engine.status(bench.now, torrent).expect("it is there");
+    assert_eq!(status.phase, Phase::Troubled(DiskFault::Missing));
 }
 
 #[test]
