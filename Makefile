@@ -6,7 +6,7 @@ ADDR     ?= 127.0.0.1:8000
 RUNS     ?= 200
 SEED     ?= 1
 
-.PHONY: help build demo test interop run-tracker run-peer sim tour lint size clean
+.PHONY: help build demo test interop big run-tracker run-peer sim tour lint size clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -28,8 +28,10 @@ lint:            ## formatting, clippy and documentation, without a warning
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
 
 interop: build   ## real other clients and trackers against ours, both ways (installs them)
-	tests/interop/install.sh
 	SWARMLET=$(SWARMLET) python3 tests/interop/run.py
+
+big: build       ## 1 GiB over loopback between our two ends: time and memory
+	SWARMLET=$(SWARMLET) python3 tests/interop/big.py
 
 run-tracker: build ## a tracker at ADDR (127.0.0.1:8000)
 	$(SWARMLET) tracker --http $(ADDR)
