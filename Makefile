@@ -6,7 +6,7 @@ ADDR     ?= 127.0.0.1:8000
 RUNS     ?= 200
 SEED     ?= 1
 
-.PHONY: help build demo test interop big run-tracker run-peer sim tour lint size clean
+.PHONY: help build demo test interop big faults run-tracker run-peer sim tour lint size clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -32,6 +32,9 @@ interop: build   ## real other clients and trackers against ours, both ways (ins
 
 big: build       ## 1 GiB over loopback between our two ends: time and memory
 	SWARMLET=$(SWARMLET) python3 tests/interop/big.py
+
+faults: build    ## the program killed, unplugged, lied to, on full and failing disks (as root: more)
+	SWARMLET=$(SWARMLET) python3 tests/faults/run.py $(ROWS)
 
 run-tracker: build ## a tracker at ADDR (127.0.0.1:8000)
 	$(SWARMLET) tracker --http $(ADDR)
