@@ -363,14 +363,15 @@ impl Torrent {
 
     /// Says good-bye to peers and trackers, and saves; within `patience` it is over.
     pub fn stop(&mut self, now: Time, patience: Span, out: &mut Vec<Output>) {
-        if let State::Stopping { until } = &mut self.state {
+        if let State::Stopping { until, .. } = &mut self.state {
             *until = (*until).min(now + patience);
         }
         if matches!(self.state, State::Stopping { .. } | State::Stopped) {
             return;
         }
         let clean = self.state == State::Active && self.checker.is_none();
-        self.state = State::Stopping { until: now + patience };
+        let tell_until = Some(now + patience.min(STOP_PATIENCE));
+        self.state = State::Stopping { until: now + patience, tell_until };
         self.checker = None;
         self.close_all(now, "stopping", out);
         if clean {
@@ -392,9 +393,14 @@ impl Torrent {
 
     /// Goes on with the farewell; ends it when all is said and saved, or time is up.
     pub(super) fn mind_stopping(&mut self, now: Time, out: &mut Vec<Output>) {
-        let State::Stopping { until } = self.state else { return };
+        if !matches!(self.state, State::Stopping { .. }) {
+            return;
+        }
         self.announce_if_due(now, out);
-        let done = !self.save.under_way && self.announcer.is_done_stopping();
+        let State::Stopping { until, tell_until } = &mut self.state else { return };
+        tell_until.take_if(|late| now >= *late);
+        let told = tell_until.is_none() || self.announcer.is_done_stopping();
+        let (until, done) = (*until, told && !self.save.under_way);
         if done || now >= until {
             self.state = State::Stopped;
             out.push(Output::Event(Event::Stopped { torrent: self.id }));
@@ -431,10 +437,11 @@ impl Torrent {
         let named = |time: Option<Time>, why| time.map(|time| (time, why));
         match self.state {
             State::Surveying | State::Stopped => None,
-            State::Stopping { until } => {
+            State::Stopping { until, tell_until } => {
                 let announce =
                     named(self.announcer.deadline(self.is_hungry()), "farewell to a tracker");
-                announce.into_iter().chain([(until, "end of the farewell")]).min()
+                let end = tell_until.map_or(until, |tell| tell.min(until));
+                announce.into_iter().chain([(end, "end of the farewell")]).min()
             }
             // With writes still under way, the report of the last one is what we wait for.
             State::Lost { retry, .. } => {

@@ -162,6 +162,8 @@ enum State {
     /// Farewells are under way, until `until` at the latest.
     Stopping {
         until: Time,
+        /// Trackers are waited for until then; `None`: no longer. A slow disk may take longer.
+        tell_until: Option<Time>,
     },
     Stopped,
 }

@@ -280,6 +280,20 @@ fn a_node_whose_tracker_is_dead_still_leaves_within_five_seconds() {
 }
 
 #[test]
+fn a_get_that_is_complete_waits_no_longer_for_a_mute_tracker() {
+    let dir = Workdir::new("mute-at-the-end");
+    let mute = std::net::TcpListener::bind(LOCAL).unwrap();
+    let announce = format!("http://{}/announce", mute.local_addr().unwrap());
+    dir.write("file.bin", &noise(16, 50_000));
+    let mut sharer = dir.start(&["share", "file.bin", "--tracker", &announce, "-l", LOCAL]);
+    let addr = sharer.ready("listen");
+    let mut getter =
+        dir.start(&["get", "file.bin.torrent", "-d", "copy", "-l", LOCAL, "-p", &addr]);
+    getter.wait_for("complete ");
+    assert_eq!(getter.end(Duration::from_secs(5)).code(), Some(0), "{:?}", getter.seen);
+}
+
+#[test]
 fn a_node_goes_on_when_nobody_reads_what_it_says() {
     let dir = Workdir::new("deaf");
     dir.write("file.bin", &noise(12, 50_000));
