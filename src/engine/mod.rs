@@ -1,14 +1,9 @@
 //! Floor 5: the whole node as one value.
 //!
 //! An `Engine` has torrents, connections whose handshake is not done, and perhaps a tracker. It
-//! routes each input to the torrent that it concerns, lets peers in and calls others, and asks
-//! every part when it wants to be woken. It decides nothing about pieces: that is the torrent's.
-//!
-//! ```text
-//!  Accepted ──▶ waiting ── handshake ──▶ torrent   (a torrent of ours, not us, not a twin)
-//!  Connected ─▶ waiting ── handshake ──▶ torrent   (the one we called for)
-//!                  └─ HANDSHAKE_TIMEOUT ─▶ closed
-//! ```
+//! routes each input to the torrent that it concerns, lets peers in and calls others (`door`), and
+//! asks every part when it wants to be woken. It decides nothing about pieces: that is the
+//! torrent's business.
 //!
 //! # Interface
 //! `handle` for each input, `tick` when `deadline` has passed; carry out what they put into `out`
@@ -18,28 +13,26 @@
 //! A connection is either waiting or belongs to one torrent · after `tick`, no deadline lies in
 //! the past.
 
+mod door;
 pub mod feed;
-pub use crate::border::{Closed, DiskFault, Event, Input, Output, ReadFor, ReadJob};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::base::limits::{
-    DIALS_AT_ONCE_MAX, DIALS_PER_SECOND_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_WAITING_MAX,
-    STOP_PATIENCE,
-};
-use crate::base::{ConnId, InfoHash, PeerId, Random, Span, Time, TorrentId};
+use self::door::{Dials, Waiting};
+use crate::base::limits::{HANDSHAKE_TIMEOUT, STOP_PATIENCE};
+use crate::base::{ConnId, InfoHash, PeerId, Random, Time, TorrentId};
 use crate::format::http::Request;
 use crate::format::layout::Layout;
 use crate::format::metainfo::Metainfo;
 use crate::torrent::fetch::Payload;
 use crate::torrent::{Identity, Torrent};
 use crate::tracker::Service;
-use crate::wire::{Frame, Handshake};
+use crate::wire::Frame;
 
+pub use self::feed::feed;
+pub use crate::border::{Closed, DiskFault, Event, Input, Output, ReadFor, ReadJob};
 pub use crate::torrent::{Phase, Status};
-
-pub use feed::feed;
 
 /// What a node is told once, at its birth.
 #[derive(Clone, Debug)]
@@ -82,30 +75,8 @@ pub struct Engine {
     stopping: bool,
 }
 
-/// A connection before its handshake.
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    addr: SocketAddr,
-    since: Time,
-    /// The torrent that we called for; `None` if they called us.
-    wants: Option<TorrentId>,
-}
-
-/// How fast new connections may be opened: at most `DIALS_AT_ONCE_MAX` under way, and
-/// `DIALS_PER_SECOND_MAX` a second, a second's worth of which may come in one burst.
-#[derive(Debug)]
-struct Dials {
-    under_way: usize,
-    /// When the next dial would be due if all had been evenly spaced.
-    paced: Time,
-    /// Which torrent was served last: they take turns.
-    last: TorrentId,
-}
-
 /// The client part of our peer id, in the customary form of BEP 20: name, version, dash.
 const PEER_ID_PREFIX: &[u8; 8] = b"-SL0100-";
-
-const DIAL_PACE: Span = Span::from_millis(1000 / DIALS_PER_SECOND_MAX as u64);
 
 impl Engine {
     /// `seed`: for every random choice that need not be secret, the peer id among them.
@@ -124,7 +95,7 @@ impl Engine {
             next_id: 1,
             waiting: BTreeMap::new(),
             conns: BTreeMap::new(),
-            dials: Dials { under_way: 0, paced: Time::START, last: TorrentId(0) },
+            dials: Dials::new(),
             service: None,
             stopping: false,
         }
@@ -276,41 +247,6 @@ impl Engine {
 
     // ── Connections ─────────────────────────────────────────────────────────────────────────
 
-    fn on_accepted(&mut self, now: Time, conn: ConnId, addr: SocketAddr, out: &mut Vec<Output>) {
-        let full = self.conns.len() >= self.settings.connections_max;
-        if full || self.stopping {
-            return out.push(Output::Close { conn, why: "no place left" });
-        }
-        // Whoever says nothing must not keep those out who would.
-        let strangers = self.waiting.iter().filter(|(_, waiting)| waiting.wants.is_none());
-        // On a host with few descriptors, strangers are to be few, too.
-        let strangers_max = HANDSHAKES_WAITING_MAX.min(self.settings.connections_max.div_ceil(2));
-        if strangers.clone().count() >= strangers_max
-            && let Some((&oldest, _)) = strangers.min_by_key(|(_, waiting)| waiting.since)
-        {
-            self.waiting.remove(&oldest);
-            out.push(Output::Close { conn: oldest, why: "too many silent connections" });
-        }
-        self.waiting.insert(conn, Waiting { addr, since: now, wants: None });
-    }
-
-    fn on_connected(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        id: TorrentId,
-        addr: SocketAddr,
-        out: &mut Vec<Output>,
-    ) {
-        self.dials.under_way -= 1;
-        let Some(torrent) = self.torrents.get_mut(&id).filter(|torrent| torrent.is_open()) else {
-            return out.push(Output::Close { conn, why: "no longer wanted" });
-        };
-        let info_hash = torrent.metainfo().info_hash;
-        self.waiting.insert(conn, Waiting { addr, since: now, wants: Some(id) });
-        out.push(Output::SendHandshake { conn, handshake: self.handshake(info_hash) });
-    }
-
     fn on_frame(
         &mut self,
         now: Time,
@@ -337,96 +273,6 @@ impl Engine {
         if result.is_err() {
             out.push(Output::Close { conn, why: "broke the protocol" });
             self.on_closed(now, conn);
-        }
-    }
-
-    /// Both sides have said who they are: does this conversation make sense?
-    fn on_handshake(&mut self, now: Time, conn: ConnId, theirs: Handshake, out: &mut Vec<Output>) {
-        let Some(Waiting { addr, wants, .. }) = self.waiting.remove(&conn) else { return };
-        let id = self.by_info_hash(theirs.info_hash);
-        if let Err(why) = self.admit(now, id, wants, &theirs, addr, out) {
-            if wants.is_none() && theirs.peer_id == self.peer_id {
-                // Only the end that dialled knows the address by which we found ourselves. It
-                // learns from this handshake not to dial it again.
-                let handshake = self.handshake(theirs.info_hash);
-                out.push(Output::SendHandshake { conn, handshake });
-            }
-            out.push(Output::Close { conn, why });
-            if let Some(torrent) = wants.and_then(|id| self.torrents.get_mut(&id)) {
-                torrent.on_connect_failed(now, addr);
-            }
-            return;
-        }
-        let id = id.expect("admit refuses a torrent that we do not have");
-        if wants.is_none() {
-            let handshake = self.handshake(theirs.info_hash);
-            out.push(Output::SendHandshake { conn, handshake });
-        }
-        self.conns.insert(conn, id);
-        let torrent = self.torrents.get_mut(&id).expect("found by its info-hash");
-        torrent.on_peer(now, conn, addr, (theirs.peer_id, wants.is_some()), out);
-    }
-
-    /// Whether a peer may come in; otherwise the reason why not.
-    fn admit(
-        &mut self,
-        now: Time,
-        id: Option<TorrentId>,
-        wants: Option<TorrentId>,
-        theirs: &Handshake,
-        addr: SocketAddr,
-        out: &mut Vec<Output>,
-    ) -> Result<(), &'static str> {
-        let id = id.ok_or("a torrent that we do not have")?;
-        if wants.is_some_and(|wanted| wanted != id) {
-            return Err("another torrent than we called for");
-        }
-        let torrent = self.torrents.get_mut(&id).expect("found by its info-hash");
-        if theirs.peer_id == self.peer_id {
-            if wants.is_some() {
-                torrent.on_self(addr);
-            }
-            return Err("it is ourselves");
-        }
-        if !torrent.is_open() || torrent.is_banned(addr) {
-            return Err("not welcome");
-        }
-        if torrent.peer_count() >= self.settings.connections_per_torrent_max {
-            return Err("no place left");
-        }
-        let dialled = wants.is_some();
-        if let Some((twin, twin_dialled)) = torrent.twin(theirs.peer_id) {
-            // Each called the other at the same time. Both ends keep the call of the one with
-            // the smaller peer id, without having to talk about it.
-            let keep_ours = self.peer_id.0 < theirs.peer_id.0;
-            if dialled == twin_dialled || dialled != keep_ours {
-                return Err("already connected");
-            }
-            out.push(Output::Close { conn: twin, why: "already connected" });
-            self.conns.remove(&twin);
-            torrent.on_gone(now, twin);
-        }
-        Ok(())
-    }
-
-    fn on_closed(&mut self, now: Time, conn: ConnId) {
-        if let Some(waiting) = self.waiting.remove(&conn) {
-            let torrent = waiting.wants.and_then(|id| self.torrents.get_mut(&id));
-            if let Some(torrent) = torrent {
-                torrent.on_connect_failed(now, waiting.addr);
-            }
-        }
-        if let Some(torrent) = self.conns.remove(&conn).and_then(|id| self.torrents.get_mut(&id)) {
-            torrent.on_gone(now, conn);
-        }
-    }
-
-    fn forget_closed(&mut self, outputs: &[Output]) {
-        for output in outputs {
-            if let Output::Close { conn, .. } = output {
-                self.conns.remove(conn);
-                self.waiting.remove(conn);
-            }
         }
     }
 
@@ -463,52 +309,6 @@ impl Engine {
         .into_iter()
         .flatten()
         .min()
-    }
-
-    fn end_waiting(&mut self, now: Time, out: &mut Vec<Output>) {
-        let late = |waiting: &Waiting| now.since(waiting.since) >= HANDSHAKE_TIMEOUT;
-        let conns: Vec<ConnId> =
-            self.waiting.iter().filter(|(_, w)| late(w)).map(|(&conn, _)| conn).collect();
-        for conn in conns {
-            out.push(Output::Close { conn, why: "no handshake in time" });
-            self.on_closed(now, conn);
-        }
-    }
-
-    /// Opens connections, torrents taking turns, as fast as `Dials` allows.
-    fn dial(&mut self, now: Time, out: &mut Vec<Output>) {
-        while self.may_dial() && self.dial_slot() <= now {
-            let after = self.torrents.range(TorrentId(self.dials.last.0 + 1)..);
-            let order: Vec<TorrentId> =
-                after.chain(self.torrents.range(..=self.dials.last)).map(|(&id, _)| id).collect();
-            let found = order.into_iter().find_map(|id| {
-                let torrent = self.torrents.get_mut(&id)?;
-                Some((id, torrent.next_dial(now)?))
-            });
-            let Some((torrent, addr)) = found else { return };
-            self.dials.last = torrent;
-            self.dials.under_way += 1;
-            self.dials.paced = self.dials.paced.max(now) + DIAL_PACE;
-            out.push(Output::Connect { torrent, addr });
-        }
-    }
-
-    fn dial_deadline(&self) -> Option<Time> {
-        if !self.may_dial() {
-            return None;
-        }
-        let wanted = self.torrents.values().filter_map(|t| t.dial_deadline()).min()?;
-        Some(wanted.max(self.dial_slot()))
-    }
-
-    fn may_dial(&self) -> bool {
-        let open = self.conns.len() + self.waiting.len() + self.dials.under_way;
-        self.dials.under_way < DIALS_AT_ONCE_MAX && open < self.settings.connections_max
-    }
-
-    /// When the pace allows one more dial: a second's worth of them may come at once.
-    fn dial_slot(&self) -> Time {
-        Time::from_millis(self.dials.paced.as_millis().saturating_sub(1000))
     }
 
     // ── Questions ───────────────────────────────────────────────────────────────────────────
@@ -555,10 +355,6 @@ impl Engine {
         for torrent in self.torrents.values() {
             torrent.check();
         }
-    }
-
-    fn handshake(&self, info_hash: InfoHash) -> Handshake {
-        Handshake { reserved: [0; 8], info_hash, peer_id: self.peer_id }
     }
 
     fn by_info_hash(&self, info_hash: InfoHash) -> Option<TorrentId> {
