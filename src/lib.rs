@@ -42,8 +42,8 @@
 //! mean · `peer/pipeline.rs` what we asked for · `torrent/pieces.rs` a piece fills and is judged ·
 //! `torrent/picker.rs` what to ask next · `torrent/choker.rs` whom to serve · `torrent/fetch.rs`
 //! where these meet · `border/input.rs` and `border/output.rs` what crosses the border ·
-//! `engine/mod.rs` the node as one value · `engine/door.rs` who is let in · `world/peer_io.rs` words meet sockets ·
-//! `world/reactor.rs` the heartbeat.
+//! `engine/mod.rs` the node as one value · `engine/door.rs` who is let in · `world/peer_io.rs`
+//! words meet sockets · `world/reactor.rs` the heartbeat.
 //!
 //! Third walk, proof: `lab/net.rs` → `lab/mod.rs` → `lab/judge.rs` → `tests/stories/download.rs`:
 //! hours of a swarm in a second, with lost links and full disks.
