@@ -8,8 +8,8 @@ use super::info::show_json;
 use super::{Arguments, Command, Failure, Screen, files, making};
 use crate::base::Span;
 use crate::format::text;
-use crate::lab::Record;
-use crate::lab::experiment::{EXPERIMENTS, Experiment, Played, Setup, find};
+use crate::lab::experiment::{EXPERIMENTS, Experiment, Keep, Played, Setup, find};
+use crate::lab::picture;
 use crate::lab::report::{Group, Report, Spread};
 
 const USAGE: &str = "\
@@ -44,12 +44,14 @@ options:
   --seed N              what chance comes from (1)
   --log FILE            write the record there: one line per event, what each node heard, said,
                         wrote and decided
+  --svg FILE            draw the run there: who had how much when, what was sent, copies of the
+                        rarest piece, who gave whom
   --json                the figures as one JSON object, times in microseconds
   -h, --help            this text
 
 examples:
   swarmlet lab
-  swarmlet lab free-riders --seeds 3
+  swarmlet lab free-riders --seeds 3 --svg free-riders.svg
   swarmlet lab swarm --peers 5 --size 1M --log run.log
 ";
 
@@ -88,14 +90,18 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let seed = number(arguments, "seed", 0..=u64::MAX)?.unwrap_or(1);
     // A file that cannot be written is told of before the run, not after it.
     let log = arguments.path("log").map(Output::open).transpose()?;
-    let record = if log.is_some() { Record::new() } else { Record::off() };
+    let svg = arguments.path("svg").map(Output::open).transpose()?;
+    let keep = Keep { record: log.is_some(), film: svg.is_some() };
 
-    let played = experiment.play(&setup, seed, record);
+    let played = experiment.play(&setup, seed, keep);
     if let Some(log) = log {
         log.write(played.lab.record().text())?;
     }
     must_have_ended(&played, arguments)?;
     let report = Report::of(experiment, &setup, &played);
+    if let (Some(svg), Some(drawn)) = (svg, picture::draw(&played, &report)) {
+        svg.write(&drawn)?;
+    }
     match arguments.has("json") {
         true => show_json(screen, &report)?,
         false => screen.text(&table(&report, &setup)),

@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 
 use self::door::{Dials, Waiting};
 use crate::base::limits::{HANDSHAKE_TIMEOUT, STOP_PATIENCE};
-use crate::base::{ConnId, InfoHash, PeerId, Random, Time, TorrentId};
+use crate::base::{Bits, ConnId, InfoHash, PeerId, Random, Time, TorrentId};
 use crate::format::http::Request;
 use crate::format::layout::Layout;
 use crate::format::metainfo::Metainfo;
@@ -337,6 +337,12 @@ impl Engine {
 
     pub fn status(&mut self, now: Time, torrent: TorrentId) -> Option<Status> {
         self.torrents.get_mut(&torrent).map(|torrent| torrent.status(now))
+    }
+
+    /// Which pieces of a torrent are here and verified.
+    pub fn have(&self, info_hash: InfoHash) -> Option<&Bits> {
+        let mut torrents = self.torrents.values();
+        torrents.find(|torrent| torrent.metainfo().info_hash == info_hash).map(Torrent::have)
     }
 
     /// The tracker's side of this node, if it has one.

@@ -67,6 +67,15 @@ pub enum Part {
     Trickster,
 }
 
+/// What is kept of a run besides its figures. Nothing of it changes what happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Keep {
+    /// All lines of the record.
+    pub record: bool,
+    /// Frames for a picture.
+    pub film: bool,
+}
+
 /// What came of an experiment.
 #[derive(Debug)]
 pub struct Played {
@@ -224,12 +233,17 @@ impl Setup {
 }
 
 impl Experiment {
-    /// Runs it to its end: everybody who wants the file has it. `record`: where its lines go.
-    pub fn play(&self, setup: &Setup, seed: u64, record: Record) -> Played {
+    /// Runs it to its end: everybody who wants the file has it.
+    pub fn play(&self, setup: &Setup, seed: u64, keep: Keep) -> Played {
         let mut lab = Lab::new(seed);
-        lab.record = record;
+        if !keep.record {
+            lab.record = Record::off();
+        }
         lab.net.set_usual_path(Path { delay: setup.delay, jitter: Span::ZERO });
         let source = lab.source("file", setup.piece_bytes(), &[setup.bytes]);
+        if keep.film {
+            lab.roll(source);
+        }
         lab.tracker("tracker");
         let mut stage = Stage { lab, source, members: Vec::new() };
         (self.cast)(setup, &mut stage);
@@ -240,6 +254,8 @@ impl Experiment {
         let verdict = lab
             .run_until(|lab| lab.tally().whole() >= wanting, patience)
             .and_then(|()| lab.verify());
+        // The end itself belongs to the picture.
+        lab.take_frame();
         Played { lab, source, members, verdict }
     }
 }

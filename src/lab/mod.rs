@@ -31,22 +31,25 @@
 //! that wants to look in between makes a `Lab` and calls `run_until` itself.
 //!
 //! Swarms that a person runs to see how much, rather than whether, stand in `experiment`; `tally`
-//! counts while they run and `report` makes figures of it.
+//! counts while they run, `report` makes figures of it and `picture` draws what `film` has seen.
 //!
 //! # How to replay one
 //! Everything that is left to chance comes from the seed. The same scenario with the same seed has
 //! the same record, byte for byte; a `Failure` says the seed and the last lines before it.
 
 mod calls;
+mod canvas;
 mod cast;
 pub mod clock;
 pub mod disk;
 mod events;
 pub mod experiment;
+pub mod film;
 mod flush;
 pub mod judge;
 pub mod net;
 pub mod node;
+pub mod picture;
 pub mod pipe;
 pub mod record;
 pub mod report;
@@ -67,6 +70,7 @@ use calls::Answer;
 use clock::Clock;
 pub use clock::Moment;
 pub use events::{Action, DiskChange};
+use film::Film;
 pub use judge::Failure;
 use judge::Judge;
 pub use net::{Line, Net, NodeId, Path};
@@ -118,6 +122,7 @@ pub struct Lab {
     judge: Judge,
     record: Record,
     tally: Tally,
+    film: Option<Film>,
     random: Random,
     /// How arriving bytes are cut before they are handed over.
     cut: Cut,
@@ -238,6 +243,7 @@ impl Lab {
             judge: Judge::new(),
             record: Record::new(),
             tally: Tally::default(),
+            film: None,
             random,
             cut: Cut::Whole,
             excused: Vec::new(),
@@ -308,6 +314,9 @@ impl Lab {
 
     /// Lets one event happen. Does nothing when there is none.
     pub fn step(&mut self) {
+        if self.film.as_ref().is_some_and(|film| film.is_due(self.now)) {
+            self.take_frame();
+        }
         let (net, own) = (self.net.next_at(), self.clock.next_at());
         if let Some(at) = net
             && own.is_none_or(|own| at <= own)

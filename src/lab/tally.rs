@@ -21,6 +21,7 @@ pub struct Tally {
     /// Payload bytes that left the first node for the second.
     given: BTreeMap<(NodeId, NodeId), u64>,
     whole: usize,
+    payload: u64,
 }
 
 /// The figures of one node, over all its lives.
@@ -53,6 +54,11 @@ impl Tally {
         self.whole
     }
 
+    /// Payload bytes that anybody sent.
+    pub fn payload(&self) -> u64 {
+        self.payload
+    }
+
     /// Payload bytes that left `from` for `to`.
     pub fn given(&self, from: NodeId, to: NodeId) -> u64 {
         self.given.get(&(from, to)).copied().unwrap_or(0)
@@ -64,6 +70,7 @@ impl Tally {
 
     pub(super) fn on_gave(&mut self, from: NodeId, to: NodeId, payload: u64) {
         *self.given.entry((from, to)).or_default() += payload;
+        self.payload += payload;
         self.count(from).gave += payload;
         self.count(to).was_given += payload;
     }

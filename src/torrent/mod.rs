@@ -287,6 +287,11 @@ impl Torrent {
         self.have.is_all()
     }
 
+    /// The pieces that are here and verified.
+    pub fn have(&self) -> &Bits {
+        &self.have
+    }
+
     pub fn has_peer(&self, conn: ConnId) -> bool {
         self.peers.contains_key(&conn)
     }

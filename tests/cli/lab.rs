@@ -51,6 +51,17 @@ fn json_and_table_tell_the_same_figures() {
 }
 
 #[test]
+fn a_picture_is_written_beside_the_figures() {
+    let dir = Workdir::new("lab-svg");
+    let plain = dir.ok(&SMALL);
+    let mut words = SMALL.to_vec();
+    words.extend(["--svg", "run.svg"]);
+    assert_eq!(dir.ok(&words), plain);
+    let svg = String::from_utf8(dir.read("run.svg")).expect("SVG is text");
+    assert!(svg.contains(">peer-4</text>") && svg.ends_with("</svg>\n"), "{svg}");
+}
+
+#[test]
 fn a_log_that_cannot_be_written_is_told_before_the_run() {
     let dir = Workdir::new("lab-log");
     let line = dir.fails(1, &["lab", "--size", "1000M", "--peers", "9000", "--log", "no/such/dir"]);

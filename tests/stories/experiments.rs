@@ -1,9 +1,12 @@
 //! Experiments: the named swarms come to their end, with figures that add up.
 
 use swarmlet::base::Span;
-use swarmlet::lab::experiment::{EXPERIMENTS, Experiment, Member, Part, Played, Setup, find};
+use swarmlet::lab::experiment::{EXPERIMENTS, Experiment, Keep, Member, Part, Played, Setup, find};
+use swarmlet::lab::picture::draw;
 use swarmlet::lab::report::{Bound, Report, Spread};
-use swarmlet::lab::{Line, NodeId, Record};
+use swarmlet::lab::{Line, NodeId};
+
+const RECORD: Keep = Keep { record: true, film: false };
 
 /// Small, so that all of them take seconds.
 fn small() -> Setup {
@@ -11,8 +14,8 @@ fn small() -> Setup {
     Setup { peers: 6, seeds: 1, bytes: 1_000_000, line, ..Setup::default() }
 }
 
-fn play(experiment: &Experiment, seed: u64, record: Record) -> (Played, Report) {
-    let played = experiment.play(&small(), seed, record);
+fn play(experiment: &Experiment, seed: u64, keep: Keep) -> (Played, Report) {
+    let played = experiment.play(&small(), seed, keep);
     if let Err(failure) = &played.verdict {
         panic!("{}: {failure}", experiment.name);
     }
@@ -28,7 +31,7 @@ fn named(name: &str) -> &'static Experiment {
 fn every_experiment_ends_and_its_figures_add_up() {
     for experiment in EXPERIMENTS {
         for seed in 1..=3 {
-            let (played, report) = play(experiment, seed, Record::off());
+            let (played, report) = play(experiment, seed, Keep::default());
             let name = experiment.name;
             assert!(report.last_micros >= report.bound.micros, "{name}: faster than can be");
             assert!(played.lab.record().is_empty(), "{name}: nobody wanted a record");
@@ -54,7 +57,7 @@ fn every_experiment_ends_and_its_figures_add_up() {
 fn a_seed_decides_every_byte_of_the_record() {
     for name in ["swarm", "flash-crowd", "poison"] {
         let run = |seed| {
-            let (played, report) = play(named(name), seed, Record::new());
+            let (played, report) = play(named(name), seed, RECORD);
             (played.lab.record().text().to_owned(), report)
         };
         let (first, again, other) = (run(1), run(1), run(2));
@@ -66,15 +69,15 @@ fn a_seed_decides_every_byte_of_the_record() {
 
 #[test]
 fn keeping_a_record_changes_nothing() {
-    let (_, with) = play(named("partition"), 5, Record::new());
-    let (_, without) = play(named("partition"), 5, Record::off());
+    let (_, with) = play(named("partition"), 5, RECORD);
+    let (_, without) = play(named("partition"), 5, Keep::default());
     assert_eq!(with, without);
 }
 
 #[test]
 fn free_riders_are_done_after_those_who_give() {
     let setup = Setup { peers: 12, bytes: 4_000_000, ..small() };
-    let played = named("free-riders").play(&setup, 1, Record::off());
+    let played = named("free-riders").play(&setup, 1, Keep::default());
     let report = Report::of(named("free-riders"), &setup, &played);
     let median = |name| {
         let group = report.groups.iter().find(|group| group.name == name).expect("a row");
@@ -85,10 +88,10 @@ fn free_riders_are_done_after_those_who_give() {
 
 #[test]
 fn poison_is_found_and_poisoners_are_banned() {
-    let (_, report) = play(named("poison"), 1, Record::off());
+    let (_, report) = play(named("poison"), 1, Keep::default());
     assert!(report.pieces_failed > 0 && report.bans > 0, "{report:#?}");
     assert!(report.waste_bytes > 0);
-    let (_, clean) = play(named("swarm"), 1, Record::off());
+    let (_, clean) = play(named("swarm"), 1, Keep::default());
     assert_eq!((clean.pieces_failed, clean.bans), (0, 0));
 }
 
@@ -122,4 +125,43 @@ fn a_spread_is_least_middle_and_most() {
     assert_eq!(Spread::of(vec![7]), spread(7, 7, 7));
     assert_eq!(Spread::of(vec![9, 1, 5]), spread(1, 5, 9));
     assert_eq!(Spread::of(vec![4, 1, 9, 2]), spread(1, 2, 9));
+}
+
+#[test]
+fn a_picture_shows_everybody_and_is_the_same_each_time() {
+    let film = Keep { record: false, film: true };
+    for experiment in EXPERIMENTS {
+        let name = experiment.name;
+        let (played, report) = play(experiment, 1, film);
+        let svg = draw(&played, &report).expect("it was filmed");
+        assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"), "{name}");
+        // Each line is one whole element: what cannot be cut cannot be torn.
+        let is_whole = |line: &str| line.starts_with('<') && line.ends_with('>');
+        assert!(svg.lines().all(is_whole), "{name}");
+        for group in &report.groups {
+            assert!(svg.contains(&format!(">{}</text>", group.name)), "{name}: {}", group.name);
+        }
+        (1..=6).for_each(|peer| assert!(svg.contains(&format!(">peer-{peer}</text>")), "{name}"));
+        let again = play(experiment, 1, film);
+        assert!(draw(&again.0, &again.1).as_ref() == Some(&svg), "{name}: another picture");
+        // Whoever watches changes nothing.
+        let (unseen, figures) = play(experiment, 1, Keep::default());
+        assert_eq!(figures, report, "{name}");
+        assert_eq!(draw(&unseen, &figures), None, "{name}");
+    }
+}
+
+#[test]
+fn a_film_has_not_too_many_frames_and_ends_with_the_run() {
+    for bytes in [1_000, 1_000_000, 20_000_000] {
+        let setup = Setup { peers: 2, bytes, ..small() };
+        let played = named("swarm").play(&setup, 1, Keep { record: false, film: true });
+        let frames = played.lab.film().expect("it was filmed").frames();
+        assert!((1..=601).contains(&frames.len()), "{bytes}: {} frames", frames.len());
+        assert!(frames.is_sorted_by(|a, b| a.at <= b.at && a.payload <= b.payload), "{bytes}");
+        let last = frames.last().expect("at least one");
+        let pieces = played.lab.source_named(played.source).layout().piece_count();
+        assert_eq!((last.at, last.rarest), (played.lab.now(), 3), "{bytes}: all have all");
+        assert_eq!(last.copies, u64::from(pieces) * 3, "{bytes}");
+    }
 }
