@@ -295,6 +295,9 @@ pub const HTTP_CONNECTIONS_MAX: usize = 2_000;
 /// answer, to come back for more. Announces are one packet; ten seconds serve a modem.
 pub const HTTP_LIFETIME: Span = Span::from_secs(10);
 
+/// Bytes of a large body or answer that count as a step: below 6 KiB a second nobody is served.
+pub const HTTP_STEP_BYTES: usize = 64 * 1024;
+
 /// Bytes received from one HTTP connection at a time. A request is some 400.
 pub const HTTP_RECEIVE_BYTES: usize = 16 * 1024;
 

@@ -9,7 +9,7 @@
 //!  Host: tracker.example ⏎                   headers, at most REQUEST_HEADERS_MAX
 //!  Connection: close ⏎
 //!  ⏎                                         line and headers: at most REQUEST_HEAD_BYTES_MAX
-//!  body, if there is a Content-Length        at most REQUEST_BODY_BYTES_MAX
+//!  body, if there is a Content-Length        at most REQUEST_BODY_BYTES_MAX, or what `admit` says
 //! ```
 //!
 //! # Interface
@@ -83,19 +83,29 @@ pub enum Parsed<'b> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Status {
     Ok,
+    Created,
     BadRequest,
+    Unauthorized,
+    /// It is understood, and not for whoever sent it.
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     /// The request did not come to its end in time.
     RequestTimeout,
+    Conflict,
     /// A body without `Content-Length`.
     LengthRequired,
     ContentTooLarge,
     UriTooLong,
+    UnsupportedMediaType,
+    /// `Host` names somebody else.
+    MisdirectedRequest,
+    TooManyRequests,
     HeadersTooLarge,
     /// There is no place for one more connection.
     ServiceUnavailable,
     VersionNotSupported,
+    InsufficientStorage,
 }
 
 /// The head of a response of ours, but for the length of its body.
@@ -114,7 +124,20 @@ impl<'b> Request<'b> {
     /// `scan`: what earlier calls found in the same bytes; it is reset with `Done`. The outcome
     /// does not depend on how the bytes were cut.
     pub fn parse(buffer: &'b [u8], scan: &mut Scan) -> Parsed<'b> {
-        match parse_request(buffer, scan) {
+        Request::parse_admitted(buffer, scan, |_| Ok(REQUEST_BODY_BYTES_MAX))
+    }
+
+    /// The same, where `admit` says how many bytes the body of this request may have.
+    ///
+    /// It is asked once the head has come, which is all that it is shown, and before anything of
+    /// the body is waited for; and again when the body is whole. A request without a body is not
+    /// asked about. Whatever status it refuses with is what the request is `Bad` for.
+    pub fn parse_admitted(
+        buffer: &'b [u8],
+        scan: &mut Scan,
+        admit: impl FnOnce(&Request<'b>) -> Result<usize, Status>,
+    ) -> Parsed<'b> {
+        match parse_request(buffer, scan, admit) {
             Ok(Some((request, used))) => {
                 *scan = Scan::default();
                 Parsed::Done { request, used }
@@ -166,16 +189,24 @@ impl Status {
     fn parts(self) -> (u16, &'static str) {
         match self {
             Status::Ok => (200, "OK"),
+            Status::Created => (201, "Created"),
             Status::BadRequest => (400, "Bad Request"),
+            Status::Unauthorized => (401, "Unauthorized"),
+            Status::Forbidden => (403, "Forbidden"),
             Status::NotFound => (404, "Not Found"),
             Status::MethodNotAllowed => (405, "Method Not Allowed"),
             Status::RequestTimeout => (408, "Request Timeout"),
+            Status::Conflict => (409, "Conflict"),
             Status::LengthRequired => (411, "Length Required"),
             Status::ContentTooLarge => (413, "Content Too Large"),
             Status::UriTooLong => (414, "URI Too Long"),
+            Status::UnsupportedMediaType => (415, "Unsupported Media Type"),
+            Status::MisdirectedRequest => (421, "Misdirected Request"),
+            Status::TooManyRequests => (429, "Too Many Requests"),
             Status::HeadersTooLarge => (431, "Request Header Fields Too Large"),
             Status::ServiceUnavailable => (503, "Service Unavailable"),
             Status::VersionNotSupported => (505, "HTTP Version Not Supported"),
+            Status::InsufficientStorage => (507, "Insufficient Storage"),
         }
     }
 }
@@ -232,6 +263,7 @@ pub fn write_get(url: &TrackerUrl, target: &str, out: &mut Vec<u8>) {
 fn parse_request<'b>(
     buffer: &'b [u8],
     scan: &mut Scan,
+    admit: impl FnOnce(&Request<'b>) -> Result<usize, Status>,
 ) -> Result<Option<(Request<'b>, usize)>, Status> {
     if buffer.len() < scan.whole {
         return Ok(None);
@@ -250,12 +282,19 @@ fn parse_request<'b>(
     }
     let Some(end) = scan.head_end else { return Ok(None) };
     // 3. What it says.
-    let head = parse_head(&buffer[begin..end])?;
+    let (head, claimed) = parse_head(&buffer[begin..end])?;
     // 4. The body.
-    scan.whole = end + head.body_bytes;
+    let body_bytes = match claimed {
+        0 => 0,
+        claimed => {
+            let bytes_max = admit(&head)?;
+            let claimed = usize::try_from(claimed).ok().filter(|&claimed| claimed <= bytes_max);
+            claimed.ok_or(Status::ContentTooLarge)?
+        }
+    };
+    scan.whole = end + body_bytes;
     let Some(body) = buffer.get(end..scan.whole) else { return Ok(None) };
-    let Head { method, target, keep_alive, headers, body_bytes: _ } = head;
-    Ok(Some((Request { method, target, keep_alive, headers, body }, scan.whole)))
+    Ok(Some((Request { body, ..head }, scan.whole)))
 }
 
 /// Refuses a line or a head that is too long, whether its end has come or not, and notes in `scan`
@@ -276,28 +315,15 @@ fn check_lengths(buffer: &[u8], begin: usize, scan: &mut Scan) -> Result<(), Sta
     Ok(())
 }
 
-/// What a request's head says.
-struct Head<'b> {
-    method: &'b str,
-    target: &'b str,
-    keep_alive: bool,
-    headers: Headers<'b>,
-    body_bytes: usize,
-}
-
-fn parse_head(head: &[u8]) -> Result<Head<'_>, Status> {
+/// What a request's head says, and how many bytes of body it claims.
+fn parse_head(head: &[u8]) -> Result<(Request<'_>, u64), Status> {
     let line_bytes = head.iter().position(|&byte| byte == b'\n').ok_or(Status::BadRequest)? + 1;
     let (line, rest) = head.split_at(line_bytes);
     let (method, target, is_1_0) = parse_request_line(line)?;
     let headers = Headers { lines: rest };
     let framing = Framing::parse(headers)?;
-    Ok(Head {
-        method,
-        target,
-        keep_alive: framing.keeps(!is_1_0),
-        headers,
-        body_bytes: framing.body_bytes()?,
-    })
+    let keep_alive = framing.keeps(!is_1_0);
+    Ok((Request { method, target, keep_alive, headers, body: &[] }, framing.body_bytes()?))
 }
 
 /// Method, target, and whether the version is 1.0.
@@ -388,15 +414,11 @@ impl Framing {
 
     /// No request of a tracker's client needs a transfer coding, so none is spoken; with a length
     /// beside it, it is an attempt to be read in two ways.
-    fn body_bytes(&self) -> Result<usize, Status> {
+    fn body_bytes(&self) -> Result<u64, Status> {
         match (self.is_coded, self.length) {
             (true, Some(_)) => Err(Status::BadRequest),
             (true, None) => Err(Status::LengthRequired),
-            (false, None) => Ok(0),
-            (false, Some(length)) => usize::try_from(length)
-                .ok()
-                .filter(|&length| length <= REQUEST_BODY_BYTES_MAX)
-                .ok_or(Status::ContentTooLarge),
+            (false, length) => Ok(length.unwrap_or(0)),
         }
     }
 }

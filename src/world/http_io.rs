@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  accept ─▶ Open ── a whole request ─▶ answer ─▶ outbox ─▶ sent ─┬─ keep-alive ─▶ Open
-//!             │                                                   └─ close ──────▶ over
+//!             │             └─ later ─▶ Awaiting ── conclude ─▲   └─ close ──────▶ over
 //!             └── bytes that are no request ─▶ refusal ─▶ outbox ─▶ sent ─▶ Lingering ─▶ over
 //! ```
 //!
@@ -13,10 +13,13 @@
 //!
 //! # Interface
 //! `Exchange::run` whenever the socket may be ready; `on_late` when the lifetime is over. The
-//! machine is generic over `Read` and `Write`; the rest of the file is the reactor's part of it.
+//! machine is generic over `Read` and `Write`, and over who answers (`Responder`): each listener
+//! says what it `Serves`, and its connections are answered by that. A responder may answer later;
+//! then the exchange waits, and `conclude` brings the answer. The rest of the file is the
+//! reactor's part of it.
 //!
 //! # Limits
-//! `HTTP_LIFETIME` for each step, kept as a line, for all lifetimes are equal; answers beyond
+//! `HTTP_LIFETIME` for each step, and for each `HTTP_STEP_BYTES` of a long one, kept as a line, for all lifetimes are equal; answers beyond
 //! `HTTP_OUTBOX_BYTES_MAX` make further requests wait; the parser bounds what is incomplete;
 //! `HTTP_CONNECTIONS_MAX` connections, of which the one that waited longest goes first.
 //!
@@ -36,7 +39,7 @@ use super::conn::Kind;
 use super::reactor::Reactor;
 use crate::base::limits::{
     HTTP_LIFETIME, HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX, HTTP_RECEIVE_BYTES,
-    RECEIVE_BUFFER_BYTES,
+    HTTP_STEP_BYTES, RECEIVE_BUFFER_BYTES, REQUEST_BODY_BYTES_MAX,
 };
 use crate::base::{ConnId, Time};
 use crate::engine::Engine;
@@ -47,11 +50,36 @@ use crate::format::http::{self, Parsed, Request, Scan, Status};
 pub struct HttpConn {
     pub stream: TcpStream,
     pub from: SocketAddr,
+    pub serves: Serves,
     pub exchange: Exchange,
     /// They will send no more; whoever reads on finds the end.
     pub hung_up: bool,
     /// In the reactor's list of those to be run.
     pub in_ready_list: bool,
+}
+
+/// What the connections of a listener are for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Serves {
+    Tracker,
+}
+
+/// Who answers the requests of an exchange.
+pub trait Responder {
+    /// How many bytes the body of this request, of which `head` holds all but the body, may have;
+    /// or the status that it is refused with at once. See `Request::parse_admitted`.
+    fn body_bytes_max(&mut self, head: &Request<'_>) -> Result<usize, Status>;
+
+    /// Appends a whole response to `answer`, or nothing if it comes later.
+    fn answer(&mut self, request: &Request<'_>, answer: &mut Vec<u8>) -> Answered;
+}
+
+/// Whether a request has its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answered {
+    Now,
+    /// `Exchange::conclude` will bring it.
+    Later,
 }
 
 /// Requests in, answers out, on one connection.
@@ -64,6 +92,8 @@ pub struct Exchange {
     /// Answers; the first `sent` bytes have left.
     outbox: Vec<u8>,
     sent: usize,
+    /// Bytes of a large body or answer that have moved since the last step.
+    moved: usize,
     /// Whether the step that the lifetime is counted for has changed.
     stepped: bool,
 }
@@ -73,6 +103,8 @@ pub struct Exchange {
 enum Stage {
     #[default]
     Open,
+    /// A request is being answered elsewhere; nothing is read meanwhile.
+    Awaiting { keep_alive: bool },
     /// The last answer is in the outbox.
     Ending,
     /// A refusal is in the outbox, and the rest of what they send does not matter.
@@ -102,13 +134,13 @@ impl Exchange {
     /// Sends what waits, and receives and answers at most once.
     ///
     /// `buffer`: where to receive; nothing in it is needed afterwards. `hung_up`: the event said
-    /// that they will send no more (see `peer_io::receive`). `answer` appends a whole response.
+    /// that they will send no more (see `peer_io::receive`).
     pub fn run(
         &mut self,
         stream: &mut (impl Read + Write),
         buffer: &mut [u8],
         hung_up: bool,
-        mut answer: impl FnMut(&Request<'_>, &mut Vec<u8>),
+        responder: &mut impl Responder,
     ) -> Step {
         let mut drained = false;
         let mut received = false;
@@ -118,9 +150,12 @@ impl Exchange {
                 return step;
             }
             // 2. Requests that waited for it.
-            self.answer_inbox(&mut answer);
+            self.answer_inbox(responder);
             if !self.outbox.is_empty() {
                 continue;
+            }
+            if self.is_awaiting() {
+                return Step::Wait;
             }
             // 3. New ones, once.
             if received {
@@ -132,12 +167,26 @@ impl Exchange {
                 Ok(Some(0)) | Err(_) => return Step::Over,
                 Ok(Some(len)) => {
                     drained = len < buffer.len() && !hung_up;
-                    if !self.take(&buffer[..len], &mut answer) {
+                    if !self.take(&buffer[..len], responder) {
                         return Step::Over;
                     }
                 }
             }
         }
+    }
+
+    /// Brings the answer of the request that is awaited: a whole response. To be run next.
+    pub fn conclude(&mut self, response: &[u8]) {
+        let Stage::Awaiting { keep_alive } = self.stage else {
+            unreachable!("an answer that nobody awaits: {:?}", self.stage)
+        };
+        self.outbox.extend_from_slice(response);
+        self.stage = if keep_alive { Stage::Open } else { Stage::Ending };
+    }
+
+    /// Whether a request was left to be answered later, and was not yet.
+    pub fn is_awaiting(&self) -> bool {
+        matches!(self.stage, Stage::Awaiting { .. })
     }
 
     /// The lifetime is over. Says so to those who began a request; what is in the outbox then can
@@ -166,7 +215,10 @@ impl Exchange {
         while self.sent < self.outbox.len() {
             match stream.write(&self.outbox[self.sent..]) {
                 Ok(0) => return Some(Step::Over),
-                Ok(len) => self.sent += len,
+                Ok(len) => {
+                    self.sent += len;
+                    self.count_moved(len);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Some(Step::Wait),
                 Err(_) => return Some(Step::Over),
@@ -175,10 +227,10 @@ impl Exchange {
         if !self.outbox.is_empty() {
             self.outbox = Vec::new();
             self.sent = 0;
-            self.stepped = true;
+            self.step();
         }
         match self.stage {
-            Stage::Open | Stage::Lingering { .. } => None,
+            Stage::Open | Stage::Awaiting { .. } | Stage::Lingering { .. } => None,
             Stage::Ending => Some(Step::Over),
             Stage::Refusing => {
                 self.stage = Stage::Lingering { left: HTTP_LINGER_BYTES_MAX };
@@ -188,29 +240,43 @@ impl Exchange {
     }
 
     /// Takes bytes that came. Returns whether to go on.
-    fn take(&mut self, bytes: &[u8], answer: &mut impl FnMut(&Request<'_>, &mut Vec<u8>)) -> bool {
+    fn take(&mut self, bytes: &[u8], responder: &mut impl Responder) -> bool {
         if let Stage::Lingering { left } = &mut self.stage {
             *left = left.saturating_sub(bytes.len());
             return *left > 0;
         }
         if self.inbox.is_empty() {
-            self.stepped = true;
-            let used = self.answer_all(bytes, answer);
+            self.step();
+            let used = self.answer_all(bytes, responder);
             self.inbox.extend_from_slice(&bytes[used..]);
         } else {
+            self.count_moved(bytes.len());
             self.inbox.extend_from_slice(bytes);
-            self.answer_inbox(answer);
+            self.answer_inbox(responder);
         }
         true
     }
 
+    fn step(&mut self) {
+        self.moved = 0;
+        self.stepped = true;
+    }
+
+    /// Large bodies and answers may take several lifetimes, if they move on meanwhile.
+    fn count_moved(&mut self, bytes: usize) {
+        self.moved += bytes;
+        if self.moved >= HTTP_STEP_BYTES {
+            self.step();
+        }
+    }
+
     /// Answers what is whole in the inbox, and gives its memory back when it is used up.
-    fn answer_inbox(&mut self, answer: &mut impl FnMut(&Request<'_>, &mut Vec<u8>)) {
+    fn answer_inbox(&mut self, responder: &mut impl Responder) {
         if self.inbox.is_empty() {
             return;
         }
         let mut inbox = std::mem::take(&mut self.inbox);
-        let used = self.answer_all(&inbox, answer);
+        let used = self.answer_all(&inbox, responder);
         if used < inbox.len() {
             inbox.drain(..used);
             self.inbox = inbox;
@@ -218,19 +284,18 @@ impl Exchange {
     }
 
     /// Answers the requests at the front of `bytes`. Returns how many bytes they were.
-    fn answer_all(
-        &mut self,
-        bytes: &[u8],
-        answer: &mut impl FnMut(&Request<'_>, &mut Vec<u8>),
-    ) -> usize {
+    fn answer_all(&mut self, bytes: &[u8], responder: &mut impl Responder) -> usize {
         let mut used = 0;
         while self.stage == Stage::Open && self.outbox.len() < HTTP_OUTBOX_BYTES_MAX {
-            match Request::parse(&bytes[used..], &mut self.scan) {
+            let admit = |head: &Request<'_>| responder.body_bytes_max(head);
+            match Request::parse_admitted(&bytes[used..], &mut self.scan, admit) {
                 Parsed::Done { request, used: more } => {
-                    answer(&request, &mut self.outbox);
                     used += more;
-                    if !request.keep_alive {
-                        self.stage = Stage::Ending;
+                    let keep_alive = request.keep_alive;
+                    match responder.answer(&request, &mut self.outbox) {
+                        Answered::Later => self.stage = Stage::Awaiting { keep_alive },
+                        Answered::Now if !keep_alive => self.stage = Stage::Ending,
+                        Answered::Now => {}
                     }
                 }
                 Parsed::More => return used,
@@ -240,8 +305,11 @@ impl Exchange {
                 }
             }
         }
-        // Whatever comes after the last request is nobody's.
-        if self.stage == Stage::Open { used } else { bytes.len() }
+        match self.stage {
+            Stage::Open | Stage::Awaiting { .. } => used,
+            // Whatever comes after the last request is nobody's.
+            Stage::Ending | Stage::Refusing | Stage::Lingering { .. } => bytes.len(),
+        }
     }
 }
 
@@ -261,9 +329,10 @@ fn receive(stream: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<Option<
 
 impl Reactor {
     /// Takes a connection that was just accepted, and answers at once if its request is here.
-    pub(super) fn on_http_accepted(&mut self, stream: TcpStream, from: SocketAddr) {
+    pub(super) fn on_http_accepted(&mut self, stream: TcpStream, from: SocketAddr, serves: Serves) {
         let exchange = Exchange::new();
-        let mut http = HttpConn { stream, from, exchange, hung_up: false, in_ready_list: false };
+        let mut http =
+            HttpConn { stream, from, serves, exchange, hung_up: false, in_ready_list: false };
         let step = run(&mut http, &mut self.receive_buffer, &mut self.engine, self.now);
         if step == Step::Over {
             return;
@@ -342,14 +411,36 @@ impl Reactor {
     }
 }
 
-/// Runs one connection as far as it goes in this turn, the engine answering.
+/// The engine's tracker, asked by one connection.
+struct Tracker<'e> {
+    engine: &'e mut Engine,
+    now: Time,
+    from: SocketAddr,
+}
+
+impl Responder for Tracker<'_> {
+    fn body_bytes_max(&mut self, _head: &Request<'_>) -> Result<usize, Status> {
+        Ok(REQUEST_BODY_BYTES_MAX)
+    }
+
+    fn answer(&mut self, request: &Request<'_>, answer: &mut Vec<u8>) -> Answered {
+        self.engine.http(self.now, self.from, request, answer);
+        Answered::Now
+    }
+}
+
+/// Runs one connection as far as it goes in this turn, whoever it is for answering.
 fn run(http: &mut HttpConn, buffer: &mut [u8], engine: &mut Engine, now: Time) -> Step {
-    let HttpConn { stream, from, exchange, hung_up, .. } = http;
+    match http.serves {
+        Serves::Tracker => run_with(http, buffer, &mut Tracker { engine, now, from: http.from }),
+    }
+}
+
+fn run_with(http: &mut HttpConn, buffer: &mut [u8], responder: &mut impl Responder) -> Step {
+    let HttpConn { stream, exchange, hung_up, .. } = http;
     let buffer = &mut buffer[..HTTP_RECEIVE_BYTES];
     loop {
-        let step = exchange.run(stream, buffer, *hung_up, |request, answer| {
-            engine.http(now, *from, request, answer);
-        });
+        let step = exchange.run(stream, buffer, *hung_up, responder);
         if step != Step::EndSending {
             return step;
         }

@@ -13,6 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::http_io::Serves;
 use super::reactor::{Reactor, bind};
 use super::resume;
 use super::sys::{self, Clock};
@@ -86,10 +87,10 @@ impl Node {
             Reactor::new(engine, Clock::start()).map_err(cannot("set up the reactor"))?;
         reactor.http_connections_max = options.http_connections_max;
         reactor.dial_from = listen_addr.map(|addr| addr.ip());
-        for (listener, is_for_http) in [(peers, false), (http, true)] {
+        for (listener, serves) in [(peers, None), (http, Some(Serves::Tracker))] {
             // Without a tracker there is nobody to answer HTTP.
-            if let Some((listener, addr)) = listener.filter(|_| has_tracker || !is_for_http) {
-                let listening = reactor.listen(listener, is_for_http);
+            if let Some((listener, addr)) = listener.filter(|_| has_tracker || serves.is_none()) {
+                let listening = reactor.listen(listener, serves);
                 listening.map_err(cannot(&format!("listen on {addr}")))?;
             }
         }

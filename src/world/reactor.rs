@@ -47,6 +47,7 @@ use super::act::Job;
 use super::conn::{Kind, Table, token};
 use super::fault::is_table_full;
 use super::http_call::Calls;
+use super::http_io::Serves;
 use super::line::Line;
 use super::peers::Readiness;
 use super::resolver::Resolver;
@@ -107,7 +108,8 @@ pub struct Reactor {
 #[derive(Debug)]
 struct Listener {
     id: ConnId,
-    is_for_http: bool,
+    /// What is served over HTTP; `None`: peers call here.
+    serves: Option<Serves>,
     /// There may be somebody to accept.
     is_ready: bool,
     /// The system refused to accept; until then we do not try.
@@ -158,11 +160,12 @@ impl Reactor {
         })
     }
 
-    /// Accepts connections of `listener` from now on.
-    pub fn listen(&mut self, listener: TcpListener, is_for_http: bool) -> io::Result<()> {
-        let kind = if is_for_http { Kind::HttpListener } else { Kind::PeerListener };
+    /// Accepts connections of `listener` from now on: over HTTP to what it `serves`, or, if that
+    /// is nothing, of peers.
+    pub fn listen(&mut self, listener: TcpListener, serves: Option<Serves>) -> io::Result<()> {
+        let kind = if serves.is_some() { Kind::HttpListener } else { Kind::PeerListener };
         let id = self.table.open(kind(listener))?;
-        self.listeners.push(Listener { id, is_for_http, is_ready: true, rests_until: None });
+        self.listeners.push(Listener { id, serves, is_ready: true, rests_until: None });
         Ok(())
     }
 
@@ -337,11 +340,13 @@ impl Reactor {
     }
 
     fn accept_some(&mut self, number: usize) {
-        let Listener { id, is_for_http, .. } = self.listeners[number];
+        let Listener { id, serves, .. } = self.listeners[number];
         for _ in 0..ACCEPTS_PER_TURN {
             match self.table.accept(id) {
-                Some(Ok((stream, addr))) if is_for_http => self.on_http_accepted(stream, addr),
-                Some(Ok((stream, addr))) => self.on_peer_accepted(stream, addr),
+                Some(Ok((stream, addr))) => match serves {
+                    Some(serves) => self.on_http_accepted(stream, addr, serves),
+                    None => self.on_peer_accepted(stream, addr),
+                },
                 Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
                     self.listeners[number].is_ready = false;
                     return;

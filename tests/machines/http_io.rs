@@ -2,10 +2,12 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use swarmlet::base::limits::{HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX};
-use swarmlet::format::http::Request;
+use swarmlet::base::limits::{
+    HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX, HTTP_STEP_BYTES, REQUEST_BODY_BYTES_MAX,
+};
+use swarmlet::format::http::{Request, Status};
 use swarmlet::world::http_call::{Conversation, Talk};
-use swarmlet::world::http_io::{Exchange, Step};
+use swarmlet::world::http_io::{Answered, Exchange, Responder, Step};
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: t\r\n\r\n";
 const LAST: &str = "GET /z HTTP/1.1\r\nConnection: close\r\n\r\n";
@@ -130,6 +132,63 @@ fn a_client_that_ends_its_side_after_the_request_is_answered() {
     assert_eq!(stream.answers(), "</a>");
 }
 
+#[test]
+fn a_body_may_be_as_large_as_its_responder_says_and_others_are_refused_by_their_head() {
+    for (said, answer) in [
+        (post("/store", 70_000, 70_000), "</store>"),
+        (post("/store", 200_001, 0), "413"),
+        (post("/store", u64::MAX, 0), "413"),
+        (post("/other", 70_000, 0), "413"),
+        (post("/never", 1, 0), "403"),
+        (post("/never", 0, 0), "</never>"),
+    ] {
+        for cut in [1_000, 16 * 1024] {
+            let mut stream = Wire::new(&said, cut);
+            let mut exchange = Exchange::new();
+            run(&mut exchange, &mut stream);
+            assert_eq!(stream.answers(), answer, "{}", &said[..60]);
+        }
+    }
+}
+
+#[test]
+fn a_large_body_may_take_long_if_it_goes_on() {
+    let mut stream = Wire::new(&post("/store", 200_000, 0), usize::MAX);
+    let mut exchange = Exchange::new();
+    run(&mut exchange, &mut stream);
+    assert!(exchange.take_stepped());
+    let mut steps = 0;
+    for _ in 0..200 {
+        stream.incoming.extend_from_slice(&[b'b'; 1_000]);
+        run(&mut exchange, &mut stream);
+        steps += usize::from(exchange.take_stepped());
+        assert!(exchange.memory_bytes() < 600_000, "what came, and what a vector has in reserve");
+    }
+    assert_eq!(stream.answers(), "</store>");
+    assert_eq!(steps, 200_000 / HTTP_STEP_BYTES + 1);
+    assert_eq!(exchange.memory_bytes(), 0);
+}
+
+#[test]
+fn an_answer_may_come_later_and_those_behind_it_wait() {
+    let bytes = ["GET /later HTTP/1.1\r\n\r\n", GET, "GET /later HTTP/1.0\r\n\r\n", GET].concat();
+    for cut in 1..=bytes.len() {
+        let mut stream = Wire::new(&bytes, cut);
+        let mut exchange = Exchange::new();
+        assert_eq!(run(&mut exchange, &mut stream).last(), Some(&Step::Wait));
+        assert!(exchange.is_awaiting());
+        assert_eq!(stream.answers(), "");
+        assert_eq!(run(&mut exchange, &mut stream), [Step::Wait], "nothing moves it");
+        exchange.conclude(b"<first>");
+        assert_eq!(run(&mut exchange, &mut stream).last(), Some(&Step::Wait));
+        assert_eq!(stream.answers(), "<first></a>");
+        assert!(exchange.is_awaiting());
+        exchange.conclude(b"<last>");
+        assert_eq!(run(&mut exchange, &mut stream).last(), Some(&Step::Over));
+        assert_eq!(stream.answers(), "<first></a><last>", "cut after every {cut} bytes");
+    }
+}
+
 // ── Those whom we ask ───────────────────────────────────────────────────────────────────────
 
 #[test]
@@ -181,13 +240,20 @@ fn a_response_without_end_is_given_up() {
 // ── What tests are made of ──────────────────────────────────────────────────────────────────
 
 const BIG_ANSWER_BYTES: usize = 5_000;
+const BIG_BODY_BYTES: usize = 200_000;
+
+/// A POST that claims one number of bytes and brings another.
+fn post(target: &str, claimed: u64, brought: usize) -> String {
+    let body = "b".repeat(brought);
+    format!("POST {target} HTTP/1.1\r\nContent-Length: {claimed}\r\n\r\n{body}")
+}
 
 /// Runs until the machine has to wait or is over. Returns every step.
 fn run(exchange: &mut Exchange, stream: &mut Wire) -> Vec<Step> {
     let mut steps = Vec::new();
     loop {
         // In memory nothing tells that the stream ended; so it is always asked once more.
-        let step = exchange.run(stream, &mut [0; 16 * 1024], true, answer);
+        let step = exchange.run(stream, &mut [0; 16 * 1024], true, &mut Echo);
         steps.push(step);
         match step {
             Step::Again | Step::EndSending => assert!(steps.len() < 100_000, "it spins"),
@@ -196,10 +262,25 @@ fn run(exchange: &mut Exchange, stream: &mut Wire) -> Vec<Step> {
     }
 }
 
-fn answer(request: &Request<'_>, out: &mut Vec<u8>) {
-    match request.path() {
-        "/big" => out.extend_from_slice(&[b'x'; BIG_ANSWER_BYTES]),
-        path => out.extend_from_slice(format!("<{path}>").as_bytes()),
+/// Answers with the path, or a large answer, or not now; takes large bodies for `/store` only.
+struct Echo;
+
+impl Responder for Echo {
+    fn body_bytes_max(&mut self, head: &Request<'_>) -> Result<usize, Status> {
+        match head.path() {
+            "/store" => Ok(BIG_BODY_BYTES),
+            "/never" => Err(Status::Forbidden),
+            _ => Ok(REQUEST_BODY_BYTES_MAX),
+        }
+    }
+
+    fn answer(&mut self, request: &Request<'_>, out: &mut Vec<u8>) -> Answered {
+        match request.path() {
+            "/big" => out.extend_from_slice(&[b'x'; BIG_ANSWER_BYTES]),
+            "/later" => return Answered::Later,
+            path => out.extend_from_slice(format!("<{path}>").as_bytes()),
+        }
+        Answered::Now
     }
 }
 
