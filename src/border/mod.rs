@@ -7,6 +7,8 @@
 
 pub mod input;
 pub mod output;
+pub mod reason;
 
 pub use input::{Closed, DiskFault, Input};
 pub use output::{Event, Output, ReadFor, ReadJob};
+pub use reason::Reason;

@@ -11,6 +11,8 @@ use crate::base::{Bits, Block, ConnId, InfoHash, PieceIndex, Span, TorrentId};
 use crate::format::announce::Announce;
 use crate::wire::{Handshake, Message};
 
+use super::reason::Reason;
+
 /// One thing that the driver shall do.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Output {
@@ -86,6 +88,11 @@ pub enum Output {
 
     /// Something that a person or a script wants to know.
     Event(Event),
+    /// Why the next words to this peer are what they are. Only if asked for.
+    Because {
+        conn: ConnId,
+        reason: Reason,
+    },
 }
 
 /// A range of a piece to be read back.

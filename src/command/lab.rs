@@ -43,7 +43,7 @@ options:
   --delay MS            how long a packet travels between any two, in milliseconds (20)
   --seed N              what chance comes from (1)
   --log FILE            write the record there: one line per event, what each node heard, said,
-                        wrote and decided
+                        wrote and decided, and why (because …)
   --svg FILE            draw the run there: who had how much when, what was sent, copies of the
                         rarest piece, who gave whom
   --json                the figures as one JSON object, times in microseconds

@@ -31,7 +31,7 @@ use crate::tracker::Service;
 use crate::wire::Frame;
 
 pub use self::feed::feed;
-pub use crate::border::{Closed, DiskFault, Event, Input, Output, ReadFor, ReadJob};
+pub use crate::border::{Closed, DiskFault, Event, Input, Output, ReadFor, ReadJob, Reason};
 pub use crate::torrent::{Phase, Status};
 
 /// What a node is told once, at its birth.
@@ -44,6 +44,8 @@ pub struct Settings {
     pub unchoked_max: usize,
     /// Keep each torrent after it is complete (`true`), or stop it (`get` without `--seed`).
     pub seed: bool,
+    /// Say why each peer is asked for a piece, choked or unchoked (`Output::Because`).
+    pub explain: bool,
 }
 
 /// A torrent to be shared or fetched.
@@ -117,6 +119,7 @@ impl Engine {
             peers_max: self.settings.connections_per_torrent_max,
             unchoked_max: self.settings.unchoked_max,
             seed: self.settings.seed,
+            explain: self.settings.explain,
         };
         let mut metainfo = order.metainfo;
         let known = metainfo.trackers.concat();

@@ -142,5 +142,6 @@ fn usual_settings(port: u16) -> Settings {
         connections_per_torrent_max: CONNECTIONS_PER_TORRENT_MAX,
         unchoked_max: UNCHOKED_MAX,
         seed: true,
+        explain: false,
     }
 }

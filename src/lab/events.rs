@@ -6,7 +6,7 @@ use super::net::{EndId, Key, Line, NodeId, Side};
 use super::node::{Mood, Role};
 use super::source::SourceId;
 use crate::base::ConnId;
-use crate::engine::{DiskFault, Engine, Order};
+use crate::engine::{DiskFault, Engine, Order, Settings};
 
 /// Something that a scenario makes happen.
 #[derive(Clone, PartialEq, Debug)]
@@ -130,7 +130,9 @@ impl Lab {
         node.life += 1;
         node.armed = None;
         driven.is_leaving = false;
-        let engine = driven.engine.insert(Engine::new(driven.settings.clone(), seed));
+        // Whoever reads the record wants to know why.
+        let settings = Settings { explain: self.record.is_on(), ..driven.settings.clone() };
+        let engine = driven.engine.insert(Engine::new(settings, seed));
         let mut out = Vec::new();
         for wanted in &driven.wishes {
             let order = Order {

@@ -21,6 +21,7 @@
 //! | `connected`, `refused` | connection or address | … and this came of it |
 //! | `accepts` | connection, address | somebody connected to it |
 //! | `says` | connection, message | a message is queued: words as in the BEP, `piece+begin+len` |
+//! | `because` | connection, whose, reason | why the next words to this peer are what they are (below) |
 //! | `serves` | connection, block | a block is queued |
 //! | `unqueues` | connection, block or `all` | queued blocks are taken back |
 //! | `sent` | connection, bytes | so much payload left |
@@ -33,6 +34,22 @@
 //! | `answers` | bytes | the tracker at this node answered |
 //! | `event` | as the engine words it | news for a person |
 //! | `world` | a scheduled action | what the scenario made happen |
+//!
+//! Reasons for a piece name the rule and how many of the connected peers have the piece; reasons
+//! for a choke or unchoke name what the peer gives (gives us, or of a seed: takes) and its rank.
+//!
+//! | reason | what it means |
+//! |---|---|
+//! | `piece P: rarest first` | it is the rarest of those that this peer has |
+//! | `piece P: random first` | one of our first few, any of them: something to trade soon |
+//! | `piece P: orphan` | begun, and whoever was at it does not go on |
+//! | `piece P: shared` | nothing is left to begin with this peer: it helps another |
+//! | `…, from this peer alone` | the piece failed its hash before; this will show who lies |
+//! | `block B: end game` | nothing is left to ask: whoever brings it first wins |
+//! | `unchoke: …`, `stays: …` | `gives much` (tit for tat), `by lot` (optimistic), `free place` |
+//! | | (nobody earned it), `its turn` (of a seed); the round leaves it (`stays`) or begins it |
+//! | `choke: …` | `others go first`, `lot is over`, `turn is over`, `keeps us waiting`, |
+//! | | `wants nothing` |
 
 use std::fmt;
 
@@ -57,6 +74,10 @@ impl Record {
     /// A record that stays empty.
     pub fn off() -> Record {
         Record { is_off: true, ..Record::default() }
+    }
+
+    pub fn is_on(&self) -> bool {
+        !self.is_off
     }
 
     pub fn line(&mut self, at: Moment, who: &str, word: &str, rest: fmt::Arguments<'_>) {

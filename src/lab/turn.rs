@@ -22,7 +22,7 @@ use super::record::{Outcome, Range, Worded};
 use super::scripted::Part;
 use super::{Cut, Happening, Job, Lab};
 use crate::base::{Block, ConnId, InfoHash, TorrentId};
-use crate::engine::{self, Closed, DiskFault, Event, Input, Output, ReadJob};
+use crate::engine::{self, Closed, DiskFault, Event, Input, Output, ReadJob, Reason};
 use crate::format::layout::Layout;
 use crate::wire::{Link, Message};
 
@@ -242,6 +242,7 @@ impl Lab {
                     self.announce(id, torrent, tracker, &url, &announce, timeout);
                 }
                 Output::Event(event) => self.on_event(id, &event),
+                Output::Because { conn, reason } => self.explain(id, conn, reason),
             }
         }
     }
@@ -282,6 +283,14 @@ impl Lab {
         if let Some(link) = self.link_mut(id, conn) {
             link.send_block(block);
         }
+    }
+
+    fn explain(&mut self, id: NodeId, conn: ConnId, reason: Reason) {
+        let Some(talk) = self.nodes[id.0].talks.get(conn) else { return };
+        let Some(peer) = self.net.node_at(talk.end.other()) else { return };
+        let Lab { record, nodes, now, .. } = self;
+        let (us, them) = (&nodes[id.0].name, &nodes[peer.0].name);
+        record.line(*now, us, "because", format_args!("{conn:?} {them} {reason}"));
     }
 
     fn close(&mut self, id: NodeId, conn: ConnId, why: &'static str) {

@@ -40,6 +40,7 @@ use std::cmp::Reverse;
 
 use crate::base::limits::{CHOKE_ROUND, OPTIMISTIC_MAX, OPTIMISTIC_ROUND, SEED_TURN};
 use crate::base::{ConnId, Random, Span, Time};
+pub use crate::border::reason::Why;
 
 /// A newcomer is this many times as likely to get an optimistic place (BEP 3: "three times").
 const NEWCOMER_WEIGHT: usize = 3;
@@ -68,22 +69,6 @@ pub struct Standing {
 pub struct Choice {
     pub conn: ConnId,
     pub why: Why,
-}
-
-/// Why a peer is unchoked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Why {
-    /// It gives us more than others do.
-    Fast,
-    /// It gives us much and wants nothing; it may begin at once should it want something.
-    /// Takes up no place.
-    FastIdle,
-    /// By lot, to find out.
-    Optimistic,
-    /// Nobody else wanted the place.
-    FreePlace,
-    /// We are a seed, and it is this peer's turn.
-    SeedTurn,
 }
 
 /// The places and who has them.
@@ -379,16 +364,4 @@ fn wants(peer: &Standing) -> bool {
 
 fn is_among(conn: ConnId, choices: &[Choice]) -> bool {
     choices.iter().any(|choice| choice.conn == conn)
-}
-
-impl std::fmt::Display for Why {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Why::Fast => "gives much",
-            Why::FastIdle => "gives much, wants nothing",
-            Why::Optimistic => "by lot",
-            Why::FreePlace => "free place",
-            Why::SeedTurn => "its turn",
-        })
-    }
 }

@@ -18,7 +18,8 @@ use super::blame::{Finding, Outcome};
 use super::pieces::{Source, Step, Taken, Verdict};
 use crate::base::limits::{ENDGAME_BLOCKS_MAX, ENDGAME_COPIES_MAX, RANDOM_FIRST_PIECES};
 use crate::base::{Block, Claim, ConnId, PieceIndex, Time};
-use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob};
+use crate::border::reason::Pick;
+use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob, Reason};
 use crate::peer::Session;
 use crate::peer::pipeline::Arrival;
 use crate::wire::{Message, Violation};
@@ -47,7 +48,7 @@ impl Torrent {
             if !willing || session.pipeline.room() == 0 {
                 return;
             }
-            let Some(block) = self.next_block(now, conn) else { return };
+            let Some(block) = self.next_block(now, conn, out) else { return };
             let session = self.peers.get_mut(&conn).expect("looked up above");
             session.pipeline.on_asked(now, block);
             session.last_said = now;
@@ -68,7 +69,7 @@ impl Torrent {
     }
 
     /// The next block to ask of this peer; it is then booked as asked.
-    fn next_block(&mut self, now: Time, conn: ConnId) -> Option<Block> {
+    fn next_block(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) -> Option<Block> {
         // 1. The piece it is at.
         let current = self.peers.get(&conn)?.current;
         if let Some(piece) = current
@@ -77,19 +78,40 @@ impl Torrent {
             return Some(block);
         }
         // 2. to 4. Another piece.
-        let piece = self
+        let choice = self
             .next_orphan(conn)
             .or_else(|| self.next_new(conn))
             .or_else(|| self.next_shared(conn));
-        self.peers.get_mut(&conn)?.current = piece;
-        if let Some(piece) = piece {
+        self.peers.get_mut(&conn)?.current = choice.map(|(piece, _)| piece);
+        if let Some((piece, pick)) = choice {
+            self.explain(conn, |torrent| torrent.reason(piece, pick), out);
             return self.pieces.ask(&self.metainfo.layout, piece, conn);
         }
         // 5. What others were asked for.
-        self.next_busy(now, conn)
+        let block = self.next_busy(now, conn)?;
+        let others = self.pieces.asked(block).map_or(0, |asked| usize::from(asked) - 1);
+        self.explain(conn, |_| Reason::Block { block, others }, out);
+        Some(block)
     }
 
-    fn next_orphan(&mut self, conn: ConnId) -> Option<PieceIndex> {
+    /// Says why, if anybody wants to know.
+    fn explain(
+        &self,
+        conn: ConnId,
+        reason: impl FnOnce(&Torrent) -> Reason,
+        out: &mut Vec<Output>,
+    ) {
+        if self.identity.explain {
+            out.push(Output::Because { conn, reason: reason(self) });
+        }
+    }
+
+    fn reason(&self, piece: PieceIndex, pick: Pick) -> Reason {
+        let (holders, peers) = (self.picker.holders(piece), self.peers.len());
+        Reason::Piece { piece, pick, holders, peers, alone: self.blame.is_suspect(piece) }
+    }
+
+    fn next_orphan(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
         let have = &self.peers.get(&conn)?.have;
         let pieces = &self.pieces;
         let found = self
@@ -98,10 +120,10 @@ impl Torrent {
             .copied()
             .find(|&piece| have.has(piece) && pieces.has_free(piece, conn))?;
         self.orphans.remove(&found);
-        Some(found)
+        Some((found, Pick::Orphan))
     }
 
-    fn next_new(&mut self, conn: ConnId) -> Option<PieceIndex> {
+    fn next_new(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
         let session = self.peers.get_mut(&conn)?;
         let offers = self.picker.offers();
         if session.in_vain == Some(offers) {
@@ -114,12 +136,14 @@ impl Torrent {
         };
         self.picker.withdraw(piece);
         self.pieces.open(&self.metainfo.layout, piece, self.blame.is_suspect(piece));
-        Some(piece)
+        Some((piece, if anywhere { Pick::Random } else { Pick::Rarest }))
     }
 
-    fn next_shared(&mut self, conn: ConnId) -> Option<PieceIndex> {
+    fn next_shared(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
         let have = &self.peers.get(&conn)?.have;
-        self.pieces.iter().find(|&piece| have.has(piece) && self.pieces.has_free(piece, conn))
+        let mut open = self.pieces.iter();
+        let piece = open.find(|&piece| have.has(piece) && self.pieces.has_free(piece, conn))?;
+        Some((piece, Pick::Shared))
     }
 
     /// End game: few at a time, those with the fewest askers first.

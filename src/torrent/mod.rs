@@ -7,7 +7,7 @@
 //! * `mod.rs`: what a torrent is, and where each input goes;
 //! * `life.rs`: survey, check, trouble with the disk, completion, farewell;
 //! * `fetch.rs`: what to ask of whom, and what becomes of what arrives;
-//! * `serve.rs`: whom to serve, peers that come and go, the clock.
+//! * `serve.rs`: whom to serve, peers that come and go, the clock (`explain.rs` says why).
 //!
 //! ```text
 //!  surveying ──▶ active ──▶ stopping ──▶ stopped
@@ -26,6 +26,7 @@ pub mod blame;
 pub mod candidates;
 pub mod checker;
 pub mod choker;
+mod explain;
 pub mod fetch;
 mod life;
 pub mod picker;
@@ -64,6 +65,8 @@ pub struct Identity {
     pub unchoked_max: usize,
     /// Go on sharing once complete.
     pub seed: bool,
+    /// Say why (`Output::Because`).
+    pub explain: bool,
 }
 
 /// How a torrent is doing.

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use super::choker::Standing;
+use super::explain::Before;
 use super::{State, Torrent};
 use crate::base::limits::{KEEP_ALIVE_EVERY, MUTUAL_DISINTEREST_MAX, SEND_STALL_MAX, SILENCE_MAX};
 use crate::base::{Bits, ConnId, PeerId, PieceIndex, Span, Time};
-use crate::border::{Event, Output};
+use crate::border::{Event, Output, Reason};
 use crate::peer::{News, Session};
 use crate::wire::Message;
 
@@ -233,7 +234,11 @@ impl Torrent {
     fn choke_round(&mut self, now: Time, out: &mut Vec<Output>) {
         let standings = self.standings(now);
         let seeding = self.have.is_all();
+        let before = self.before(&standings);
         let chosen = self.choker.round(now, seeding, &standings, &mut self.random);
+        if let Some(before) = before {
+            out.extend(before.round(&chosen).into_iter().map(because));
+        }
         for (&conn, session) in &mut self.peers {
             let serve = chosen.iter().any(|choice| choice.conn == conn);
             if serve && session.us.choking {
@@ -247,11 +252,22 @@ impl Torrent {
     /// Gives free places away without waiting for the next round.
     fn refill_places(&mut self, now: Time, out: &mut Vec<Output>) {
         let standings = self.standings(now);
-        for choice in self.choker.refill(now, self.have.is_all(), &standings) {
+        let before = self.before(&standings);
+        let chosen = self.choker.refill(now, self.have.is_all(), &standings);
+        if let Some(before) = before {
+            out.extend(before.refill(&chosen).into_iter().map(because));
+        }
+        for choice in chosen {
             if let Some(session) = self.peers.get_mut(&choice.conn) {
                 unchoke(now, choice.conn, session, out);
             }
         }
+    }
+
+    /// Who has a place now, if anybody wants to know why that changes.
+    fn before(&self, standings: &[Standing]) -> Option<Before> {
+        let seeding = self.have.is_all();
+        self.identity.explain.then(|| Before::new(&self.choker, standings, seeding))
     }
 
     fn standings(&mut self, now: Time) -> Vec<Standing> {
@@ -345,6 +361,10 @@ fn standing(now: Time, conn: ConnId, session: &mut Session) -> Standing {
         connected_at: session.since,
         is_seed: session.is_seed(),
     }
+}
+
+fn because((conn, reason): (ConnId, Reason)) -> Output {
+    Output::Because { conn, reason }
 }
 
 fn unchoke(now: Time, conn: ConnId, session: &mut Session, out: &mut Vec<Output>) {

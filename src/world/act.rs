@@ -146,6 +146,8 @@ impl Reactor {
                 self.start_call(CallOrder { torrent, tracker, url, announce, timeout });
             }
             Output::Event(event) => self.news.push(event),
+            // Nobody asked our engine to explain.
+            Output::Because { .. } => {}
         }
     }
 

@@ -76,6 +76,7 @@ impl Node {
             connections_per_torrent_max: options.connections_per_torrent_max,
             unchoked_max: options.unchoked_max,
             seed: options.seed,
+            explain: false,
         };
         let seed = sys::random_seed().map_err(cannot("get random numbers"))?;
         let mut engine = Engine::new(settings, seed);

@@ -97,6 +97,7 @@ impl Bench {
             connections_per_torrent_max: 50,
             unchoked_max: 8,
             seed: true,
+            explain: true,
         };
         let mut bench = Bench {
             engine: Engine::new(settings, 1),
@@ -300,6 +301,7 @@ impl Bench {
             }
             Output::Announce { tracker, timeout, .. } => self.asked.push_back((tracker, timeout)),
             Output::Event(event) => self.events.push(event),
+            Output::Because { reason, .. } => assert!(!reason.to_string().is_empty()),
             disk_job => self.on_disk(disk_job, received),
         }
     }

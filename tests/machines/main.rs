@@ -14,6 +14,7 @@ mod peer_io;
 mod picker;
 mod pieces;
 mod pipeline;
+mod reason;
 mod scratch;
 mod service;
 mod session;

@@ -28,6 +28,7 @@ impl Bench {
             connections_per_torrent_max: 60,
             unchoked_max: 4,
             seed: true,
+            explain: false,
         };
         let mut engine = Engine::new(settings, 1);
         let metainfo = source.metainfo.clone();

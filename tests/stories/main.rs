@@ -13,6 +13,7 @@
 mod download;
 mod endgame;
 mod experiments;
+mod explain;
 mod faults;
 mod lab;
 mod resume;
