@@ -48,6 +48,7 @@ const FRONT_DOORS: &[&str] = &[
     "torrent/life.rs",
     "torrent/fetch.rs",
     "torrent/serve.rs",
+    "torrent/will.rs",
     "engine/",
     "lab/",
     "world/",

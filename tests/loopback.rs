@@ -645,7 +645,7 @@ impl Torrent {
 
     fn order(&self, peers: &[SocketAddr], whole: bool) -> Order {
         let metainfo = self.metainfo.clone();
-        Order { metainfo, trackers: Vec::new(), peers: peers.to_vec(), whole }
+        Order { peers: peers.to_vec(), whole, ..Order::new(metainfo) }
     }
 
     fn piece_bytes(&self) -> usize {

@@ -187,6 +187,9 @@ pub const ANNOUNCE_INTERVAL_DEFAULT: Span = Span::from_secs(1_800);
 pub const ANNOUNCE_AGAIN_DEFAULT: Span = Span::from_secs(300);
 pub const ANNOUNCE_AGAIN_MIN: Span = Span::from_secs(60);
 
+/// A person may have trackers asked out of turn, but none more often than this.
+pub const ANNOUNCE_BY_HAND_APART: Span = Span::from_secs(10);
+
 /// Peers that are so few that we ask the trackers for more.
 pub const PEERS_FEW: usize = 5;
 
@@ -273,6 +276,9 @@ pub const SIGNALS_APART_MIN: Span = Span::from_millis(500);
 
 /// Bytes of existing files checked in one turn: about three milliseconds' hashing.
 pub const CHECK_BYTES_PER_TURN: u32 = 4 * 1024 * 1024;
+
+/// Files of a removed torrent that are deleted in one turn.
+pub const ERASE_FILES_PER_TURN: usize = 64;
 
 /// Bytes received from all peers together in one turn. Hashing and writing that much takes some
 /// five milliseconds: what an announce that comes in meanwhile has to wait.

@@ -52,6 +52,8 @@ pub enum Input<'i> {
     SendFailed { conn: ConnId, torrent: TorrentId, fault: DiskFault },
     /// What was written is safe on the medium, and so is the record that says so.
     Saved { torrent: TorrentId, have: Bits, result: Result<(), DiskFault> },
+    /// What was ours of a removed torrent is gone; with a fault, a part of it is still there.
+    Removed { torrent: TorrentId, result: Result<(), DiskFault> },
 
     /// A tracker answered, or did not. `from` is the address that was asked, if it came so far.
     Announced {

@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
+use super::input::DiskFault;
 use crate::base::{Bits, Block, ConnId, InfoHash, PieceIndex, Span, TorrentId};
 use crate::format::announce::Announce;
 use crate::wire::{Handshake, Message};
@@ -75,6 +76,12 @@ pub enum Output {
         downloaded: u64,
         clean: bool,
     },
+    /// Forget a torrent: close its files and take its record away. `erase`: take its files away,
+    /// too, and nothing but them; answered by `Removed`.
+    Remove {
+        torrent: TorrentId,
+        erase: bool,
+    },
 
     /// Ask a tracker; answered by `Announced` within `timeout`.
     Announce {
@@ -139,4 +146,8 @@ pub enum Event {
     TrackerFailed { torrent: TorrentId, url: String, reason: String, retry: Span },
     /// The torrent said good-bye to its trackers and is saved.
     Stopped { torrent: TorrentId },
+    /// It was taken on while the node ran, by remote control.
+    Added { torrent: TorrentId },
+    /// It was removed. `fault`: some of its files could not be taken away.
+    Removed { torrent: TorrentId, fault: Option<DiskFault> },
 }

@@ -44,6 +44,8 @@ output:
     disk-recovered name=                              goes on
     stopping                                          asked to stop; says good-bye
     stopped name=                                     good-byes said, state saved
+    added name=                                       taken on by remote control
+    removed name= left=                               gone; left: why files of it are still there
   Sizes are in bytes, rates in bytes per second. A value made of letters, digits and
   - _ . , : / + @ % & = ? ~ [ ] stands bare; any other is a JSON string: "so called".
 "#;
@@ -135,7 +137,9 @@ impl Reporter {
             | Event::Banned { .. }
             | Event::DiskTrouble { .. }
             | Event::DiskRecovered { .. }
-            | Event::Stopped { .. } => return true,
+            | Event::Stopped { .. }
+            | Event::Added { .. }
+            | Event::Removed { .. } => return true,
         };
         let before = self.trackers.insert((*torrent, url.clone()), said.to_string());
         before.as_deref() != Some(said)
@@ -184,6 +188,9 @@ fn plain(event: &Event, name: &str) -> String {
             .with("reason", reason)
             .with("retry", retry.as_secs()),
         Event::Stopped { .. } => line("stopped"),
+        Event::Added { .. } => line("added"),
+        Event::Removed { fault: None, .. } => line("removed"),
+        Event::Removed { fault: Some(fault), .. } => line("removed").with("left", fault),
     };
     line.into_string()
 }
@@ -230,6 +237,11 @@ fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
             format!("{name}: tracker {url}: {reason}; asking again in {}", text::duration(*retry))
         }
         Event::Stopped { .. } => return None,
+        Event::Added { .. } => format!("{name}: added"),
+        Event::Removed { fault: None, .. } => format!("{name}: removed"),
+        Event::Removed { fault: Some(fault), .. } => {
+            format!("{name}: removed, but some of its files are still there: {fault}")
+        }
     })
 }
 

@@ -43,7 +43,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let listen = arguments.address("listen")?;
     let (_, metainfo) = files::read_torrent(&path)?;
     files::make_dir(&dir)?;
-    let order = Order { metainfo, trackers: Vec::new(), peers, whole: false };
+    let order = Order { peers, ..Order::new(metainfo) };
     let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
     run::run(Job { listen, orders: vec![(order, dir)], ..Job::new(goal) }, screen)
 }

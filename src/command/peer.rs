@@ -46,7 +46,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     for path in paths {
         match files::read_torrent(&path) {
             Ok((_, metainfo)) => {
-                let order = Order { metainfo, trackers: vec![], peers: vec![], whole: false };
+                let order = Order::new(metainfo);
                 orders.push((order, dir.clone()));
             }
             // One bad file among many that nobody named must not keep the rest from running.

@@ -215,7 +215,9 @@ impl Run {
                 | Event::Banned { .. }
                 | Event::DiskTrouble { .. }
                 | Event::DiskRecovered { .. }
-                | Event::Stopped { .. } => false,
+                | Event::Stopped { .. }
+                | Event::Added { .. }
+                | Event::Removed { .. } => false,
             };
             if !(known && screen.is_terminal()) {
                 let fetched = self.node.status(id).map_or(0, |status| status.downloaded);
@@ -344,7 +346,7 @@ fn cannot_open(error: &OpenError, option: &str) -> Failure {
 
 /// Whether there is nobody to ask for peers.
 fn is_lonely(order: &Order) -> bool {
-    let Order { metainfo, trackers, peers, whole: _ } = order;
+    let Order { metainfo, trackers, peers, whole: _, paused: _ } = order;
     peers.is_empty() && trackers.is_empty() && metainfo.trackers.iter().all(Vec::is_empty)
 }
 
@@ -413,6 +415,8 @@ fn torrent_of(event: &Event) -> TorrentId {
         | Event::DiskRecovered { torrent }
         | Event::TrackerOk { torrent, .. }
         | Event::TrackerFailed { torrent, .. }
-        | Event::Stopped { torrent } => *torrent,
+        | Event::Stopped { torrent }
+        | Event::Added { torrent }
+        | Event::Removed { torrent, .. } => *torrent,
     }
 }

@@ -72,7 +72,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
 /// An order for a .torrent that exists.
 fn existing(path: &Path) -> Result<Order, Failure> {
     let (_, metainfo) = files::read_torrent(path)?;
-    Ok(Order { metainfo, trackers: Vec::new(), peers: Vec::new(), whole: false })
+    Ok(Order::new(metainfo))
 }
 
 /// Makes the torrent of `path` in the current directory; returns an order and the directory that
@@ -97,7 +97,7 @@ fn fresh(screen: &mut Screen, path: &Path, wishes: &Wishes) -> Result<(Order, Pa
         making::tell(screen, "reused", &file, &metainfo);
         warn_of_unnamed(screen, &before, wishes, &file);
     }
-    let order = Order { metainfo, trackers: Vec::new(), peers: Vec::new(), whole: true };
+    let order = Order { whole: true, ..Order::new(metainfo) };
     Ok((order, parent))
 }
 

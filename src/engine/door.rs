@@ -90,6 +90,9 @@ impl Engine {
     ) {
         self.dials.under_way -= 1;
         let Some(torrent) = self.torrents.get_mut(&id).filter(|torrent| torrent.is_open()) else {
+            if let Some(torrent) = self.torrents.get_mut(&id) {
+                torrent.on_connect_failed(now, addr);
+            }
             return out.push(Output::Close { conn, why: "no longer wanted" });
         };
         let info_hash = torrent.metainfo().info_hash;

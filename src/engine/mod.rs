@@ -13,6 +13,7 @@
 //! A connection is either waiting or belongs to one torrent · after `tick`, no deadline lies in
 //! the past.
 
+pub mod control;
 mod door;
 pub mod feed;
 
@@ -58,6 +59,15 @@ pub struct Order {
     pub peers: Vec<SocketAddr>,
     /// The data was hashed a moment ago to make this very torrent: no check is needed.
     pub whole: bool,
+    /// Take it on, look at it, and leave it at that until somebody starts it.
+    pub paused: bool,
+}
+
+impl Order {
+    /// Nothing is known but the torrent itself.
+    pub fn new(metainfo: Metainfo) -> Order {
+        Order { metainfo, trackers: Vec::new(), peers: Vec::new(), whole: false, paused: false }
+    }
 }
 
 /// A node: torrents, their peers, and perhaps a tracker.
@@ -131,7 +141,10 @@ impl Engine {
         for addr in order.peers {
             torrent.connect(now, addr);
         }
-        torrent.start(now, order.whole, out);
+        match order.paused {
+            true => torrent.begin_at_rest(out),
+            false => torrent.start(now, order.whole, out),
+        }
         self.torrents.insert(id, torrent);
         Some(id)
     }
@@ -240,6 +253,7 @@ impl Engine {
                     torrent.on_saved(now, result, out);
                 }
             }
+            Input::Removed { torrent, result } => self.on_removed(torrent, result, out),
             Input::Announced { torrent, tracker, from, result } => {
                 if let Some(torrent) = self.torrents.get_mut(&torrent) {
                     torrent.on_announced(now, tracker, from, result, out);
@@ -340,6 +354,11 @@ impl Engine {
 
     pub fn status(&mut self, now: Time, torrent: TorrentId) -> Option<Status> {
         self.torrents.get_mut(&torrent).map(|torrent| torrent.status(now))
+    }
+
+    /// What a torrent is about, as in `status`.
+    pub fn phase(&self, torrent: TorrentId) -> Option<Phase> {
+        self.torrents.get(&torrent).map(Torrent::phase)
     }
 
     /// Which pieces of a torrent are here and verified.

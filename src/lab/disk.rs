@@ -275,6 +275,17 @@ impl Disk {
         Ok(())
     }
 
+    /// Takes the record away and, with `erase`, the files.
+    pub fn forget(&mut self, torrent: InfoHash, erase: bool) -> Result<(), DiskFault> {
+        self.begin_job()?;
+        let Some(folder) = self.folders.get_mut(&torrent) else { return Ok(()) };
+        folder.resume = None;
+        if erase {
+            self.folders.remove(&torrent);
+        }
+        Ok(())
+    }
+
     // ── Questions, which are no jobs ────────────────────────────────────────────────────────
 
     /// As `read`, but for those who watch: it cannot fail on purpose and is not counted.

@@ -6,6 +6,7 @@ use super::net::{EndId, Key, Line, NodeId, Side};
 use super::node::{Mood, Role};
 use super::source::SourceId;
 use crate::base::ConnId;
+use crate::engine::control::Control;
 use crate::engine::{DiskFault, Engine, Order, Settings};
 
 /// Something that a scenario makes happen.
@@ -29,6 +30,10 @@ pub enum Action {
     Heal,
     Disk(NodeId, DiskChange),
     Tracker(NodeId, Mood),
+    /// A person wants something of a node's torrent.
+    Control(NodeId, SourceId, Control),
+    /// A person adds a torrent to a node that runs.
+    Add(NodeId, SourceId),
 }
 
 /// What becomes of a disk.
@@ -88,6 +93,8 @@ impl Lab {
                     tracker.mood = mood;
                 }
             }
+            Action::Control(node, source, control) => self.control(node, source, &control),
+            Action::Add(node, source) => self.add_late(node, source),
         }
     }
 
@@ -110,6 +117,39 @@ impl Lab {
                 disk.remove(self.sources[source.0].info_hash(), file);
             }
         }
+    }
+
+    fn control(&mut self, id: NodeId, source: SourceId, control: &Control) {
+        let now = self.now.time();
+        let info_hash = self.sources[source.0].info_hash();
+        let Some(engine) = self.nodes[id.0].engine_mut() else { return };
+        let Some(torrent) = engine.find(info_hash) else { return };
+        let mut out = Vec::new();
+        engine.control(now, torrent, control, &mut out);
+        match control {
+            // What it had is no longer what it says to have.
+            Control::Verify | Control::Remove { .. } => {
+                self.nodes[id.0].complete.remove(&info_hash);
+            }
+            Control::Start
+            | Control::Stop
+            | Control::Reannounce
+            | Control::Connect(_)
+            | Control::PeersMax(_)
+            | Control::Trackers(_) => {}
+        }
+        self.act(id, &mut out, &[]);
+        self.finish_turn(id);
+    }
+
+    fn add_late(&mut self, id: NodeId, source: SourceId) {
+        let now = self.now.time();
+        let order = Order::new(self.sources[source.0].metainfo.clone());
+        let Some(engine) = self.nodes[id.0].engine_mut() else { return };
+        let mut out = Vec::new();
+        engine.add(now, order, &mut out);
+        self.act(id, &mut out, &[]);
+        self.finish_turn(id);
     }
 
     pub(super) fn plan_starts(&mut self) {
@@ -141,6 +181,7 @@ impl Lab {
                 peers: wanted.peers.clone(),
                 // Only the first time: whoever starts again has to look.
                 whole: wanted.whole && node.life == 1,
+                paused: false,
             };
             engine.add(now, order, &mut out);
         }

@@ -200,6 +200,10 @@ enum Job {
         have: Bits,
         result: Result<(), DiskFault>,
     },
+    Removed {
+        torrent: TorrentId,
+        result: Result<(), DiskFault>,
+    },
 }
 
 impl Scenario {

@@ -99,7 +99,9 @@ impl Tally {
             | Event::DiskRecovered { .. }
             | Event::TrackerOk { .. }
             | Event::TrackerFailed { .. }
-            | Event::Stopped { .. } => {}
+            | Event::Stopped { .. }
+            | Event::Added { .. }
+            | Event::Removed { .. } => {}
         }
     }
 

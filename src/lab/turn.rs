@@ -238,6 +238,13 @@ impl Lab {
                     self.note(id, "saves", format_args!("{torrent:?} {} {outcome}", have.count()));
                     self.job_done(id, 0, Job::Saved { torrent, have, result });
                 }
+                Output::Remove { torrent, erase } => {
+                    let result =
+                        self.with_disk(id, torrent, |disk, name, _| disk.forget(name, erase));
+                    let Some(result) = result else { continue };
+                    self.note(id, "removes", format_args!("{torrent:?} {erase}"));
+                    self.job_done(id, 0, Job::Removed { torrent, result });
+                }
                 Output::Announce { torrent, tracker, url, announce, timeout } => {
                     self.announce(id, torrent, tracker, &url, &announce, timeout);
                 }
@@ -369,6 +376,9 @@ impl Lab {
             }
             Job::Saved { torrent, have, result } => {
                 self.tell(id, Input::Saved { torrent, have, result });
+            }
+            Job::Removed { torrent, result } => {
+                self.tell(id, Input::Removed { torrent, result });
             }
         }
     }

@@ -35,9 +35,9 @@
 //! BEP 3, "trackers"; BEP 12, "order of processing"; BEP 31 for `retry in`.
 
 use crate::base::limits::{
-    ANNOUNCE_AGAIN_DEFAULT, ANNOUNCE_AGAIN_MIN, ANNOUNCE_INTERVAL_DEFAULT, ANNOUNCE_INTERVAL_MAX,
-    ANNOUNCE_INTERVAL_MIN, ANNOUNCE_RETRY_BASE, ANNOUNCE_RETRY_MAX, ANNOUNCE_RETRY_STEP,
-    ANNOUNCE_TIMEOUT, FAREWELL_TIMEOUT, NUMWANT, TRACKER_ID_BYTES_MAX,
+    ANNOUNCE_AGAIN_DEFAULT, ANNOUNCE_AGAIN_MIN, ANNOUNCE_BY_HAND_APART, ANNOUNCE_INTERVAL_DEFAULT,
+    ANNOUNCE_INTERVAL_MAX, ANNOUNCE_INTERVAL_MIN, ANNOUNCE_RETRY_BASE, ANNOUNCE_RETRY_MAX,
+    ANNOUNCE_RETRY_STEP, ANNOUNCE_TIMEOUT, FAREWELL_TIMEOUT, NUMWANT, TRACKER_ID_BYTES_MAX,
 };
 use crate::base::{Random, Span, Time};
 use crate::format::announce::{Event, Refusal, Reply};
@@ -79,6 +79,8 @@ struct Tracker {
     tried: bool,
     /// It asked us never to come back, or its URL is in the list before.
     retired: bool,
+    /// It is not in the list any more.
+    gone: bool,
     /// In a row.
     failures: u32,
     /// It must not be asked before (`min interval`, or the wait after a failure) …
@@ -89,6 +91,35 @@ struct Tracker {
     knows_us: bool,
     tracker_id: Option<Vec<u8>>,
     warning: Option<String>,
+    /// When it was last asked and last answered, and what came of it.
+    asked_at: Option<Time>,
+    answered_at: Option<Time>,
+    failure: Option<String>,
+    peers: usize,
+    seeds: Option<u64>,
+    leechers: Option<u64>,
+}
+
+/// What is known of one tracker, for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrackerReport {
+    /// As in `Order`.
+    pub tracker: usize,
+    pub tier: usize,
+    pub url: String,
+    /// An announce is under way.
+    pub is_asking: bool,
+    /// When it is asked next; `None`: not at all, or when those before it have failed.
+    pub next: Option<Time>,
+    pub asked_at: Option<Time>,
+    pub answered_at: Option<Time>,
+    /// Why the last announce failed; `None` if it did not, or there was none.
+    pub failure: Option<String>,
+    pub warning: Option<String>,
+    /// Peers in the last answer, and what it said of the swarm.
+    pub peers: usize,
+    pub seeds: Option<u64>,
+    pub leechers: Option<u64>,
 }
 
 /// Whether the trackers know that a download was completed.
@@ -131,7 +162,7 @@ impl Announcer {
     /// `is_hungry`: we have few peers and want more; then we ask as soon as a tracker allows it.
     pub fn due(&mut self, now: Time, is_hungry: bool) -> Option<Order> {
         if self.is_stopping {
-            return self.next_farewell();
+            return self.next_farewell(now);
         }
         if self.deadline(is_hungry).is_none_or(|due| due > now) {
             return None;
@@ -141,7 +172,7 @@ impl Announcer {
             self.pick(now)
         })?;
         let event = self.news_for(index);
-        Some(self.order(index, event))
+        Some(self.order(now, index, event))
     }
 
     /// The tracker accepted an announce.
@@ -150,6 +181,15 @@ impl Announcer {
         let asked = &mut self.trackers[tracker];
         let event = asked.asking.take();
         asked.failures = 0;
+        asked.answered_at = Some(now);
+        asked.failure = None;
+        asked.peers = reply.peers.len();
+        (asked.seeds, asked.leechers) = (reply.seeds, reply.leechers);
+        if event == Some(Event::Stopped) && !self.is_stopping {
+            // We have come back meanwhile.
+            asked.knows_us = false;
+            return self.next = Some(now);
+        }
         asked.not_before = now + min_interval;
         asked.due = now + interval;
         asked.knows_us = event != Some(Event::Stopped);
@@ -170,10 +210,17 @@ impl Announcer {
     ///
     /// Returns how long this tracker is left alone; zero means for ever.
     pub fn on_failure(&mut self, now: Time, tracker: usize, refusal: &Refusal) -> Span {
+        let is_back = !self.is_stopping;
         let asked = &mut self.trackers[tracker];
+        asked.answered_at = Some(now);
+        asked.failure = Some(refusal.to_string());
         if asked.asking.take() == Some(Event::Stopped) {
-            // It was the last word; nobody asks again.
+            // It was the last word; nobody asks again. Unless we have come back meanwhile.
             asked.knows_us = false;
+            if is_back {
+                self.next = Some(now);
+                return Span::ZERO;
+            }
         }
         asked.failures = asked.failures.saturating_add(1);
         let wait = wait_after(asked.failures, refusal);
@@ -205,6 +252,85 @@ impl Announcer {
     /// From now on, nothing but farewells.
     pub fn stop(&mut self) {
         self.is_stopping = true;
+    }
+
+    /// After a stop: we are back, and tell the trackers so.
+    ///
+    /// Who still has a farewell of ours to answer is told when it has.
+    pub fn begin_again(&mut self, now: Time) {
+        self.is_stopping = false;
+        for tracker in &mut self.trackers {
+            tracker.knows_us &= tracker.asking.is_some();
+            tracker.tried = false;
+            tracker.failures = 0;
+            tracker.not_before = now;
+            tracker.due = now;
+        }
+        self.next = self.trackers.iter().any(|tracker| !tracker.retired).then_some(now);
+    }
+
+    /// A person wants the trackers to be asked now: they are, but each at most once in
+    /// `ANNOUNCE_BY_HAND_APART`.
+    pub fn hurry(&mut self, now: Time) {
+        for tracker in self.trackers.iter_mut().filter(|tracker| !tracker.retired) {
+            let due = tracker.asked_at.map_or(now, |at| (at + ANNOUNCE_BY_HAND_APART).max(now));
+            tracker.not_before = tracker.not_before.min(due);
+            tracker.due = tracker.due.min(due);
+        }
+        if !self.is_asking() {
+            self.end_pass();
+        }
+    }
+
+    /// Replaces the list of trackers. Those that stay keep what we know of them, and it of us;
+    /// those that go are asked no more.
+    pub fn set_tiers(&mut self, now: Time, tiers: &[Vec<String>]) {
+        for tracker in &mut self.trackers {
+            tracker.retired = true;
+            tracker.gone = true;
+        }
+        let mut order: Vec<Vec<usize>> = Vec::new();
+        for tier in tiers {
+            order.push(tier.iter().map(|url| self.take_in(now, url)).collect());
+        }
+        // Whoever is gone stays in the table, for an answer of its may be under way.
+        let listed: Vec<usize> = order.iter().flatten().copied().collect();
+        order.push((0..self.trackers.len()).filter(|index| !listed.contains(index)).collect());
+        self.tiers = order;
+        if !self.is_asking() {
+            self.end_pass();
+        }
+    }
+
+    /// The place of a URL in the table, new if need be.
+    fn take_in(&mut self, now: Time, url: &str) -> usize {
+        let known = self.trackers.iter().position(|tracker| tracker.gone && tracker.url == url);
+        let index = known.unwrap_or(self.trackers.len());
+        if known.is_none() {
+            let (url, at) = (url.to_owned(), now);
+            self.trackers.push(Tracker { url, not_before: at, due: at, ..Tracker::default() });
+        }
+        let twin = |tracker: &Tracker| !tracker.gone && tracker.url == url;
+        let is_twin = self.trackers[..index].iter().any(twin);
+        self.trackers[index].gone = false;
+        self.trackers[index].retired = is_twin;
+        index
+    }
+
+    /// The trackers that are asked, in the order of the tiers, with all that is known of them.
+    pub fn report(&self) -> Vec<TrackerReport> {
+        let mut reports = Vec::new();
+        for (tier, members) in self.tiers.iter().enumerate() {
+            let mut members = members.clone();
+            members.sort_unstable();
+            for index in members {
+                let tracker = &self.trackers[index];
+                if !tracker.gone {
+                    reports.push(tracker.report(index, tier, self.is_stopping));
+                }
+            }
+        }
+        reports
     }
 
     /// Whether every tracker that knows us was told, or could not be.
@@ -284,7 +410,7 @@ impl Announcer {
     }
 
     /// The next tracker to be told good-bye; first that we are complete, if it should know.
-    fn next_farewell(&mut self) -> Option<Order> {
+    fn next_farewell(&mut self, now: Time) -> Option<Order> {
         let is_asking_completed =
             self.trackers.iter().any(|tracker| tracker.asking == Some(Event::Completed));
         let index = self.tiers.iter().flatten().copied().find(|&index| {
@@ -294,11 +420,12 @@ impl Announcer {
             && self.trackers[index].failures == 0
             && !is_asking_completed;
         let event = if owes_completed { Event::Completed } else { Event::Stopped };
-        Some(self.order(index, event))
+        Some(self.order(now, index, event))
     }
 
-    fn order(&mut self, index: usize, event: Event) -> Order {
+    fn order(&mut self, now: Time, index: usize, event: Event) -> Order {
         let tracker = &mut self.trackers[index];
+        tracker.asked_at = Some(now);
         tracker.asking = Some(event);
         tracker.tried = true;
         let leaving = self.is_stopping;
@@ -328,6 +455,24 @@ impl Announcer {
 impl Tracker {
     fn needs_farewell(&self) -> bool {
         self.knows_us && !self.retired
+    }
+
+    fn report(&self, tracker: usize, tier: usize, is_stopping: bool) -> TrackerReport {
+        let is_asked = !self.retired && !is_stopping && self.asking.is_none();
+        TrackerReport {
+            tracker,
+            tier,
+            url: self.url.clone(),
+            is_asking: self.asking.is_some(),
+            next: is_asked.then_some(self.due),
+            asked_at: self.asked_at,
+            answered_at: self.answered_at,
+            failure: self.failure.clone(),
+            warning: self.warning.clone(),
+            peers: self.peers,
+            seeds: self.seeds,
+            leechers: self.leechers,
+        }
     }
 }
 

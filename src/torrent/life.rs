@@ -3,7 +3,7 @@
 use super::announcer::Order;
 use super::candidates::Source as Whence;
 use super::checker::{Checked, Checker, Job};
-use super::{Pause, State, Torrent};
+use super::{AfterStop, Pause, State, Torrent};
 use crate::base::limits::{
     DISK_RETRY_MAX, DISK_RETRY_MIN, FAREWELL_TIMEOUT, PEERS_FEW, SAVE_EVERY, STOP_PATIENCE,
     SYNC_PATIENCE,
@@ -46,12 +46,17 @@ impl Torrent {
             Ok(stamps) => stamps,
             Err(fault) => return self.lose(now, fault, out),
         };
-        let resume = resume.filter(|resume| resume.info_hash == self.metainfo.info_hash);
+        let may_believe =
+            |resume: &&Resume| resume.info_hash == self.metainfo.info_hash && !self.will.doubts;
+        let resume = resume.filter(may_believe);
         let sorted = Checker::sort(&self.metainfo.layout, &stamps, resume);
         if self.tally.was_whole && !sorted.missing.is_empty() {
             // The data was all here and is gone: an unplugged disk, most likely. Fetching it
             // again into an empty mount point is the last thing anyone wants.
             return self.lose(now, DiskFault::Missing, out);
+        }
+        if self.will.asleep && !self.will.doubts {
+            return self.lie_down(&sorted.trusted, out);
         }
         self.state = State::Active;
         sorted.trusted.iter().for_each(|piece| self.book(piece));
@@ -118,8 +123,15 @@ impl Torrent {
             have_bytes: self.tally.have_bytes,
             total_bytes: self.layout().total_bytes(),
         }));
+        if std::mem::take(&mut self.will.doubts) {
+            // The record may claim what was found to be wrong.
+            self.save.due = Some(now);
+        }
         if self.have.is_all() {
             self.on_whole(now, out);
+        }
+        if std::mem::take(&mut self.will.asleep) {
+            self.rest(now, out);
         }
     }
 
@@ -150,7 +162,7 @@ impl Torrent {
         self.lose_interest(now, piece, out);
     }
 
-    fn book(&mut self, piece: PieceIndex) {
+    pub(super) fn book(&mut self, piece: PieceIndex) {
         if self.have.set(piece) {
             self.tally.have_bytes += u64::from(self.metainfo.layout.piece_len(piece));
         }
@@ -224,18 +236,7 @@ impl Torrent {
         }
         let wait = self.next_wait();
         self.state = State::Lost { fault, retry: now + wait, wait };
-        self.pause = None;
-        self.checker = None;
-        self.close_all(now, "disk trouble", out);
-        for piece in self.metainfo.layout.pieces() {
-            self.picker.withdraw(piece);
-            self.pieces.close(piece);
-        }
-        self.orphans.clear();
-        self.blame.clear();
-        self.have = Bits::none(self.layout().piece_count());
-        self.candidates.set_complete(false);
-        self.tally.have_bytes = 0;
+        self.forget_all(now, "disk trouble", out);
         self.tell_trouble(fault, wait, out);
     }
 
@@ -366,6 +367,9 @@ impl Torrent {
         if let State::Stopping { until, .. } = &mut self.state {
             *until = (*until).min(now + patience);
         }
+        if self.will.after_stop == AfterStop::Start {
+            self.will.after_stop = AfterStop::Rest;
+        }
         if matches!(self.state, State::Stopping { .. } | State::Stopped) {
             return;
         }
@@ -404,6 +408,7 @@ impl Torrent {
         if done || now >= until {
             self.state = State::Stopped;
             out.push(Output::Event(Event::Stopped { torrent: self.id }));
+            self.mind_after_stop(now, out);
         }
     }
 
@@ -412,7 +417,9 @@ impl Torrent {
     /// Does what is due.
     pub fn tick(&mut self, now: Time, out: &mut Vec<Output>) {
         match self.state {
-            State::Surveying | State::Stopped => {}
+            State::Surveying => {}
+            State::Renewing => self.mind_renewal(out),
+            State::Stopped => self.mind_after_stop(now, out),
             State::Stopping { .. } => self.mind_stopping(now, out),
             State::Lost { retry, wait, .. } => {
                 if now >= retry && self.writes_under_way == 0 {
@@ -436,7 +443,12 @@ impl Torrent {
     pub fn deadline(&self) -> Option<(Time, &'static str)> {
         let named = |time: Option<Time>, why| time.map(|time| (time, why));
         match self.state {
-            State::Surveying | State::Stopped => None,
+            State::Surveying => None,
+            // The report of the last write makes them due; then it is high time.
+            State::Renewing => {
+                named((self.writes_under_way == 0).then_some(Time::START), "look anew")
+            }
+            State::Stopped => named(self.is_due_after_stop().then_some(Time::START), "remove"),
             State::Stopping { until, tell_until } => {
                 let announce =
                     named(self.announcer.deadline(self.is_hungry()), "farewell to a tracker");

@@ -2,10 +2,11 @@
 //!
 //! A `Torrent` owns its organs and they do not know each other: sessions (one per peer), picker,
 //! pieces, blame, checker, choker, announcer, candidates. It alone branches on what happens; they
-//! compute and return. Its own work is told in four files:
+//! compute and return. Its own work is told in five files:
 //!
 //! * `mod.rs`: what a torrent is, and where each input goes;
 //! * `life.rs`: survey, check, trouble with the disk, completion, farewell;
+//! * `will.rs`: what a person wants of it: stop, start, verify, remove;
 //! * `fetch.rs`: what to ask of whom, and what becomes of what arrives;
 //! * `serve.rs`: whom to serve, peers that come and go, the clock (`explain.rs` says why).
 //!
@@ -13,7 +14,8 @@
 //!  surveying ──▶ active ──▶ stopping ──▶ stopped
 //!      ▲         checks, fetches, serves, announces; pauses fetching while the disk is full
 //!      │           │
-//!      └── lost ◀──┘  the data cannot be read: waits, then looks again
+//!      ├── lost ◀──┤  the data cannot be read: waits, then looks again
+//!      └─ renewing ◀┘  a person wants a fresh look (from stopped, too)
 //! ```
 //!
 //! # Invariants
@@ -32,6 +34,7 @@ mod life;
 pub mod picker;
 pub mod pieces;
 mod serve;
+mod will;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -129,6 +132,7 @@ pub struct Torrent {
 
     /// Writes whose outcome has not been reported.
     writes_under_way: u32,
+    will: Will,
     pause: Option<Pause>,
     /// After trouble: how long the last wait was, until it is proven that it is over.
     proving: Option<Span>,
@@ -155,6 +159,8 @@ enum State {
     /// The world looks at the files.
     Surveying,
     Active,
+    /// It will be looked at anew as soon as the last write was reported.
+    Renewing,
     /// The data cannot be read. Nobody is served; `retry` is when to look again, `wait` how long
     /// the wait is this time.
     Lost {
@@ -169,6 +175,29 @@ enum State {
         tell_until: Option<Time>,
     },
     Stopped,
+}
+
+/// What a person wants of the torrent.
+#[derive(Debug, Default)]
+struct Will {
+    /// It is to be stopped as soon as it is known what is here; nobody is let in meanwhile.
+    asleep: bool,
+    /// The record is not to be believed: a person wants every byte read.
+    doubts: bool,
+    after_stop: AfterStop,
+}
+
+/// What follows a farewell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum AfterStop {
+    #[default]
+    Rest,
+    /// A person wants it to go on.
+    Start,
+    /// A person wants it to be checked, and to rest again.
+    Verify,
+    /// It is to be removed, its files with it if `erase`. `ordered`: the world does so now.
+    Leave { erase: bool, ordered: bool },
 }
 
 /// The disk does not take what we fetch.
@@ -231,6 +260,7 @@ impl Torrent {
             candidates: Candidates::new(),
             random,
             writes_under_way: 0,
+            will: Will::default(),
             pause: None,
             proving: None,
             save: Save::default(),
@@ -269,15 +299,21 @@ impl Torrent {
         self.peers.len()
     }
 
+    /// Whether its farewell is over, and nothing is to follow.
     pub fn is_stopped(&self) -> bool {
-        self.state == State::Stopped
+        self.state == State::Stopped && !self.is_leaving()
+    }
+
+    /// Whether it is being removed.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.will.after_stop, AfterStop::Leave { .. })
     }
 
     /// Whether peers may come, or be called.
     pub fn is_open(&self) -> bool {
         match self.state {
-            State::Surveying | State::Active => true,
-            State::Lost { .. } | State::Stopping { .. } | State::Stopped => false,
+            State::Surveying | State::Active => !self.will.asleep,
+            State::Renewing | State::Lost { .. } | State::Stopping { .. } | State::Stopped => false,
         }
     }
 
@@ -320,9 +356,13 @@ impl Torrent {
         }
     }
 
-    fn phase(&self) -> Phase {
+    /// What it is about.
+    pub fn phase(&self) -> Phase {
         match (self.state, &self.checker, self.pause) {
-            (State::Surveying, _, _) => Phase::Checking { bytes: 0 },
+            (State::Surveying | State::Renewing, _, _) if self.will.asleep && !self.will.doubts => {
+                Phase::Stopped
+            }
+            (State::Surveying | State::Renewing, _, _) => Phase::Checking { bytes: 0 },
             (State::Lost { fault, .. }, _, _) => Phase::Troubled(fault),
             (State::Stopping { .. }, _, _) => Phase::Stopping,
             (State::Stopped, _, _) => Phase::Stopped,
@@ -415,7 +455,8 @@ impl Torrent {
     }
 
     fn wants_peers(&self) -> bool {
-        self.state == State::Active && self.peers.len() < self.identity.peers_max
+        let is_awake = self.state == State::Active && !self.will.asleep;
+        is_awake && self.peers.len() < self.identity.peers_max
     }
 
     // ── Invariants ──────────────────────────────────────────────────────────────────────────

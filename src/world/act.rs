@@ -23,9 +23,10 @@ use super::http_call::CallOrder;
 use super::peer_io::{PeerConn, Stage};
 use super::reactor::Reactor;
 use super::resume;
-use crate::base::limits::CHECK_BYTES_PER_TURN;
+use crate::base::limits::{CHECK_BYTES_PER_TURN, ERASE_FILES_PER_TURN};
 use crate::base::{Block, ConnId, TorrentId};
 use crate::engine::{DiskFault, Input, Output, ReadJob};
+use crate::format::layout::Layout;
 use crate::format::resume::Resume;
 
 /// Work for the disk that can wait for its turn.
@@ -34,6 +35,13 @@ pub(super) enum Job {
     Survey(TorrentId),
     Prepare(TorrentId),
     Read(ReadJob),
+    /// A removal: the files before number `next` are done with.
+    Remove {
+        torrent: TorrentId,
+        erase: bool,
+        next: usize,
+        fault: Option<DiskFault>,
+    },
 }
 
 impl Reactor {
@@ -96,6 +104,10 @@ impl Reactor {
                     self.tell(Input::Prepared { torrent, result });
                     return;
                 }
+                Job::Remove { torrent, erase, next, fault } => {
+                    self.remove_some(torrent, erase, next, fault);
+                    return;
+                }
             }
         }
     }
@@ -140,6 +152,10 @@ impl Reactor {
                 let info_hash = metainfo.info_hash;
                 let files = Vec::new();
                 self.save(torrent, Resume { info_hash, have, files, clean, uploaded, downloaded });
+            }
+
+            Output::Remove { torrent, erase } => {
+                self.jobs.push_back(Job::Remove { torrent, erase, next: 0, fault: None });
             }
 
             Output::Announce { torrent, tracker, url, announce, timeout } => {
@@ -212,6 +228,39 @@ impl Reactor {
             resume::load(folder, metainfo.info_hash, &metainfo.layout).ok().flatten()
         });
         self.tell(Input::Surveyed { torrent, result, resume });
+    }
+
+    /// Goes on with a removal: a slice of the files, and with the last one all the rest.
+    fn remove_some(
+        &mut self,
+        torrent: TorrentId,
+        erase: bool,
+        next: usize,
+        mut fault: Option<DiskFault>,
+    ) {
+        let Some(metainfo) = self.engine.metainfo(torrent) else { return };
+        let files = if erase { metainfo.layout.files().len() } else { 0 };
+        let end = files.min(next + ERASE_FILES_PER_TURN);
+        let others: Vec<(TorrentId, &Layout)> = self
+            .engine
+            .torrents()
+            .into_iter()
+            .filter(|&other| other != torrent)
+            .filter_map(|other| Some((other, self.engine.layout(other)?)))
+            .collect();
+        let erased = self.store.erase(torrent, &metainfo.layout, next..end, &others);
+        fault = fault.or(erased.err());
+        if end < files {
+            self.jobs.push_back(Job::Remove { torrent, erase, next: end, fault });
+            return;
+        }
+        let info_hash = metainfo.info_hash;
+        if let Some(folder) = self.store.folder(torrent) {
+            // A record that stays behind harms nobody: it is believed of nothing but its files.
+            let _ = resume::remove(folder, info_hash);
+        }
+        self.store.remove(torrent);
+        self.tell(Input::Removed { torrent, result: fault.map_or(Ok(()), Err) });
     }
 
     /// Hands what was written, and the record that says so, to the syncer.

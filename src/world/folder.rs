@@ -149,6 +149,36 @@ impl Folder {
         Ok(())
     }
 
+    /// Deletes the plain file at `path`, then the directories above it that are empty now, up to
+    /// the root, which stays.
+    ///
+    /// That it is not there is no error. Errors: `ENOTDIR`, `ELOOP` or `EISDIR` if something else
+    /// stands there or in the way, which then stays as it is; others as the file system says.
+    pub fn erase(&self, path: &[String]) -> io::Result<()> {
+        let (name, dirs) = split(path);
+        let erased = self.descend(dirs).and_then(|parent| {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            // Whoever swaps it now gets his own thing deleted; a link is deleted, not followed.
+            stamp_of(&File::from(openat(&parent, name, flags, Mode::empty())?))?;
+            Ok(rustix::fs::unlinkat(&parent, name, AtFlags::empty())?)
+        });
+        match erased {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        for depth in (1..=dirs.len()).rev() {
+            let (dir, above) = dirs[..depth].split_last().expect("depth is at least 1");
+            // Fails while anything is in it, and so it should.
+            let gone = self.descend(above).is_ok_and(|parent| {
+                rustix::fs::unlinkat(&parent, plain(dir), AtFlags::REMOVEDIR).is_ok()
+            });
+            if !gone {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the entries of a directory safe on the medium (`dirs` empty: the root's).
     pub fn sync_dir(&self, dirs: &[String]) -> io::Result<()> {
         // A handle that only names a directory cannot sync it, so open "." through it.

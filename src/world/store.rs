@@ -27,6 +27,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
@@ -137,6 +138,35 @@ impl Store {
     pub fn prepare(&mut self, torrent: TorrentId, layout: &Layout) -> Result<(), DiskFault> {
         let place = self.places.get_mut(&torrent).ok_or(DiskFault::Missing)?;
         place.make_all(layout).map_err(|error| fault(&error))
+    }
+
+    /// Deletes the files of these numbers, and the directories that are empty then.
+    ///
+    /// Only plain files that stand where the torrent's files do, with no link on the way to them;
+    /// what something else stands in the place of stays. So does a file that one of `others`, in
+    /// the same download directory, has as well. All are tried; the first fault is returned.
+    pub fn erase(
+        &mut self,
+        torrent: TorrentId,
+        layout: &Layout,
+        files: Range<usize>,
+        others: &[(TorrentId, &Layout)],
+    ) -> Result<(), DiskFault> {
+        self.handles.forget(torrent);
+        let place = self.places.get(&torrent).ok_or(DiskFault::Missing)?;
+        let root = place.folder.root();
+        let beside = |id: &TorrentId| self.places.get(id).is_some_and(|p| p.folder.root() == root);
+        let others: Vec<&Layout> =
+            others.iter().filter(|(id, _)| beside(id)).map(|(_, layout)| *layout).collect();
+        let mut result = Ok(());
+        for file in files.filter(|&file| !layout.files()[file].pad) {
+            let erased = path_of(layout, file).and_then(|path| match is_shared(path, &others) {
+                true => Ok(()),
+                false => place.folder.erase(path),
+            });
+            result = result.and(erased.map_err(|error| fault(&error)));
+        }
+        result
     }
 
     /// Writes each of `writes`, neighbours together; `results` then has one entry per write.
@@ -356,6 +386,17 @@ fn write_gathered(file: &File, run: &Run<'_>, writes: &mut u64) -> (usize, io::R
         }
     }
     (written, Ok(()))
+}
+
+/// Whether one of these torrents has a file at this path.
+///
+/// Linear in their files, but for those that share the first component, which few do.
+fn is_shared(path: &[String], others: &[&Layout]) -> bool {
+    others.iter().any(|layout| {
+        let files = layout.files();
+        let is_near = files.first().is_some_and(|file| file.path.first() == path.first());
+        is_near && files.iter().any(|file| file.path == path)
+    })
 }
 
 /// Where a file lies below the download directory.

@@ -111,7 +111,7 @@ impl Bench {
             events: Vec::new(),
             out: Vec::new(),
         };
-        let order = Order { metainfo, trackers: Vec::new(), peers: Vec::new(), whole };
+        let order = Order { whole, ..Order::new(metainfo) };
         let added = bench.engine.add(bench.now, order, &mut bench.out);
         bench.torrent = added.expect("the first of its hash");
         bench.settle(&[]);

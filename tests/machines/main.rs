@@ -5,6 +5,7 @@ mod blame;
 mod candidates;
 mod checker;
 mod choker;
+mod erase;
 mod hashing;
 mod host;
 mod http_io;

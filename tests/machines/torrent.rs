@@ -32,7 +32,7 @@ impl Bench {
         };
         let mut engine = Engine::new(settings, 1);
         let metainfo = source.metainfo.clone();
-        let order = Order { metainfo, trackers: Vec::new(), peers: Vec::new(), whole };
+        let order = Order { whole, ..Order::new(metainfo) };
         let mut out = Vec::new();
         let torrent = engine.add(Time::START, order, &mut out).expect("the first torrent");
         Bench { engine, source, torrent, now: Time::START, out }
