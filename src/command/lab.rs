@@ -8,6 +8,7 @@ use super::info::show_json;
 use super::{Arguments, Command, Failure, Screen, files, making};
 use crate::base::Span;
 use crate::format::text;
+use crate::lab::congestion::LOSS_OF;
 use crate::lab::experiment::{EXPERIMENTS, Experiment, Keep, Played, Setup, find};
 use crate::lab::picture;
 use crate::lab::report::{Group, Report, Spread};
@@ -41,6 +42,10 @@ options:
                         as there is (1M)
   --down RATE           download of each, the same (4M)
   --delay MS            how long a packet travels between any two, in milliseconds (20)
+  --jitter MS           and up to so much longer, by chance (0)
+  --loss PERCENT        so many packets are lost on their way, such as 0.5: what was in them comes
+                        a round trip or a time-out later, all behind it waits, and its sender
+                        slows down, as TCP does (0)
   --seed N              what chance comes from (1)
   --log FILE            write the record there: one line per event, what each node heard, said,
                         wrote and decided, and why (because …)
@@ -68,6 +73,9 @@ const NODES_MAX: u64 = 10_000;
 const SIZE_MAX: u64 = 1024 * 1024 * 1024;
 const RATE_MAX: u64 = 1 << 40;
 const DELAY_MILLIS_MAX: u64 = 10_000;
+
+/// With more than half of the packets lost there is no link, in packets of `LOSS_OF`.
+const LOSS_MAX: u32 = LOSS_OF / 2;
 
 /// The first column of the lines below the table.
 const LABEL_COLUMNS: usize = 13;
@@ -127,6 +135,10 @@ fn setup(arguments: &Arguments, screen: &mut Screen) -> Result<Setup, Failure> {
     if let Some(millis) = number(arguments, "delay", 0..=DELAY_MILLIS_MAX)? {
         setup.delay = Span::from_millis(millis);
     }
+    if let Some(millis) = number(arguments, "jitter", 0..=DELAY_MILLIS_MAX)? {
+        setup.jitter = Span::from_millis(millis);
+    }
+    setup.loss = loss(arguments)?.unwrap_or(usual.loss);
     Ok(setup)
 }
 
@@ -135,6 +147,22 @@ fn rate(arguments: &Arguments, option: &str, usual: Option<u64>) -> Result<Optio
         return Ok(None);
     }
     Ok(number(arguments, option, 1..=RATE_MAX)?.or(usual))
+}
+
+/// Lost packets of `LOSS_OF`, from a percentage with up to two places.
+fn loss(arguments: &Arguments) -> Result<Option<u32>, Failure> {
+    let Some(word) = arguments.text("loss")? else { return Ok(None) };
+    let (whole, places) = word.split_once('.').unwrap_or((&word, ""));
+    let digits = format!("{whole}{places:0<2}");
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit()) && !whole.is_empty();
+    let loss = digits.parse().ok().filter(|_| is_number && places.len() <= 2);
+    let loss: u32 = loss.ok_or_else(|| {
+        arguments.wrong(format!("--loss {word}: not a percentage with up to two places"))
+    })?;
+    if loss > LOSS_MAX {
+        return Err(arguments.wrong(format!("--loss {word}: more than {}", LOSS_MAX / 100)));
+    }
+    Ok(Some(loss))
 }
 
 /// The value of an option that is a number, which may end in K or M.
@@ -213,7 +241,16 @@ fn table(report: &Report, setup: &Setup) -> String {
         rate.map_or("without a bound".to_owned(), |rate| format!("{}/s", text::size(rate)))
     };
     let (up, down, delay) = (rate(setup.line.up), rate(setup.line.down), setup.delay.as_millis());
-    text.push_str(&format!("lines: up {up}, down {down}, {delay} ms between any two\n\n"));
+    let jitter = match setup.jitter.as_millis() {
+        0 => String::new(),
+        jitter => format!(" to {}", delay + jitter),
+    };
+    let loss = match setup.loss {
+        0 => String::new(),
+        loss => format!(", {} % lost", hundredths(u64::from(loss), 100)),
+    };
+    let lines = format!("lines: up {up}, down {down}, {delay}{jitter} ms between any two{loss}");
+    text.push_str(&format!("{lines}\n\n"));
 
     text.push_str("                      done after                        gave, in files\n");
     text.push_str("group        nodes     first    median      last     least   median     most\n");

@@ -75,7 +75,7 @@ impl Lab {
         }
         let mut request = Vec::new();
         http::write_get(&url, &announce.target(&url), &mut request);
-        let at = self.now.after(self.net.travel(id, to));
+        let at = self.now.after(self.net.travel_alone(id, to));
         let call = Call { caller, to, request, gives_up };
         self.clock.push(at, Happening::Asked(Box::new(call)));
     }
@@ -83,7 +83,7 @@ impl Lab {
     /// A request has reached a tracker's host.
     pub(super) fn on_asked(&mut self, call: Call) {
         let Call { caller, to, request, gives_up } = call;
-        let back = self.now.after(self.net.travel(to, caller.node));
+        let back = self.now.after(self.net.travel_alone(to, caller.node));
         let ip = self.nodes[to.0].addr.ip();
         let Role::Tracker(tracker) = &self.nodes[to.0].role else {
             return self.answer_at(back, caller, None, Err("connection refused"));

@@ -42,8 +42,11 @@ pub struct Setup {
     pub piece_bytes: Option<u32>,
     /// Everybody's line, where the experiment does not say otherwise.
     pub line: Line,
-    /// Between any two nodes, one way.
+    /// Between any two nodes, one way, and up to so much more.
     pub delay: Span,
+    pub jitter: Span,
+    /// Lost packets of `congestion::LOSS_OF`.
+    pub loss: u32,
 }
 
 /// Somebody who takes part.
@@ -217,6 +220,8 @@ impl Default for Setup {
             piece_bytes: None,
             line: Line { up: Some(MEBIBYTE), down: Some(4 * MEBIBYTE) },
             delay: Span::from_millis(20),
+            jitter: Span::ZERO,
+            loss: 0,
         }
     }
 }
@@ -239,7 +244,8 @@ impl Experiment {
         if !keep.record {
             lab.record = Record::off();
         }
-        lab.net.set_usual_path(Path { delay: setup.delay, jitter: Span::ZERO });
+        lab.net.set_usual_path(Path { delay: setup.delay, jitter: setup.jitter });
+        lab.net.set_loss(setup.loss);
         let source = lab.source("file", setup.piece_bytes(), &[setup.bytes]);
         if keep.film {
             lab.roll(source);

@@ -41,6 +41,7 @@ mod calls;
 mod canvas;
 mod cast;
 pub mod clock;
+pub mod congestion;
 pub mod disk;
 mod events;
 pub mod experiment;

@@ -23,13 +23,14 @@
 //! `CONNECT_TIMEOUT`.
 //!
 //! # Limits
-//! Acknowledgements take no time and no bandwidth, nothing is lost and sent again: a window
-//! opens the moment its bytes are read. Good enough for protocol stories and for sharing of
-//! bandwidth; not a study of congestion.
+//! Acknowledgements take no time and no bandwidth: a window opens the moment its bytes are read.
+//! Nothing is lost and sent again, unless `set_loss` says so (`congestion`). Good enough for
+//! protocol stories and for sharing of bandwidth.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::clock::{Clock, Moment};
+use super::congestion::{Congestion, Leaving};
 use super::pipe::{Conn, End, Packet, WINDOW_BYTES, packet_bytes};
 pub use super::pipe::{EndId, Ending, Key, Side};
 use crate::base::limits::CONNECT_TIMEOUT;
@@ -90,6 +91,8 @@ pub struct Net {
     paths: BTreeMap<(NodeId, NodeId), Path>,
     /// Pairs between which nothing moves.
     stalled: BTreeSet<(NodeId, NodeId)>,
+    /// `None`: nothing is lost.
+    congestion: Option<Congestion>,
     keys: u32,
 }
 
@@ -121,6 +124,8 @@ enum Happening {
     Crossed(EndId, Packet),
     /// … and has come down it.
     Landed(EndId, Packet),
+    /// The sender at this end hears that so many bytes arrived; only where packets are lost.
+    Acked(EndId, usize),
     /// What was held back of this end's pipe may go on.
     Released(EndId),
     Tell(Arrival),
@@ -137,6 +142,7 @@ impl Net {
             usual,
             paths: BTreeMap::new(),
             stalled: BTreeSet::new(),
+            congestion: None,
             keys: 0,
         }
     }
@@ -162,6 +168,12 @@ impl Net {
 
     pub fn set_usual_path(&mut self, path: Path) {
         self.usual = path;
+    }
+
+    /// From now on so many packets of `congestion::LOSS_OF` are lost, between any two nodes.
+    pub fn set_loss(&mut self, loss: u32) {
+        self.congestion =
+            (loss > 0).then(|| Congestion::new(loss, Random::new(self.random.next_u64())));
     }
 
     pub fn set_path(&mut self, a: NodeId, b: NodeId, path: Path) {
@@ -224,6 +236,12 @@ impl Net {
         }
     }
 
+    /// The same for a packet on its own: a connect, a question, an answer. It may be lost.
+    pub fn travel_alone(&mut self, a: NodeId, b: NodeId) -> Span {
+        let late = self.congestion.as_mut().map_or(Span::ZERO, Congestion::late_alone);
+        self.travel(a, b) + late
+    }
+
     /// Whether packets get from `a` to `b` at present.
     pub fn reaches(&self, a: NodeId, b: NodeId) -> bool {
         self.nodes[a.0].island == self.nodes[b.0].island && !self.stalled.contains(&pair(a, b))
@@ -241,7 +259,7 @@ impl Net {
         self.keys += 1;
         self.conns.insert(key, Conn { dialler: End::new(from), listener: End::new(to) });
         if self.reaches(from, to) {
-            let travel = self.travel(from, to);
+            let travel = self.travel_alone(from, to);
             let knock = now.after(travel);
             // Not even a hasty good-bye may arrive before the knock.
             if let Some(conn) = self.conns.get_mut(&key) {
@@ -334,7 +352,7 @@ impl Net {
             Happening::Knock(key) => self.on_knock(now, key),
             Happening::Opened(key) => self.on_opened(key),
             Happening::Refused(key) => {
-                let conn = self.conns.remove(&key);
+                let conn = self.remove(key);
                 conn.map(|conn| Arrival::Failed { key, node: conn.dialler.node })
             }
             Happening::UplinkFree(node) => {
@@ -344,6 +362,10 @@ impl Net {
             }
             Happening::Crossed(from, packet) => self.on_crossed(now, from, packet),
             Happening::Landed(from, packet) => self.on_landed(now, from, packet),
+            Happening::Acked(from, len) => {
+                self.on_acked(now, from, len);
+                None
+            }
             Happening::Released(from) => self.on_released(now, from),
             Happening::Tell(arrival) => self.still_matters(&arrival).then_some(arrival),
         };
@@ -353,7 +375,7 @@ impl Net {
     fn on_knock(&mut self, now: Moment, key: Key) -> Option<Arrival> {
         let conn = self.conns.get(&key)?;
         let (from, to) = (conn.dialler.node, conn.listener.node);
-        let back = now.after(self.travel(to, from));
+        let back = now.after(self.travel_alone(to, from));
         if !self.nodes[to.0].listens {
             self.clock.push(back, Happening::Refused(key));
             return None;
@@ -452,8 +474,15 @@ impl Net {
         let Some(conn) = self.conns.get_mut(&id.key) else { return };
         conn.end_mut(id.side).is_gone = true;
         if conn.dialler.is_gone && conn.listener.is_gone {
-            self.conns.remove(&id.key);
+            self.remove(id.key);
         }
+    }
+
+    fn remove(&mut self, key: Key) -> Option<Conn> {
+        if let Some(congestion) = &mut self.congestion {
+            congestion.forget(key);
+        }
+        self.conns.remove(&key)
     }
 
     fn break_one(&mut self, now: Moment, key: Key) {
@@ -496,9 +525,14 @@ impl Net {
     fn send_packet(&mut self, now: Moment, node: NodeId, id: EndId) {
         let Some(there) = self.node_at(id.other()) else { return };
         let rate = self.nodes[node.0].line.up;
+        let bytes_max = self.allowance(id).min(packet_bytes(rate));
         let Some(end) = self.end_mut(id) else { return };
         end.has_turn = false;
-        let Some(packet) = end.next_packet(packet_bytes(rate)) else { return };
+        if bytes_max == 0 && !end.buffer.is_empty() {
+            // `Acked` gives it its next turn.
+            return;
+        }
+        let Some(packet) = end.next_packet(bytes_max) else { return };
         let departed = match rate {
             None => now,
             Some(rate) => now.after_micros(micros_for(packet.len(), rate)),
@@ -512,11 +546,43 @@ impl Net {
         }
         self.nodes[node.0].up_free_at = departed;
 
-        let arrival = departed.after(self.travel(node, there)).max(earliest);
+        let late = self.late(departed, id, there, packet.len());
+        let arrival = departed.after(self.travel(node, there) + late).max(earliest);
         if let Some(end) = self.end_mut(id) {
             end.last_arrival = arrival;
         }
         self.clock.push(arrival, Happening::Crossed(id, packet));
+    }
+
+    /// How much of this pipe may leave now; 0 if it waits for acknowledgements.
+    fn allowance(&self, id: EndId) -> usize {
+        self.congestion.as_ref().map_or(usize::MAX, |congestion| congestion.allowance(id))
+    }
+
+    /// How late a packet is for being lost, if it is; books what that costs its sender.
+    fn late(&mut self, departed: Moment, id: EndId, there: NodeId, len: usize) -> Span {
+        if self.congestion.is_none() {
+            return Span::ZERO;
+        }
+        let Some(node) = self.node_at(id) else { return Span::ZERO };
+        let round_trip = self.travel(node, there) + self.travel(there, node);
+        let behind = self.end_mut(id).map_or(0, |end| end.buffer.len());
+        let Some(congestion) = &mut self.congestion else { return Span::ZERO };
+        let fate = congestion.on_sent(departed, id, Leaving { len, behind, round_trip });
+        let acked = departed.after(round_trip + fate.late);
+        self.clock.push(acked, Happening::Acked(id, len));
+        let station = &mut self.nodes[node.0];
+        if let Some(rate) = station.line.up {
+            station.up_free_at = departed.after_micros(micros_for(fate.again, rate));
+        }
+        fate.late
+    }
+
+    fn on_acked(&mut self, now: Moment, id: EndId, len: usize) {
+        if let Some(congestion) = &mut self.congestion {
+            congestion.on_acked(id, len);
+            self.take_turn(now, id);
+        }
     }
 
     /// Lets what is held go on; a pipe whose way is not free keeps holding.

@@ -70,3 +70,28 @@ fn a_log_that_cannot_be_written_is_told_before_the_run() {
         "{line}"
     );
 }
+
+#[test]
+fn an_option_that_makes_no_sense_is_one_line_that_says_so() {
+    let dir = Workdir::new("lab-options");
+    let rows = [
+        (["--loss", "51"], "--loss 51: more than 50"),
+        (["--loss", "0.123"], "--loss 0.123: not a percentage with up to two places"),
+        (["--loss", "-1"], "--loss -1: not a percentage"),
+        (["--loss", "1,5"], "--loss 1,5: not a percentage"),
+        (["--loss", "99999999999999"], "--loss 99999999999999: not a percentage"),
+        (["--jitter", "x"], "--jitter x: not a number"),
+        (["--jitter", "20000"], "--jitter 20000: not from 0 to 10000"),
+    ];
+    for (words, says) in rows {
+        let line = dir.fails(2, &["lab", words[0], words[1]]);
+        assert!(line.contains(says), "{line}");
+    }
+}
+
+#[test]
+fn the_head_of_the_table_says_what_the_network_is_like() {
+    let dir = Workdir::new("lab-network");
+    let table = dir.ok(&["lab", "--peers", "2", "--size", "1M", "--loss", "0.5", "--jitter", "5"]);
+    assert!(table.contains(", 20 to 25 ms between any two, 0.50 % lost\n"), "{table}");
+}

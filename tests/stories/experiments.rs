@@ -68,6 +68,19 @@ fn a_seed_decides_every_byte_of_the_record() {
 }
 
 #[test]
+fn a_seed_decides_which_packets_are_lost() {
+    let setup = Setup { loss: 200, jitter: Span::from_millis(30), ..small() };
+    let run = |seed| {
+        let played = named("swarm").play(&setup, seed, RECORD);
+        assert_eq!(played.verdict, Ok(()));
+        played.lab.record().text().to_owned()
+    };
+    let first = run(1);
+    assert!(first == run(1), "the same seed wrote another record");
+    assert!(first != run(2), "another seed wrote the same record");
+}
+
+#[test]
 fn keeping_a_record_changes_nothing() {
     let (_, with) = play(named("partition"), 5, RECORD);
     let (_, without) = play(named("partition"), 5, Keep::default());

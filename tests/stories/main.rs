@@ -17,6 +17,7 @@ mod experiments;
 mod explain;
 mod faults;
 mod lab;
+mod loss;
 mod resume;
 mod seed;
 mod tracker;
