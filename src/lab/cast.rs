@@ -76,10 +76,12 @@ impl Lab {
 
     /// A further torrent for a node. `whole`: its files are there already.
     pub fn order(&mut self, node: NodeId, source: SourceId, whole: bool) {
-        let info_hash = self.sources[source.0].info_hash();
+        let Source { files, metainfo, .. } = &self.sources[source.0];
+        let disk = &mut self.nodes[node.0].disk;
         if whole {
-            let files = &self.sources[source.0].files;
-            self.nodes[node.0].disk.put(self.now, info_hash, files);
+            disk.put(self.now, metainfo.info_hash, files);
+        } else {
+            disk.expect(metainfo.info_hash, files);
         }
         let wanted = Wanted { source, whole, peers: Vec::new(), announced: true };
         self.driven(node).wishes.push(wanted);

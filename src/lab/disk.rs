@@ -21,6 +21,9 @@
 use std::collections::BTreeMap;
 
 use super::clock::Moment;
+use super::content::{Content, Cutting};
+use super::rope::Sink;
+use super::source::{Source, Stretch};
 use crate::base::{Bits, InfoHash, PieceIndex, Random, Span};
 use crate::engine::DiskFault;
 use crate::format::layout::{FileSpan, Layout};
@@ -64,11 +67,13 @@ struct Folder {
     resume: Option<Vec<u8>>,
     /// What writes replaced since the last save, oldest first.
     unsaved: Vec<Replaced>,
+    /// What the files would hold if they were whole, as far as somebody said.
+    truths: Vec<Stretch>,
 }
 
 #[derive(Clone, Debug)]
 struct File {
-    bytes: Vec<u8>,
+    content: Content,
     modified: Moment,
     /// Length and time at the last save; `None`: not there then.
     saved: Option<(usize, Moment)>,
@@ -77,9 +82,7 @@ struct File {
 #[derive(Debug)]
 struct Replaced {
     file: usize,
-    offset: usize,
-    /// As long as the write; zeros where the file ended.
-    old: Vec<u8>,
+    old: Cutting,
     at: Moment,
 }
 
@@ -99,12 +102,20 @@ impl Disk {
     // ── What the disk is like ───────────────────────────────────────────────────────────────
 
     /// Puts whole files there, saved, as a person would before sharing them.
-    pub fn put(&mut self, now: Moment, torrent: InfoHash, files: &[Vec<u8>]) {
-        let put = |bytes: &Vec<u8>| {
-            Some(File { bytes: bytes.clone(), modified: now, saved: Some((bytes.len(), now)) })
+    pub fn put(&mut self, now: Moment, torrent: InfoHash, files: &[Stretch]) {
+        let put = |truth: &Stretch| {
+            let content = Content::whole(truth.clone());
+            Some(File { content, modified: now, saved: Some((truth.len(), now)) })
         };
-        let files = files.iter().map(put).collect();
-        self.folders.insert(torrent, Folder { files, resume: None, unsaved: Vec::new() });
+        let folder = Folder { files: files.iter().map(put).collect(), ..Folder::default() };
+        self.folders.insert(torrent, folder);
+        self.expect(torrent, files);
+    }
+
+    /// Says what a torrent's files will hold once they are whole. It changes nothing but the
+    /// memory that they take: bytes that were compared and are the same need not be kept.
+    pub fn expect(&mut self, torrent: InfoHash, files: &[Stretch]) {
+        self.folders.entry(torrent).or_default().truths = files.to_vec();
     }
 
     pub fn set_speed(&mut self, speed: Speed) {
@@ -134,8 +145,7 @@ impl Disk {
     pub fn flip(&mut self, torrent: InfoHash, file: usize, offset: usize) -> bool {
         let folder = self.folders.get_mut(&torrent);
         let file = folder.and_then(|folder| folder.files.get_mut(file)).and_then(Option::as_mut);
-        let byte = file.and_then(|file| file.bytes.get_mut(offset));
-        byte.map(|byte| *byte ^= 1).is_some()
+        file.is_some_and(|file| file.content.flip(offset))
     }
 
     /// Somebody else writes a byte into a file: as `flip`, and its time tells.
@@ -145,7 +155,7 @@ impl Disk {
         let file = folder.and_then(|folder| folder.files.get_mut(file)).and_then(Option::as_mut);
         if let Some(file) = file {
             file.modified = now;
-            file.saved = Some((file.bytes.len(), now));
+            file.saved = Some((file.content.len(), now));
         }
     }
 
@@ -201,7 +211,7 @@ impl Disk {
         let folder = self.folder(torrent, layout);
         for (place, file) in folder.files.iter_mut().zip(layout.files()) {
             if file.len == 0 && place.is_none() {
-                *place = Some(File { bytes: Vec::new(), modified: now, saved: None });
+                *place = Some(File::empty(now, Stretch::default()));
             }
         }
         Ok(())
@@ -236,7 +246,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Appends `len` bytes of a piece from `begin` on to `into`.
+    /// Hands `len` bytes of a piece from `begin` on to `into`.
     ///
     /// `Missing` if a file is not there or too short; holes read as zeros.
     pub fn read(
@@ -245,7 +255,7 @@ impl Disk {
         layout: &Layout,
         place: (PieceIndex, u32),
         len: u32,
-        into: &mut Vec<u8>,
+        into: &mut impl Sink,
     ) -> Result<(), DiskFault> {
         self.begin_job()?;
         self.look(torrent, layout, place, len, into).ok_or(DiskFault::Missing)
@@ -264,7 +274,7 @@ impl Disk {
         let folder = self.folder(torrent, layout);
         folder.unsaved.clear();
         for file in folder.files.iter_mut().flatten() {
-            file.saved = Some((file.bytes.len(), file.modified));
+            file.saved = Some((file.content.len(), file.modified));
         }
         let files = folder.stamps();
         let (uploaded, downloaded) = moved;
@@ -295,25 +305,39 @@ impl Disk {
         layout: &Layout,
         place: (PieceIndex, u32),
         len: u32,
-        into: &mut Vec<u8>,
+        into: &mut impl Sink,
     ) -> Option<()> {
         let folder = self.folders.get(&torrent)?;
         for span in layout.spans(place.0, place.1, len) {
             if layout.files()[span.file].pad {
-                into.resize(into.len() + span.len as usize, 0);
+                into.zeros(span.len as usize);
                 continue;
             }
             let file = folder.files.get(span.file)?.as_ref()?;
             let begin = usize::try_from(span.offset).ok()?;
-            into.extend(file.bytes.get(begin..begin + span.len as usize)?);
+            file.content.read(begin, span.len as usize, into)?;
         }
         Some(())
     }
 
-    /// The bytes of a file; `None` if it is not there.
-    pub fn file(&self, torrent: InfoHash, file: usize) -> Option<&[u8]> {
+    /// Whether all of a piece is there and as `source` has it.
+    pub fn holds(&self, source: &Source, piece: PieceIndex) -> bool {
+        let layout = source.layout();
+        let files = self.folders.get(&source.info_hash()).map(|folder| &folder.files);
+        layout.spans(piece, 0, layout.piece_len(piece)).all(|span| {
+            let file = files.and_then(|files| files.get(span.file)?.as_ref());
+            let begin = usize::try_from(span.offset).expect("files in memory");
+            let is_true = |file: &File| {
+                file.content.is_true(&source.files[span.file], begin, span.len as usize)
+            };
+            layout.files()[span.file].pad || file.is_some_and(is_true)
+        })
+    }
+
+    /// What a file holds; `None` if it is not there.
+    pub fn file(&self, torrent: InfoHash, file: usize) -> Option<&Content> {
         let file = self.folders.get(&torrent)?.files.get(file)?.as_ref()?;
-        Some(&file.bytes)
+        Some(&file.content)
     }
 
     /// The resume record, if there is one that can be read.
@@ -370,16 +394,13 @@ impl Folder {
 
     fn write(&mut self, now: Moment, span: &FileSpan, bytes: &[u8]) {
         let place = &mut self.files[span.file];
-        let file = place.get_or_insert(File { bytes: Vec::new(), modified: now, saved: None });
+        let truth = self.truths.get(span.file);
+        let file =
+            place.get_or_insert_with(|| File::empty(now, truth.cloned().unwrap_or_default()));
         let begin = usize::try_from(span.offset).expect("files in memory");
-        let end = begin + bytes.len();
-        if file.bytes.len() < end {
-            file.bytes.resize(end, 0);
-        }
-        let old = file.bytes[begin..end].to_vec();
-        file.bytes[begin..end].copy_from_slice(bytes);
+        let old = file.content.write(begin, bytes);
         file.modified = now;
-        self.unsaved.push(Replaced { file: span.file, offset: begin, old, at: now });
+        self.unsaved.push(Replaced { file: span.file, old, at: now });
     }
 
     fn crash(&mut self, loss: Loss, random: &mut Random) {
@@ -390,8 +411,7 @@ impl Folder {
                 kept.push(replaced);
                 continue;
             }
-            let end = replaced.offset + replaced.old.len();
-            file.bytes[replaced.offset..end].copy_from_slice(&replaced.old);
+            file.content.put_back(replaced.old);
         }
         for (index, place) in self.files.iter_mut().enumerate() {
             let mine = kept.iter().filter(|write| write.file == index);
@@ -401,9 +421,13 @@ impl Folder {
 }
 
 impl File {
+    fn empty(now: Moment, truth: Stretch) -> File {
+        File { content: Content::empty(truth), modified: now, saved: None }
+    }
+
     fn stamp(&self) -> FileStamp {
         let nanos = i64::try_from(self.modified.as_micros() * 1000).unwrap_or(i64::MAX);
-        FileStamp { len: self.bytes.len() as u64, modified_nanos: nanos }
+        FileStamp { len: self.content.len() as u64, modified_nanos: nanos }
     }
 
     /// As long and as old as the last save and the writes that outlived the crash make it.
@@ -411,10 +435,10 @@ impl File {
         let mut now = self.saved;
         for write in kept {
             let (len, modified) = now.unwrap_or((0, Moment::START));
-            now = Some((len.max(write.offset + write.old.len()), modified.max(write.at)));
+            now = Some((len.max(write.old.end()), modified.max(write.at)));
         }
         let (len, modified) = now?;
-        self.bytes.truncate(len);
+        self.content.truncate(len);
         self.modified = modified;
         self.saved = now;
         Some(self)

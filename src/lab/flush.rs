@@ -8,6 +8,7 @@ use super::Lab;
 use super::disk::Disk;
 use super::net::NodeId;
 use super::node::{Node, Role, Talk, Voice};
+use super::rope::{Rope, Sink};
 use crate::base::{ConnId, TorrentId};
 use crate::engine::{DiskFault, Input};
 use crate::format::metainfo::Metainfo;
@@ -90,19 +91,18 @@ impl Lab {
         let (mut payload, mut left) = (0, 0);
         while !link.is_idle() {
             let room = self.net.room(*end);
-            let bytes = match gather(link, metainfo, disk, room) {
-                Ok(bytes) => bytes,
-                Err(fault) => {
-                    let torrent = torrent.expect("only a block can fail, and it named its torrent");
-                    return Filled::Unreadable(torrent, fault);
-                }
-            };
-            if bytes.is_empty() {
+            if let Err(fault) = gather(link, metainfo, disk, room, &mut self.leaving) {
+                self.leaving = Rope::new();
+                let torrent = torrent.expect("only a block can fail, and it named its torrent");
+                return Filled::Unreadable(torrent, fault);
+            }
+            let len = self.leaving.len();
+            if len == 0 {
                 break;
             }
-            self.net.write(self.now, *end, &bytes);
-            payload += link.sent(bytes.len());
-            left += bytes.len();
+            self.net.write_rope(self.now, *end, &mut self.leaving);
+            payload += link.sent(len);
+            left += len;
         }
         let waiting = link.waiting();
         self.require(id, verdict);
@@ -133,33 +133,33 @@ impl Lab {
     }
 }
 
-/// The next bytes to leave, at most `room`.
+/// Puts the next bytes to leave, at most `room`, into `rope`, which is empty.
 fn gather(
     link: &Link,
     metainfo: Option<&Metainfo>,
     disk: &mut Disk,
     room: usize,
-) -> Result<Vec<u8>, DiskFault> {
-    let mut bytes = Vec::new();
+    rope: &mut Rope,
+) -> Result<(), DiskFault> {
     for segment in link.segments() {
-        let space = room - bytes.len();
+        let space = room - rope.len();
         if space == 0 {
             break;
         }
         match segment {
-            Segment::Bytes(words) => bytes.extend(&words[..words.len().min(space)]),
+            Segment::Bytes(words) => rope.bytes(&words[..words.len().min(space)]),
             Segment::Block { head, block, rest } => {
-                bytes.extend(&head[..head.len().min(space)]);
-                let space = u32::try_from(room - bytes.len()).unwrap_or(u32::MAX);
+                rope.bytes(&head[..head.len().min(space)]);
+                let space = u32::try_from(room - rope.len()).unwrap_or(u32::MAX);
                 let len = (rest.end - rest.start).min(space);
                 // Unknown if the torrent was dropped a moment ago: then so was its data.
                 let Metainfo { info_hash, layout, .. } = metainfo.ok_or(DiskFault::Missing)?;
                 if len > 0 {
                     let place = (block.piece(), block.begin() + rest.start);
-                    disk.read(*info_hash, layout, place, len, &mut bytes)?;
+                    disk.read(*info_hash, layout, place, len, rope)?;
                 }
             }
         }
     }
-    Ok(bytes)
+    Ok(())
 }

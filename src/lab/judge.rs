@@ -148,19 +148,15 @@ impl Judge {
     /// Compares a node's copy with the truth, file by file.
     pub(super) fn compare(&self, node: &Node, source: &Source) -> Result<(), String> {
         for (index, (truth, file)) in source.files.iter().zip(source.layout().files()).enumerate() {
-            let copy = node.disk.file(source.info_hash(), index);
-            match copy {
-                None => return Err(format!("file {:?} is missing", file.path)),
-                Some(bytes) if bytes != truth => {
-                    let at = bytes.iter().zip(truth).position(|(ours, true_one)| ours != true_one);
-                    return Err(format!(
-                        "file {:?} differs at {at:?}; {} bytes of {}",
-                        file.path,
-                        bytes.len(),
-                        truth.len()
-                    ));
-                }
-                Some(_) => {}
+            let Some(copy) = node.disk.file(source.info_hash(), index) else {
+                return Err(format!("file {:?} is missing", file.path));
+            };
+            if let Some(at) = copy.first_difference(truth) {
+                let (len, path) = (copy.len(), &file.path);
+                return Err(format!(
+                    "file {path:?} differs at {at}; {len} bytes of {}",
+                    truth.len()
+                ));
             }
         }
         Ok(())
@@ -168,11 +164,7 @@ impl Judge {
 }
 
 fn claims_truly(node: &Node, source: &Source, piece: PieceIndex) -> Result<(), String> {
-    let len = source.layout().piece_len(piece);
-    let mut bytes = Vec::new();
-    let found =
-        node.disk.look(source.info_hash(), source.layout(), (piece, 0), len, &mut bytes).is_some();
-    if found && bytes == source.piece(piece) {
+    if node.disk.holds(source, piece) {
         return Ok(());
     }
     Err(format!("claims piece {piece:?}, and its disk holds other bytes or none"))

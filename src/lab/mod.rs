@@ -42,6 +42,7 @@ mod canvas;
 mod cast;
 pub mod clock;
 pub mod congestion;
+pub mod content;
 pub mod disk;
 mod events;
 pub mod experiment;
@@ -54,6 +55,7 @@ pub mod picture;
 pub mod pipe;
 pub mod record;
 pub mod report;
+pub mod rope;
 pub mod scripted;
 pub mod source;
 pub mod tally;
@@ -78,6 +80,7 @@ pub use net::{Line, Net, NodeId, Path};
 use node::Role;
 pub use node::{Mood, Node};
 pub use record::Record;
+use rope::Rope;
 pub use scripted::{Act, Script, Serving};
 pub use source::{Source, SourceId};
 pub use tally::Tally;
@@ -130,8 +133,10 @@ pub struct Lab {
     /// Nodes whose copies nobody compares: a story broke them on purpose.
     excused: Vec<NodeId>,
     failure: Option<Failure>,
-    /// The list of outputs, kept for its memory.
+    /// The list of outputs, the one receive buffer and what is being sent, kept for their memory.
     out: Vec<Output>,
+    received: Vec<u8>,
+    leaving: Rope,
 }
 
 /// How arriving bytes are cut.
@@ -254,6 +259,8 @@ impl Lab {
             excused: Vec::new(),
             failure: None,
             out: Vec::new(),
+            received: Vec::new(),
+            leaving: Rope::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   one end                                                                      the other end
-//!   write ─▶ send buffer ─▶ uplink of the node ─▶ delay ─▶ downlink of the node ─▶ Bytes
+//!   write ─▶ send buffer ─▶ uplink of the node ─▶ delay ─▶ downlink of the node ─▶ Bytes, read
 //!            (a window)     (in turn, packet by    (of the   (first come,
 //!                            packet: fair)          pair)     first served)
 //! ```
@@ -13,8 +13,8 @@
 //!
 //! # Interface
 //! `dial`, `write` (never more than `room`), `shut`, `close`, `reset` act now; `next_at` and
-//! `step` let the next thing happen and say who shall hear of it. Whoever hears `Ended` closes
-//! its own end.
+//! `step` let the next thing happen and say who shall hear of it. Whoever hears `Bytes` reads
+//! them; whoever hears `Ended` closes its own end.
 //!
 //! # Faults
 //! `listen(node, false)` refuses; `stall` holds what is under way between two nodes and gives it
@@ -31,8 +31,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::clock::{Clock, Moment};
 use super::congestion::{Congestion, Leaving};
-use super::pipe::{Conn, End, Packet, WINDOW_BYTES, packet_bytes};
+use super::pipe::{Conn, End, Packet, packet_bytes};
 pub use super::pipe::{EndId, Ending, Key, Side};
+use super::rope::{Rope, Sink};
 use crate::base::limits::CONNECT_TIMEOUT;
 use crate::base::{Random, Span};
 
@@ -62,28 +63,21 @@ pub enum Arrival {
     /// A dial went through …
     Connected(EndId),
     /// … or did not; the connection is gone already.
-    Failed {
-        key: Key,
-        node: NodeId,
-    },
-    Bytes {
-        end: EndId,
-        bytes: Vec<u8>,
-    },
+    Failed { key: Key, node: NodeId },
+    /// So many more bytes can be read at this end.
+    Bytes { end: EndId, len: usize },
     /// The window of this end has room again.
     Room(EndId),
     /// No more bytes will come to this end.
-    Ended {
-        end: EndId,
-        how: Ending,
-    },
+    Ended { end: EndId, how: Ending },
 }
 
 /// All nodes' lines and all connections between them.
 #[derive(Debug)]
 pub struct Net {
     nodes: Vec<Station>,
-    conns: BTreeMap<Key, Conn>,
+    /// By key, which counts up: `None` once a connection is gone.
+    conns: Vec<Option<Box<Conn>>>,
     clock: Clock<Happening>,
     random: Random,
     /// The path of every pair that is not in `paths`.
@@ -93,7 +87,6 @@ pub struct Net {
     stalled: BTreeSet<(NodeId, NodeId)>,
     /// `None`: nothing is lost.
     congestion: Option<Congestion>,
-    keys: u32,
 }
 
 /// A node as the network sees it.
@@ -136,14 +129,13 @@ impl Net {
     pub fn new(seed: u64, usual: Path) -> Net {
         Net {
             nodes: Vec::new(),
-            conns: BTreeMap::new(),
+            conns: Vec::new(),
             clock: Clock::new(),
             random: Random::new(seed),
             usual,
             paths: BTreeMap::new(),
             stalled: BTreeSet::new(),
             congestion: None,
-            keys: 0,
         }
     }
 
@@ -214,12 +206,9 @@ impl Net {
     /// Resets every connection between two nodes; both hear of it now.
     pub fn break_all(&mut self, now: Moment, a: NodeId, b: NodeId) {
         let between = pair(a, b);
-        let broken: Vec<Key> = self
-            .conns
-            .iter()
-            .filter(|(_, conn)| pair(conn.dialler.node, conn.listener.node) == between)
-            .map(|(&key, _)| key)
-            .collect();
+        let is_between = |conn: &Conn| pair(conn.dialler.node, conn.listener.node) == between;
+        let broken: Vec<Key> =
+            self.conns().filter(|(_, conn)| is_between(conn)).map(|(key, _)| key).collect();
         for key in broken {
             self.break_one(now, key);
         }
@@ -255,27 +244,25 @@ impl Net {
 
     /// Opens a connection; `Connected` or `Failed` answers.
     pub fn dial(&mut self, now: Moment, from: NodeId, to: NodeId) -> EndId {
-        let key = Key(self.keys);
-        self.keys += 1;
-        self.conns.insert(key, Conn { dialler: End::new(from), listener: End::new(to) });
+        let mut conn = Conn { dialler: End::new(from), listener: End::new(to) };
+        let key = self.next_key();
         if self.reaches(from, to) {
             let travel = self.travel_alone(from, to);
             let knock = now.after(travel);
             // Not even a hasty good-bye may arrive before the knock.
-            if let Some(conn) = self.conns.get_mut(&key) {
-                conn.dialler.last_arrival = knock;
-            }
+            conn.dialler.last_arrival = knock;
             self.clock.push(knock, Happening::Knock(key));
         } else {
             self.clock.push(now.after(CONNECT_TIMEOUT), Happening::Refused(key));
         }
+        self.conns.push(Some(Box::new(conn)));
         EndId { key, side: Side::Dialler }
     }
 
     /// A dial to where nobody is: refused after a usual round trip.
     pub fn dial_nobody(&mut self, now: Moment, from: NodeId) -> Key {
-        let key = Key(self.keys);
-        self.keys += 1;
+        let key = self.next_key();
+        self.conns.push(None);
         let failed = Arrival::Failed { key, node: from };
         self.clock.push(now.after(self.usual.delay.times(2)), Happening::Tell(failed));
         key
@@ -287,18 +274,33 @@ impl Net {
         if end.is_gone || end.ending.is_some() {
             return 0;
         }
-        let room = WINDOW_BYTES - end.buffer.len() - end.bytes_under_way;
+        let room = end.room();
         end.wants_room = room == 0;
         room
     }
 
     /// Sends bytes, at most `room`.
     pub fn write(&mut self, now: Moment, id: EndId, bytes: &[u8]) {
+        let mut rope = Rope::new();
+        rope.bytes(bytes);
+        self.write_rope(now, id, &mut rope);
+    }
+
+    /// Sends all bytes of a rope, at most `room`, and empties it.
+    pub fn write_rope(&mut self, now: Moment, id: EndId, rope: &mut Rope) {
         let room = self.room(id);
-        assert!(bytes.len() <= room, "{} bytes into room for {room}", bytes.len());
+        assert!(rope.len() <= room, "{} bytes into room for {room}", rope.len());
         let Some(end) = self.end_mut(id) else { return };
-        end.buffer.extend(bytes);
+        end.rope.append(rope);
         self.take_turn(now, id);
+    }
+
+    /// Takes what has arrived at this end and appends it to `into`.
+    pub fn read(&mut self, id: EndId, into: &mut Vec<u8>) {
+        if let Some(from) = self.end_mut(id.other()) {
+            let landed = std::mem::take(&mut from.landed);
+            from.rope.take(landed, into);
+        }
     }
 
     /// Half-closes: ends the pipe that leads away, after what was written; still listens.
@@ -315,7 +317,7 @@ impl Net {
     /// Resets: what was written and has not left is lost, nothing is heard any more.
     pub fn reset(&mut self, now: Moment, id: EndId) {
         if let Some(end) = self.end_mut(id) {
-            end.buffer.clear();
+            end.drop_buffered();
         }
         self.end_pipe(now, id, Ending::Reset);
         self.abandon(id);
@@ -325,15 +327,14 @@ impl Net {
 
     /// The node at this end; `None` once the connection is gone.
     pub fn node_at(&self, id: EndId) -> Option<NodeId> {
-        self.conns.get(&id.key).map(|conn| conn.end(id.side).node)
+        self.conn(id.key).map(|conn| conn.end(id.side).node)
     }
 
     /// Both nodes of every connection that neither of them has left, dialler first.
     pub fn pairs(&self) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
-        self.conns
-            .values()
-            .filter(|conn| !conn.dialler.is_gone && !conn.listener.is_gone)
-            .map(|conn| (conn.dialler.node, conn.listener.node))
+        self.conns()
+            .filter(|(_, conn)| !conn.dialler.is_gone && !conn.listener.is_gone)
+            .map(|(_, conn)| (conn.dialler.node, conn.listener.node))
     }
 
     /// When `step` has something to do.
@@ -373,7 +374,7 @@ impl Net {
     }
 
     fn on_knock(&mut self, now: Moment, key: Key) -> Option<Arrival> {
-        let conn = self.conns.get(&key)?;
+        let conn = self.conn(key)?;
         let (from, to) = (conn.dialler.node, conn.listener.node);
         let back = now.after(self.travel_alone(to, from));
         if !self.nodes[to.0].listens {
@@ -381,13 +382,13 @@ impl Net {
             return None;
         }
         // Nothing that the listener says may arrive before the news that it accepted.
-        self.conns.get_mut(&key)?.listener.last_arrival = back;
+        self.end_mut(EndId { key, side: Side::Listener })?.last_arrival = back;
         self.clock.push(back, Happening::Opened(key));
         Some(Arrival::Accepted(EndId { key, side: Side::Listener }))
     }
 
     fn on_opened(&mut self, key: Key) -> Option<Arrival> {
-        let conn = self.conns.get(&key)?;
+        let conn = self.conn(key)?;
         (!conn.dialler.is_gone).then_some(Arrival::Connected(EndId { key, side: Side::Dialler }))
     }
 
@@ -427,17 +428,19 @@ impl Net {
 
     fn on_landed(&mut self, now: Moment, from: EndId, packet: Packet) -> Option<Arrival> {
         let to = from.other();
-        let sender = self.end_mut(from)?;
-        sender.bytes_under_way -= packet.len();
-        if sender.wants_room && !sender.is_gone {
-            sender.wants_room = false;
+        let is_heard = !self.conn(to.key)?.end(to.side).is_gone;
+        let sender = self.end_mut(from).filter(|sender| !sender.is_broken)?;
+        sender.under_way -= packet.len();
+        if is_heard {
+            sender.landed += packet.len();
+        } else {
+            sender.rope.skip(packet.len());
+        }
+        if sender.tells_room() {
             self.clock.push(now, Happening::Tell(Arrival::Room(from)));
         }
-        if self.end_mut(to)?.is_gone {
-            return None;
-        }
-        Some(match packet {
-            Packet::Bytes(bytes) => Arrival::Bytes { end: to, bytes },
+        is_heard.then_some(match packet {
+            Packet::Bytes(len) => Arrival::Bytes { end: to, len },
             Packet::Ending(how) => Arrival::Ended { end: to, how },
         })
     }
@@ -450,15 +453,28 @@ impl Net {
             | Arrival::Connected(end)
             | Arrival::Bytes { end, .. }
             | Arrival::Ended { end, .. } => {
-                self.conns.get(&end.key).is_some_and(|conn| !conn.end(end.side).is_gone)
+                self.conn(end.key).is_some_and(|conn| !conn.end(end.side).is_gone)
             }
         }
     }
 
     // ── Inside ──────────────────────────────────────────────────────────────────────────────
 
+    fn conn(&self, key: Key) -> Option<&Conn> {
+        self.conns.get(key.0 as usize)?.as_deref()
+    }
+
     fn end_mut(&mut self, id: EndId) -> Option<&mut End> {
-        self.conns.get_mut(&id.key).map(|conn| conn.end_mut(id.side))
+        Some(self.conns.get_mut(id.key.0 as usize)?.as_mut()?.end_mut(id.side))
+    }
+
+    /// All connections, by key.
+    fn conns(&self) -> impl Iterator<Item = (Key, &Conn)> {
+        (0u32..).zip(&self.conns).filter_map(|(key, conn)| Some((Key(key), conn.as_deref()?)))
+    }
+
+    fn next_key(&self) -> Key {
+        Key(u32::try_from(self.conns.len()).expect("fewer connections than 2^32 in a run"))
     }
 
     fn end_pipe(&mut self, now: Moment, id: EndId, how: Ending) {
@@ -471,7 +487,8 @@ impl Net {
 
     /// The node hears nothing of this end any more; a connection that nobody hears is gone.
     fn abandon(&mut self, id: EndId) {
-        let Some(conn) = self.conns.get_mut(&id.key) else { return };
+        let Some(conn) = self.conns.get_mut(id.key.0 as usize) else { return };
+        let Some(conn) = conn else { return };
         conn.end_mut(id.side).is_gone = true;
         if conn.dialler.is_gone && conn.listener.is_gone {
             self.remove(id.key);
@@ -482,17 +499,17 @@ impl Net {
         if let Some(congestion) = &mut self.congestion {
             congestion.forget(key);
         }
-        self.conns.remove(&key)
+        Some(*self.conns.get_mut(key.0 as usize)?.take()?)
     }
 
     fn break_one(&mut self, now: Moment, key: Key) {
-        let Some(conn) = self.conns.get_mut(&key) else { return };
         for side in [Side::Dialler, Side::Listener] {
-            let end = conn.end_mut(side);
-            end.buffer.clear();
+            let Some(end) = self.end_mut(EndId { key, side }) else { return };
+            end.drop_buffered();
             end.held.clear();
             end.ending = Some(Ending::Reset);
             end.ending_left = true;
+            end.is_broken = true;
             let ended = Arrival::Ended { end: EndId { key, side }, how: Ending::Reset };
             self.clock.push(now, Happening::Tell(ended));
         }
@@ -528,7 +545,7 @@ impl Net {
         let bytes_max = self.allowance(id).min(packet_bytes(rate));
         let Some(end) = self.end_mut(id) else { return };
         end.has_turn = false;
-        if bytes_max == 0 && !end.buffer.is_empty() {
+        if bytes_max == 0 && end.buffered() > 0 {
             // `Acked` gives it its next turn.
             return;
         }
@@ -537,7 +554,6 @@ impl Net {
             None => now,
             Some(rate) => now.after_micros(micros_for(packet.len(), rate)),
         };
-        end.bytes_under_way += packet.len();
         let has_more = end.has_something_to_send();
         end.has_turn = has_more;
         let earliest = end.last_arrival;
@@ -566,7 +582,7 @@ impl Net {
         }
         let Some(node) = self.node_at(id) else { return Span::ZERO };
         let round_trip = self.travel(node, there) + self.travel(there, node);
-        let behind = self.end_mut(id).map_or(0, |end| end.buffer.len());
+        let behind = self.end_mut(id).map_or(0, |end| end.buffered());
         let Some(congestion) = &mut self.congestion else { return Span::ZERO };
         let fate = congestion.on_sent(departed, id, Leaving { len, behind, round_trip });
         let acked = departed.after(round_trip + fate.late);
@@ -587,12 +603,14 @@ impl Net {
 
     /// Lets what is held go on; a pipe whose way is not free keeps holding.
     fn release(&mut self, now: Moment) {
-        for (&key, conn) in &self.conns {
-            for side in [Side::Dialler, Side::Listener] {
-                if !conn.end(side).held.is_empty() {
-                    self.clock.push(now, Happening::Released(EndId { key, side }));
-                }
-            }
+        let sides = [Side::Dialler, Side::Listener];
+        let ends = self.conns().flat_map(|(key, conn)| sides.map(|side| (key, side, conn)));
+        let holding: Vec<EndId> = ends
+            .filter(|(_, side, conn)| !conn.end(*side).held.is_empty())
+            .map(|(key, side, _)| EndId { key, side })
+            .collect();
+        for end in holding {
+            self.clock.push(now, Happening::Released(end));
         }
     }
 }

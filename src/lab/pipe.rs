@@ -1,21 +1,30 @@
 //! Pipe: one direction of a simulated connection, and the names of its ends.
 //!
+//! The bytes of a pipe lie in one rope from `write` to `read`; what moves is only how far they
+//! are. A packet is no more than a length.
+//!
 //! ```text
-//!   End (dialler)  buffer ─▶ under way ─▶ ┄┄ held by a stall ┄┄ ─▶  read at the listener
-//!   End (listener) buffer ─▶ under way ─▶ ┄┄ held by a stall ┄┄ ─▶  read at the dialler
+//!            read ◀── landed │ under way (or held by a stall) │ buffered ◀── written
+//!   rope              ░░░░░░ │ ▒▒▒▒▒▒▒ ▒▒▒▒▒▒▒▒▒▒▒▒ ▒▒▒▒▒▒▒▒▒ │ ████████
 //! ```
-//! `net` moves the bytes; here stands what one end has to remember.
+//! `net` moves the borders; here stands what one end has to remember.
 //!
 //! # Invariants
-//! `buffer.len() + bytes_under_way <= WINDOW_BYTES` · nothing is written after `ending`.
+//! `landed + under_way <= rope.len()` · all but `landed` is within `WINDOW_BYTES` · nothing is
+//! written after `ending`.
 
 use std::collections::VecDeque;
 
 use super::clock::Moment;
 use super::net::NodeId;
+use super::rope::Rope;
 
 /// Bytes of one pipe that are buffered or under way; a usual socket's worth.
 pub const WINDOW_BYTES: usize = 128 * 1024;
+
+/// Whoever found no room hears of it when there is so much again, as with a real socket: a writer
+/// who is woken for every packet that arrives does the same work in many small steps.
+const ROOM_BYTES_MIN: usize = WINDOW_BYTES / 4;
 
 /// Packets are at most this long, and at least that long on slow lines.
 const PACKET_BYTES_MAX: usize = 64 * 1024;
@@ -62,11 +71,17 @@ pub(super) struct End {
     pub node: NodeId,
     /// The node is done with this end: nothing is delivered to it any more.
     pub is_gone: bool,
-    pub buffer: VecDeque<u8>,
-    /// Leaves when the buffer is empty; nothing is written after it.
+    /// All that was written and not read at the other end yet.
+    pub rope: Rope,
+    /// How much of it, at the front, has come down the other node's line.
+    pub landed: usize,
+    /// How much of it, behind that, has left this node.
+    pub under_way: usize,
+    /// Leaves when nothing is buffered any more; nothing is written after it.
     pub ending: Option<Ending>,
     pub ending_left: bool,
-    pub bytes_under_way: usize,
+    /// It was reset in the middle: what is under way is lost.
+    pub is_broken: bool,
     /// Packets of one pipe never overtake each other, whatever the jitter.
     pub last_arrival: Moment,
     /// Packets held back by a stall or a partition, in order.
@@ -78,9 +93,10 @@ pub(super) struct End {
 }
 
 /// What travels at a time.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Packet {
-    Bytes(Vec<u8>),
+    /// The next so many bytes of the pipe.
+    Bytes(usize),
     Ending(Ending),
 }
 
@@ -116,10 +132,12 @@ impl End {
         End {
             node,
             is_gone: false,
-            buffer: VecDeque::new(),
+            rope: Rope::new(),
+            landed: 0,
+            under_way: 0,
             ending: None,
             ending_left: false,
-            bytes_under_way: 0,
+            is_broken: false,
             last_arrival: Moment::START,
             held: VecDeque::new(),
             has_turn: false,
@@ -127,25 +145,49 @@ impl End {
         }
     }
 
-    pub fn has_something_to_send(&self) -> bool {
-        !self.buffer.is_empty() || (self.ending.is_some() && !self.ending_left)
+    /// Bytes that have not left this node.
+    pub fn buffered(&self) -> usize {
+        self.rope.len() - self.landed - self.under_way
     }
 
+    /// How many more may be written.
+    pub fn room(&self) -> usize {
+        WINDOW_BYTES - (self.rope.len() - self.landed)
+    }
+
+    /// Whether a writer who waits for room should hear that there is some, now.
+    pub fn tells_room(&mut self) -> bool {
+        let tells = self.wants_room && !self.is_gone && self.room() >= ROOM_BYTES_MIN;
+        self.wants_room &= !tells;
+        tells
+    }
+
+    pub fn has_something_to_send(&self) -> bool {
+        self.buffered() > 0 || (self.ending.is_some() && !self.ending_left)
+    }
+
+    /// Sends the next packet on its way.
     pub fn next_packet(&mut self, bytes_max: usize) -> Option<Packet> {
-        if !self.buffer.is_empty() {
-            let len = self.buffer.len().min(bytes_max);
-            return Some(Packet::Bytes(self.buffer.drain(..len).collect()));
+        if self.buffered() > 0 {
+            let len = self.buffered().min(bytes_max);
+            self.under_way += len;
+            return Some(Packet::Bytes(len));
         }
         let how = self.ending.filter(|_| !self.ending_left)?;
         self.ending_left = true;
         Some(Packet::Ending(how))
+    }
+
+    /// Loses what has not left this node.
+    pub fn drop_buffered(&mut self) {
+        self.rope.truncate(self.landed + self.under_way);
     }
 }
 
 impl Packet {
     pub fn len(&self) -> usize {
         match self {
-            Packet::Bytes(bytes) => bytes.len(),
+            Packet::Bytes(len) => *len,
             Packet::Ending(_) => 0,
         }
     }

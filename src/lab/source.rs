@@ -3,6 +3,10 @@
 //! The bytes are random, so no piece is like another and a block in the wrong place cannot pass
 //! for the right one.
 
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
 use crate::base::InfoHash;
 use crate::base::{Block, Claim, PieceIndex, Random};
 use crate::format::digest::Digest;
@@ -18,9 +22,17 @@ pub struct SourceId(pub usize);
 pub struct Source {
     pub metainfo: Metainfo,
     /// As in the layout, one after the other.
-    pub files: Vec<Vec<u8>>,
+    pub files: Vec<Stretch>,
     /// All files end to end.
-    bytes: Vec<u8>,
+    bytes: Stretch,
+}
+
+/// A range of true bytes, which never change: to clone it is to point at them.
+#[derive(Clone)]
+pub struct Stretch {
+    whole: Arc<[u8]>,
+    begin: usize,
+    len: usize,
 }
 
 impl Source {
@@ -37,12 +49,13 @@ impl Source {
         let mut bytes = vec![0; total];
         random.fill(&mut bytes);
 
-        let mut rest = &bytes[..];
+        let bytes = Stretch::from(bytes);
         let mut files = Vec::new();
+        let mut begin = 0;
         for file in layout.files() {
-            let (own, behind) = rest.split_at(usize::try_from(file.len).expect("in memory"));
-            files.push(own.to_vec());
-            rest = behind;
+            let len = usize::try_from(file.len).expect("in memory");
+            files.push(bytes.part(begin, len));
+            begin += len;
         }
         let piece_len = usize::try_from(piece_bytes).expect("a piece fits memory");
         let piece_hashes: Vec<[u8; 20]> = bytes.chunks(piece_len).map(Digest::of).collect();
@@ -80,5 +93,45 @@ impl Source {
     pub fn block(&self, claim: Claim) -> Option<&[u8]> {
         let block: Block = self.layout().block(claim)?;
         Some(&self.piece(block.piece())[block.begin() as usize..block.end() as usize])
+    }
+}
+
+impl Stretch {
+    /// `len` of its bytes, from `begin` on.
+    pub fn part(&self, begin: usize, len: usize) -> Stretch {
+        assert!(begin + len <= self.len, "{begin}+{len} of {} bytes", self.len);
+        Stretch { whole: Arc::clone(&self.whole), begin: self.begin + begin, len }
+    }
+
+    /// Whether it is the very same range of the very same source.
+    pub fn is_same(&self, other: &Stretch) -> bool {
+        Arc::ptr_eq(&self.whole, &other.whole) && (self.begin, self.len) == (other.begin, other.len)
+    }
+}
+
+impl From<Vec<u8>> for Stretch {
+    fn from(bytes: Vec<u8>) -> Stretch {
+        let len = bytes.len();
+        Stretch { whole: bytes.into(), begin: 0, len }
+    }
+}
+
+impl Default for Stretch {
+    fn default() -> Stretch {
+        Stretch::from(Vec::new())
+    }
+}
+
+impl Deref for Stretch {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.whole[self.begin..self.begin + self.len]
+    }
+}
+
+impl fmt::Debug for Stretch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} true bytes from {}", self.len, self.begin)
     }
 }

@@ -34,7 +34,13 @@ impl Lab {
             Arrival::Accepted(end) => self.on_accepted(end),
             Arrival::Connected(end) => self.on_connected(end),
             Arrival::Failed { key, node } => self.on_connect_failed(key, node),
-            Arrival::Bytes { end, bytes } => self.on_bytes(end, &bytes),
+            Arrival::Bytes { end, .. } => {
+                let mut received = std::mem::take(&mut self.received);
+                received.clear();
+                self.net.read(end, &mut received);
+                self.on_bytes(end, &received);
+                self.received = received;
+            }
             Arrival::Room(end) => {
                 if let Some((id, conn)) = self.holder(end) {
                     self.nodes[id.0].dirty.insert(conn);

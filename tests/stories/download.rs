@@ -1,6 +1,7 @@
 //! Downloads that go well: two peers, ten, odd pieces, cut bytes, several torrents in one node.
 
 use swarmlet::base::Span;
+use swarmlet::lab::content::Content;
 use swarmlet::lab::{Cut, Lab, Line, NodeId, Scenario, SourceId};
 
 use crate::{over_seeds, tell};
@@ -41,7 +42,7 @@ fn a_piece_length_that_is_no_power_of_two_and_an_empty_file_in_the_middle() {
     tell(&story, |lab| {
         let hash = lab.source_named(FILE).info_hash();
         let disk = &lab.node_named(PEER).disk;
-        let is_there_and_empty = |file| disk.file(hash, file).is_some_and(<[u8]>::is_empty);
+        let is_there_and_empty = |file| disk.file(hash, file).is_some_and(Content::is_empty);
         assert!(is_there_and_empty(1) && is_there_and_empty(4));
     });
 }

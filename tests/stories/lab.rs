@@ -4,6 +4,7 @@ use swarmlet::base::{Bits, Claim, InfoHash, PeerId, PieceIndex, Random, Span};
 use swarmlet::engine::DiskFault;
 use swarmlet::format::layout::{File, Layout};
 use swarmlet::lab::clock::{Clock, Moment};
+use swarmlet::lab::content::Content;
 use swarmlet::lab::disk::{Disk, Loss, Speed};
 use swarmlet::lab::net::{Arrival, EndId, Ending, Line, Net, NodeId, Path};
 use swarmlet::lab::pipe::WINDOW_BYTES;
@@ -27,23 +28,22 @@ fn two_nodes(seed: u64, line: Line) -> (Net, [NodeId; 2], EndId) {
 
 /// Everything that still happens.
 fn run(net: &mut Net) -> Vec<(Moment, Arrival)> {
-    let mut heard = Vec::new();
-    while net.next_at().is_some() {
-        let (at, arrival) = net.step();
-        heard.extend(arrival.map(|arrival| (at, arrival)));
-    }
-    heard
+    run_and_read(net).0
 }
 
-/// The bytes among what was heard, end to end.
-fn bytes_of(heard: &[(Moment, Arrival)]) -> Vec<u8> {
-    let mut all = Vec::new();
-    for (_, arrival) in heard {
-        if let Arrival::Bytes { bytes, .. } = arrival {
-            all.extend(bytes);
+/// The same, and the bytes that were read, end to end.
+fn run_and_read(net: &mut Net) -> (Vec<(Moment, Arrival)>, Vec<u8>) {
+    let (mut heard, mut bytes) = (Vec::new(), Vec::new());
+    while net.next_at().is_some() {
+        let (at, arrival) = net.step();
+        if let Some(Arrival::Bytes { end, len }) = arrival {
+            let before = bytes.len();
+            net.read(end, &mut bytes);
+            assert_eq!(bytes.len() - before, len);
         }
+        heard.extend(arrival.map(|arrival| (at, arrival)));
     }
-    all
+    (heard, bytes)
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn bytes_arrive_whole_and_in_order_whatever_the_jitter() {
             net.write(now, end, part);
         }
         assert_eq!(net.room(end), 0, "a window holds so much and no more");
-        let heard = run(&mut net);
-        assert_eq!(bytes_of(&heard), sent);
+        let (heard, bytes) = run_and_read(&mut net);
+        assert_eq!(bytes, sent);
         assert!(heard.iter().any(|(_, arrival)| *arrival == Arrival::Room(end)));
         // 128 KiB at 80,000 bytes a second: 1.6 seconds, and the delay.
         let (last, _) = heard[heard.len() - 1];
@@ -93,7 +93,7 @@ fn two_links_understand_each_other_through_the_net() {
     }
     net.write(Moment::from_micros(1), end, &bytes);
     assert_eq!(ours.sent(bytes.len()), 0);
-    let arrived = bytes_of(&run(&mut net));
+    let arrived = run_and_read(&mut net).1;
 
     let mut theirs = Link::new();
     let mut frames = Vec::new();
@@ -159,8 +159,8 @@ fn a_partition_holds_bytes_and_gives_them_back_in_order() {
     let later = Moment::from_micros(9_000_000);
     net.heal(later);
     net.write(later, end, b"three");
-    let heard = run(&mut net);
-    assert_eq!(bytes_of(&heard), b"one two three");
+    let (heard, bytes) = run_and_read(&mut net);
+    assert_eq!(bytes, b"one two three");
     assert!(heard.iter().all(|(at, _)| *at >= later));
 }
 
@@ -175,14 +175,14 @@ fn a_close_comes_after_the_bytes_and_a_reset_does_not_wait() {
             1 => net.shut(now, end),
             _ => net.reset(now, end),
         }
-        let heard = run(&mut net);
+        let (heard, bytes) = run_and_read(&mut net);
         let (_, last) = heard.last().expect("the other end hears of it");
         assert_eq!(*last, Arrival::Ended { end: end.other(), how: ending });
-        let all = bytes_of(&heard).len();
+        let all = bytes.len();
         assert_eq!(all == 20_000, ending == Ending::Orderly, "{all} bytes came");
         // Who half-closed still hears.
         net.write(now, end.other(), b"still there?");
-        assert_eq!(bytes_of(&run(&mut net)).len(), if how == 1 { 12 } else { 0 });
+        assert_eq!(run_and_read(&mut net).1.len(), if how == 1 { 12 } else { 0 });
     }
 }
 
@@ -218,6 +218,10 @@ fn read(disk: &mut Disk, index: u32) -> Result<Vec<u8>, DiskFault> {
     disk.read(TORRENT, &layout(), (piece(index), 0), 10, &mut bytes).map(|()| bytes)
 }
 
+fn file(disk: &Disk, file: usize) -> Option<Vec<u8>> {
+    disk.file(TORRENT, file).map(Content::bytes)
+}
+
 fn save(disk: &mut Disk) {
     disk.save(TORRENT, &layout(), Bits::none(4), (0, 0), false).expect("nothing fails");
 }
@@ -228,11 +232,11 @@ fn a_write_is_read_back_across_files() {
     assert_eq!(read(&mut disk, 1), Err(DiskFault::Missing));
     write(&mut disk, 1, 7).expect("nothing fails");
     assert_eq!(read(&mut disk, 1), Ok(vec![7; 10]));
-    assert_eq!(disk.file(TORRENT, 0).map(<[u8]>::len), Some(15));
-    assert_eq!(disk.file(TORRENT, 1), None, "nobody prepared the empty file");
+    assert_eq!(disk.file(TORRENT, 0).map(Content::len), Some(15));
+    assert_eq!(file(&disk, 1), None, "nobody prepared the empty file");
     disk.prepare(START, TORRENT, &layout()).expect("nothing fails");
-    assert_eq!(disk.file(TORRENT, 1), Some(&[][..]));
-    assert_eq!(disk.file(TORRENT, 2), Some(&[7; 5][..]));
+    assert_eq!(file(&disk, 1), Some(vec![]));
+    assert_eq!(file(&disk, 2), Some(vec![7; 5]));
 }
 
 #[test]
@@ -241,7 +245,7 @@ fn a_full_disk_takes_what_there_is_room_for() {
     disk.set_room(Some(12));
     assert_eq!(write(&mut disk, 0, 1), Ok(()));
     assert_eq!(write(&mut disk, 1, 2), Err(DiskFault::Full));
-    assert_eq!(disk.file(TORRENT, 0), Some(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2][..]));
+    assert_eq!(file(&disk, 0), Some(vec![1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2]));
     disk.set_room(None);
     assert_eq!(write(&mut disk, 1, 2), Ok(()));
 }

@@ -23,7 +23,7 @@ fn carry(net: &mut Net, end: EndId, bytes: usize) -> (Vec<u8>, u64) {
         let (now, arrival) = net.step();
         match arrival {
             Some(Arrival::Connected(_)) => began = Some(now),
-            Some(Arrival::Bytes { bytes, .. }) => arrived.extend(bytes),
+            Some(Arrival::Bytes { end, .. }) => net.read(end, &mut arrived),
             _ => {}
         }
         let Some(began) = began else { continue };
