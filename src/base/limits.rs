@@ -243,6 +243,51 @@ pub const FULL_SCRAPE_TORRENTS_MAX: usize = 12_000;
 pub const SERVED_TORRENTS_MAX: usize = 100_000;
 pub const SERVED_PEERS_MAX: usize = 1_000_000;
 
+/// Torrents in a library, and the longest .torrent: 1 MiB holds the hashes of 50,000 pieces. By
+/// heart a torrent costs a kilobyte or two.
+pub const LIBRARY_TORRENTS_MAX: usize = 10_000;
+pub const PUBLISHED_BYTES_MAX: usize = 1024 * 1024;
+
+/// What each address may publish within an hour, and addresses that may within the same one.
+pub const PUBLISHED_PER_HOUR_MAX: u32 = 200;
+pub const PUBLISHERS_MAX: usize = 10_000;
+
+/// Bytes of a torrent's names that a search looks at, bytes of a query, and words in it.
+pub const SEARCH_TEXT_BYTES_MAX: usize = 1024;
+pub const SEARCH_QUERY_BYTES_MAX: usize = 200;
+pub const SEARCH_WORDS_MAX: usize = 8;
+
+/// Torrents in one answer to a list or a search, unless fewer are asked for; and at most.
+pub const LISTED_DEFAULT: usize = 100;
+pub const LISTED_MAX: usize = 500;
+
+/// Peers in one answer that shows swarms, and bytes of have-maps in one that shows pieces.
+pub const SHOWN_PEERS_MAX: usize = 1_000;
+pub const SHOWN_HAVE_BYTES_MAX: usize = 128 * 1024;
+
+/// Peers of one torrent that may tell which pieces they hold, bytes for all of them, and the
+/// longest have-map in an announce: in hexadecimal digits it must fit a request line.
+pub const HOLDERS_PER_TORRENT_MAX: usize = 200;
+pub const HOLDERS_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const HAVE_BYTES_MAX: usize = 2 * 1024;
+
+/// A census is taken this long after the first change, but no more often than this many bytes per
+/// second allow: memory cards wear. (A million peers make 8 MiB: every nine minutes.)
+pub const CENSUS_AFTER: Span = Span::from_secs(5);
+pub const CENSUS_BYTES_PER_SECOND: u64 = 16 * 1024;
+
+/// After a failure it is tried again so much later.
+pub const CENSUS_RETRY: Span = Span::from_secs(60);
+
+/// Slots of peers written in one turn, or one whole swarm: below a millisecond.
+pub const CENSUS_SLOTS_PER_TURN: usize = 64 * 1024;
+
+/// Longest census that is read: some thirty million peers.
+pub const CENSUS_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Blocked torrents that a list may name.
+pub const BLOCKED_MAX: usize = 1_000_000;
+
 // ── The world (world) ───────────────────────────────────────────────────────────────────────
 
 /// The one receive buffer and the one send buffer, for everyone. Large calls are cheap calls:
@@ -309,6 +354,13 @@ pub const HTTP_RECEIVE_BYTES: usize = 16 * 1024;
 
 /// Bytes of answers that wait for one HTTP connection before its further requests do.
 pub const HTTP_OUTBOX_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes that all HTTP connections together may hold of requests and answers that are under way;
+/// beyond it those go that waited longest.
+pub const HTTP_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Requests that wait for the tracker's files; one more is told to come back.
+pub const ERRANDS_MAX: usize = 16;
 
 /// Bytes read and thrown away after a refusal, so that the refusal itself arrives: closing with
 /// unread bytes would reset the connection.

@@ -150,4 +150,6 @@ pub enum Event {
     Added { torrent: TorrentId },
     /// It was removed. `fault`: some of its files could not be taken away.
     Removed { torrent: TorrentId, fault: Option<DiskFault> },
+    /// The tracker's own files cannot be written or read.
+    TrackerTrouble { what: &'static str, reason: String },
 }

@@ -42,6 +42,7 @@ output:
     banned name= peer=                                proved to send bad data
     disk-trouble name= reason= retry=                 stands still; tried again in … seconds
     disk-recovered name=                              goes on
+    tracker-trouble what= reason=                     (tracker) its own files are not written
     stopping                                          asked to stop; says good-bye
     stopped name=                                     good-byes said, state saved
     added name=                                       taken on by remote control
@@ -137,6 +138,7 @@ impl Reporter {
             | Event::Banned { .. }
             | Event::DiskTrouble { .. }
             | Event::DiskRecovered { .. }
+            | Event::TrackerTrouble { .. }
             | Event::Stopped { .. }
             | Event::Added { .. }
             | Event::Removed { .. } => return true,
@@ -187,6 +189,9 @@ fn plain(event: &Event, name: &str) -> String {
             .with("url", url)
             .with("reason", reason)
             .with("retry", retry.as_secs()),
+        Event::TrackerTrouble { what, reason } => {
+            Line::new("tracker-trouble").with("what", what).with("reason", reason)
+        }
         Event::Stopped { .. } => line("stopped"),
         Event::Added { .. } => line("added"),
         Event::Removed { fault: None, .. } => line("removed"),
@@ -235,6 +240,9 @@ fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
         }
         Event::TrackerFailed { url, reason, retry, .. } => {
             format!("{name}: tracker {url}: {reason}; asking again in {}", text::duration(*retry))
+        }
+        Event::TrackerTrouble { what, reason } => {
+            format!("the tracker cannot use {what}: {reason}")
         }
         Event::Stopped { .. } => return None,
         Event::Added { .. } => format!("{name}: added"),

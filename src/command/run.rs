@@ -22,6 +22,7 @@ use crate::base::{Span, TorrentId};
 use crate::engine::{Event, Order, Phase, Status};
 use crate::format::text;
 use crate::tracker::Service;
+use crate::world::keeper::Places;
 use crate::world::node::{Node, NodeOptions, OpenError};
 
 /// When a run is over.
@@ -38,8 +39,8 @@ pub struct Job {
     pub goal: Goal,
     /// Where to take peers' connections; `None` for one of the usual ports.
     pub listen: Option<SocketAddr>,
-    /// Serve a tracker there.
-    pub http: Option<(SocketAddr, Service)>,
+    /// Serve a tracker there, which keeps its files in these places.
+    pub http: Option<(SocketAddr, Service, Places)>,
     /// Torrents, and the directories of their data.
     pub orders: Vec<(Order, PathBuf)>,
 }
@@ -107,9 +108,9 @@ impl Run {
     fn open(job: Job, screen: &mut Screen) -> Result<Run, Failure> {
         let Job { goal, listen, http, orders } = job;
         let node = match http {
-            Some((addr, service)) => {
-                let options =
-                    NodeOptions { http: Some(addr), tracker: Some(service), ..base(goal) };
+            Some((addr, service, places)) => {
+                let (http, tracker) = (Some(addr), Some(service));
+                let options = NodeOptions { http, tracker, places, ..base(goal) };
                 Node::open(options).map_err(|error| cannot_open(&error, "--http"))?
             }
             None => open_peer(goal, listen)?,
@@ -198,7 +199,10 @@ impl Run {
     /// Tells the news of the last turn.
     fn tell(&mut self, screen: &mut Screen) {
         for event in std::mem::take(&mut self.events) {
-            let id = torrent_of(&event);
+            let Some(id) = torrent_of(&event) else {
+                self.reporter.tell(screen, &event, "", 0);
+                continue;
+            };
             let Some(torrent) = self.torrents.iter_mut().find(|torrent| torrent.id == id) else {
                 continue;
             };
@@ -215,6 +219,7 @@ impl Run {
                 | Event::Banned { .. }
                 | Event::DiskTrouble { .. }
                 | Event::DiskRecovered { .. }
+                | Event::TrackerTrouble { .. }
                 | Event::Stopped { .. }
                 | Event::Added { .. }
                 | Event::Removed { .. } => false,
@@ -405,7 +410,8 @@ fn of(status: &Status) -> String {
     format!("{} of {}", text::size(status.have_bytes), text::size(status.total_bytes))
 }
 
-fn torrent_of(event: &Event) -> TorrentId {
+/// The torrent that an event is about; `None`: it is about the tracker.
+fn torrent_of(event: &Event) -> Option<TorrentId> {
     match event {
         Event::Checked { torrent, .. }
         | Event::Complete { torrent, .. }
@@ -417,6 +423,7 @@ fn torrent_of(event: &Event) -> TorrentId {
         | Event::TrackerFailed { torrent, .. }
         | Event::Stopped { torrent }
         | Event::Added { torrent }
-        | Event::Removed { torrent, .. } => *torrent,
+        | Event::Removed { torrent, .. } => Some(*torrent),
+        Event::TrackerTrouble { .. } => None,
     }
 }

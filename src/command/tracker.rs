@@ -1,9 +1,17 @@
-//! `swarmlet tracker`: announce and scrape over HTTP.
+//! `swarmlet tracker`: announce and scrape over HTTP, and a library of torrents.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::Path;
 
 use super::failure::reason;
+use super::files::{cannot, shown};
 use super::run::{Goal, Job};
 use super::{Arguments, Command, Failure, Screen, run};
-use crate::tracker::{Policy, Service};
+use crate::base::limits::BLOCKED_MAX;
+use crate::base::{InfoHash, Time};
+use crate::tracker::{Policy, Rules, Service};
+use crate::world::keeper::{self, Places};
 use crate::world::sys;
 
 const USAGE: &str = "\
@@ -11,22 +19,30 @@ run a tracker
 
 usage: swarmlet tracker [options]
 
-Answers /announce and /scrape for every torrent that anybody asks about, and keeps everything in
-memory. Put http://ADDR/announce into torrents to use it. Stop it with Ctrl-C.
+Answers /announce and /scrape for every torrent that anybody asks about. Put http://ADDR/announce
+into torrents to use it. Stop it with Ctrl-C.
+
+With --library, people publish their .torrent files here (swarmlet publish), and anybody may list,
+search and fetch them (swarmlet search, swarmlet fetch). Private torrents are taken, but shown to
+nobody. With --state, who is there survives a restart. http://ADDR/ says what else can be asked.
 
 options:
   --http ADDR       where to listen, HOST:PORT; port 0 picks a free one
                     (127.0.0.1:8000: this machine only; for all: 0.0.0.0:8000)
+  --library DIR     keep published torrents there, each under its info-hash
+  --state FILE      remember there who is in which swarm
+  --only-published  track only what is in the library
+  --block FILE      torrents to have nothing to do with: an info-hash on each line
   -h, --help        this text
 
 examples:
   swarmlet tracker
-  swarmlet tracker --http '[::]:8000'
+  swarmlet tracker --http '[::]:8000' --library torrents --state tracker.state
 ";
 
 pub const COMMAND: Command = Command {
     name: "tracker",
-    summary: "run a tracker: announce and scrape over HTTP",
+    summary: "run a tracker: announce and scrape over HTTP, and a library of torrents",
     usage: USAGE,
     runs_node: true,
     run,
@@ -38,9 +54,80 @@ const DEFAULT_HTTP: ([u8; 4], u16) = ([127, 0, 0, 1], 8000);
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     arguments.no_paths()?;
     let http = arguments.address("http")?.unwrap_or(DEFAULT_HTTP.into());
+    let (library, state) = (arguments.path("library"), arguments.path("state"));
+    let only_published = arguments.has("only-published");
+    if only_published && library.is_none() {
+        return Err(arguments.wrong("--only-published needs a --library"));
+    }
     let seed = sys::random_seed().map_err(|error| {
         Failure::new(format!("cannot get random numbers: {}", reason(&error)), "is /dev mounted?")
     })?;
-    let service = Service::new(Policy::default(), seed);
-    run::run(Job { http: Some((http, service)), ..Job::new(Goal::Serve) }, screen)
+    let mut service = Service::new(Policy { only_published, ..Policy::default() }, seed);
+    if let Some(dir) = &library {
+        open_library(&mut service, dir, screen)?;
+    }
+    if let Some(file) = arguments.path("block") {
+        service.block(read_blocked(&file)?);
+    }
+    if let Some(file) = &state {
+        recall(&mut service, file, screen)?;
+    }
+    let http = Some((http, service, Places { library, state }));
+    run::run(Job { http, ..Job::new(Goal::Serve) }, screen)
 }
+
+fn open_library(service: &mut Service, dir: &Path, screen: &mut Screen) -> Result<(), Failure> {
+    let mut odd = Vec::new();
+    let library = keeper::load_library(dir, Rules::default(), &mut odd)
+        .map_err(|error| cannot("use the library", dir, &error))?;
+    let told = odd.len().min(ODD_TOLD_MAX);
+    odd[..told].iter().for_each(|odd| screen.warn(odd));
+    if told < odd.len() {
+        screen.warn(&format!("and {} more like these", odd.len() - told));
+    }
+    service.open_library(library);
+    Ok(())
+}
+
+/// Takes in who was there when the tracker stopped.
+fn recall(service: &mut Service, file: &Path, screen: &mut Screen) -> Result<(), Failure> {
+    let remembered = keeper::load_census(file).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => Failure::new(
+            format!("{} is not a state file of a tracker", shown(file)),
+            "it would be overwritten: name another one with --state",
+        ),
+        _ => cannot("read", file, &error),
+    })?;
+    if let Some(remembered) = remembered
+        && let Err(bad) = service.restore(Time::START, remembered.gone, &remembered.census)
+    {
+        screen.warn(&format!("{}: {bad}; nobody is remembered from it", shown(file)));
+    }
+    Ok(())
+}
+
+/// The info-hashes of a file: the first word of each line; `#` begins a comment.
+fn read_blocked(file: &Path) -> Result<BTreeSet<InfoHash>, Failure> {
+    let open = std::fs::File::open(file).map_err(|error| cannot("read", file, &error))?;
+    let mut blocked = BTreeSet::new();
+    for (number, line) in (1..).zip(BufReader::new(open).lines()) {
+        let line = line.map_err(|error| cannot("read", file, &error))?;
+        let words = line.split('#').next().unwrap_or_default();
+        let Some(word) = words.split_whitespace().next() else { continue };
+        let hash = InfoHash::parse_hex(word).ok_or_else(|| {
+            Failure::new(
+                format!("{}, line {number}: not an info-hash", shown(file)),
+                "it has 40 hexadecimal digits; 'swarmlet info' shows that of a torrent",
+            )
+        })?;
+        blocked.insert(hash);
+        if blocked.len() > BLOCKED_MAX {
+            let message = format!("{} names more than {BLOCKED_MAX} torrents", shown(file));
+            return Err(Failure::new(message, "BLOCKED_MAX in base/limits.rs is the limit"));
+        }
+    }
+    Ok(blocked)
+}
+
+/// Oddities of a library that are told one by one.
+const ODD_TOLD_MAX: usize = 10;

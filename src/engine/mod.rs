@@ -28,7 +28,7 @@ use crate::format::layout::Layout;
 use crate::format::metainfo::Metainfo;
 use crate::torrent::fetch::Payload;
 use crate::torrent::{Identity, Torrent};
-use crate::tracker::Service;
+use crate::tracker::{Errand, Service};
 use crate::wire::Frame;
 
 pub use self::feed::feed;
@@ -159,6 +159,9 @@ impl Engine {
     /// Says good-bye to trackers and peers and saves; `is_stopped` tells when that is done.
     pub fn stop(&mut self, now: Time, out: &mut Vec<Output>) {
         self.stopping = true;
+        if let Some(service) = &mut self.service {
+            service.last_census(now);
+        }
         for conn in std::mem::take(&mut self.waiting).into_keys() {
             out.push(Output::Close { conn, why: "stopping" });
         }
@@ -173,7 +176,8 @@ impl Engine {
     pub fn is_stopped(&self) -> bool {
         let by_themselves = !self.settings.seed && !self.torrents.is_empty();
         let ends = self.stopping || by_themselves;
-        ends && self.torrents.values().all(Torrent::is_stopped)
+        let is_told = self.service.as_ref().is_none_or(|service| !service.is_census_pending());
+        ends && is_told && self.torrents.values().all(Torrent::is_stopped)
     }
 
     /// Serves a tracker, too.
@@ -181,16 +185,17 @@ impl Engine {
         self.service = Some(service);
     }
 
-    /// One HTTP request to the tracker; appends the whole response (head and body) to `answer`.
+    /// One HTTP request to the tracker; appends the whole response (head and body) to `answer`,
+    /// or returns what must be done before (see `Service::http`).
     pub fn http(
         &mut self,
         now: Time,
         from: SocketAddr,
         request: &Request<'_>,
         answer: &mut Vec<u8>,
-    ) {
+    ) -> Option<Errand> {
         let service = self.service.as_mut().expect("HTTP is served only with a tracker");
-        service.http(now, from, request, answer);
+        service.http(now, from, request, answer)
     }
 
     // ── Inputs ──────────────────────────────────────────────────────────────────────────────
@@ -370,6 +375,11 @@ impl Engine {
     /// The tracker's side of this node, if it has one.
     pub fn service(&self) -> Option<&Service> {
         self.service.as_ref()
+    }
+
+    /// The same, for whoever carries out what it wants of files.
+    pub fn service_mut(&mut self) -> Option<&mut Service> {
+        self.service.as_mut()
     }
 
     /// Asserts every invariant; for debug builds and simulations.

@@ -23,9 +23,10 @@ mod scrape;
 use std::fmt::{self, Write as _};
 
 use super::query::{self, TrackerUrl};
+use crate::base::limits::HAVE_BYTES_MAX;
 use crate::base::{InfoHash, PeerId};
 
-pub use reply::{Answer, Refusal, Reply, write_failure};
+pub use reply::{Answer, Refusal, Reply, compact_peer, compact_peer6, write_failure};
 pub use scrape::{Scrape, Tally};
 
 /// Why a peer announces.
@@ -58,6 +59,9 @@ pub struct Announce {
     pub compact: bool,
     pub no_peer_id: bool,
     pub tracker_id: Option<Vec<u8>>,
+    /// The pieces that this peer has, as in its `bitfield` message. A word of our own, said only
+    /// to a tracker that wants to know (`Reply::wants_have`).
+    pub have: Option<Vec<u8>>,
 }
 
 /// What is wrong with the query of an announce or scrape; said back as `failure reason`.
@@ -116,12 +120,18 @@ impl Announce {
         if let Some(tracker_id) = &self.tracker_id {
             write_bytes(out, "&trackerid", tracker_id);
         }
+        if let Some(have) = &self.have {
+            out.push_str("&have=");
+            for byte in have {
+                write!(out, "{byte:02x}").expect("a string takes every write");
+            }
+        }
     }
 
     /// Reads the query of a request for `/announce`.
     ///
     /// `info_hash`, `peer_id` and `port` must be there; `left`, where it is, must be a number. A
-    /// `numwant`, `key` or `event` that cannot be read counts as not said; of other parameters
+    /// `numwant`, `key`, `event` or `have` that cannot be read counts as not said; of other parameters
     /// that come twice, the last counts.
     pub fn parse(query: &str) -> Result<Announce, BadQuery> {
         let mut said = Said::default();
@@ -146,6 +156,7 @@ impl Announce {
             compact: said.compact != Some("0"),
             no_peer_id: said.no_peer_id == Some("1"),
             tracker_id: said.tracker_id.and_then(|id| query::decode(id.as_bytes())),
+            have: said.have.and_then(parse_have),
         })
     }
 
@@ -183,6 +194,7 @@ struct Said<'q> {
     compact: Option<&'q str>,
     no_peer_id: Option<&'q str>,
     tracker_id: Option<&'q str>,
+    have: Option<&'q str>,
 }
 
 impl<'q> Said<'q> {
@@ -201,6 +213,7 @@ impl<'q> Said<'q> {
             "compact" => &mut self.compact,
             "no_peer_id" => &mut self.no_peer_id,
             "trackerid" => &mut self.tracker_id,
+            "have" => &mut self.have,
             _ => return Ok(()),
         };
         *place = Some(value);
@@ -237,6 +250,15 @@ fn parse_event(text: &str) -> Event {
         "stopped" => Event::Stopped,
         _ => Event::Regular,
     }
+}
+
+/// Two hexadecimal digits for each byte, as many as one could need.
+fn parse_have(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() || pairs.len() > HAVE_BYTES_MAX {
+        return None;
+    }
+    pairs.iter().map(|[high, low]| query::hex_pair(*high, *low)).collect()
 }
 
 fn write_bytes(out: &mut String, name: &str, bytes: &[u8]) {

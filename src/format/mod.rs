@@ -2,10 +2,12 @@
 
 pub mod announce;
 pub mod bencode;
+pub mod census;
 pub mod digest;
 pub mod draft;
 pub mod http;
 pub mod layout;
+pub mod listing;
 mod loose;
 pub mod magnet;
 pub mod malformed;

@@ -336,7 +336,8 @@ fn is_broadcast(addr: IpAddr) -> bool {
     matches!(addr, IpAddr::V4(addr) if addr.is_broadcast())
 }
 
-fn hex_pair(high: u8, low: u8) -> Option<u8> {
+/// The byte that two hexadecimal digits stand for.
+pub fn hex_pair(high: u8, low: u8) -> Option<u8> {
     let (high, low) = (HEX[usize::from(high)], HEX[usize::from(low)]);
     (high < 16 && low < 16).then_some(high << 4 | low)
 }

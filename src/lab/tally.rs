@@ -99,6 +99,7 @@ impl Tally {
             | Event::DiskRecovered { .. }
             | Event::TrackerOk { .. }
             | Event::TrackerFailed { .. }
+            | Event::TrackerTrouble { .. }
             | Event::Stopped { .. }
             | Event::Added { .. }
             | Event::Removed { .. } => {}

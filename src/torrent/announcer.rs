@@ -54,6 +54,8 @@ pub struct Order {
     pub timeout: Span,
     /// What this tracker asked us to give back.
     pub tracker_id: Option<Vec<u8>>,
+    /// Whether it asked to be told which pieces we have.
+    pub wants_have: bool,
 }
 
 /// The trackers of one torrent.
@@ -90,6 +92,7 @@ struct Tracker {
     /// It accepted `started`, so it knows us until it is told `stopped`.
     knows_us: bool,
     tracker_id: Option<Vec<u8>>,
+    wants_have: bool,
     warning: Option<String>,
     /// When it was last asked and last answered, and what came of it.
     asked_at: Option<Time>,
@@ -194,6 +197,7 @@ impl Announcer {
         asked.due = now + interval;
         asked.knows_us = event != Some(Event::Stopped);
         asked.warning = reply.warning.clone();
+        asked.wants_have = reply.wants_have;
         if let Some(id) = reply.tracker_id.as_ref().filter(|id| id.len() <= TRACKER_ID_BYTES_MAX) {
             asked.tracker_id = Some(id.clone());
         }
@@ -436,6 +440,7 @@ impl Announcer {
             numwant: if leaving { 0 } else { NUMWANT },
             timeout: if leaving { FAREWELL_TIMEOUT } else { ANNOUNCE_TIMEOUT },
             tracker_id: tracker.tracker_id.clone(),
+            wants_have: tracker.wants_have && !leaving,
         }
     }
 

@@ -5,8 +5,8 @@ use super::candidates::Source as Whence;
 use super::checker::{Checked, Checker, Job};
 use super::{AfterStop, Pause, State, Torrent};
 use crate::base::limits::{
-    DISK_RETRY_MAX, DISK_RETRY_MIN, FAREWELL_TIMEOUT, PEERS_FEW, SAVE_EVERY, STOP_PATIENCE,
-    SYNC_PATIENCE,
+    DISK_RETRY_MAX, DISK_RETRY_MIN, FAREWELL_TIMEOUT, HAVE_BYTES_MAX, PEERS_FEW, SAVE_EVERY,
+    STOP_PATIENCE, SYNC_PATIENCE,
 };
 use crate::base::{Bits, PieceIndex, Span, Time};
 use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob};
@@ -307,6 +307,11 @@ impl Torrent {
     }
 
     fn announce(&mut self, order: Order, out: &mut Vec<Output>) {
+        // A seed has told by `left=0`; and a map that fits no request line is not told.
+        let tells = order.wants_have
+            && !self.metainfo.private
+            && !self.have.is_all()
+            && self.have.as_bytes().len() <= HAVE_BYTES_MAX;
         let announce = Announce {
             info_hash: self.metainfo.info_hash,
             peer_id: self.identity.peer_id,
@@ -320,6 +325,7 @@ impl Torrent {
             compact: true,
             no_peer_id: true,
             tracker_id: order.tracker_id,
+            have: tells.then(|| self.have.as_bytes().to_vec()),
         };
         let timeout = order.timeout;
         let (torrent, tracker, url) = (self.id, order.tracker, order.url);

@@ -7,10 +7,21 @@
 //!  Service   requests ⇄ answers, limits, the sweep       one
 //!  Swarm     peers of one torrent: take out, pick, put in  one for each torrent
 //!  Table     those peers in memory, 8 bytes for each       up to four for each swarm
+//!
+//!  pages     everything but announces: lists, numbers, publishing
+//!  Library   the torrents that were published, as far as a list and a search need them
+//!  Holders   who holds which pieces, as far as peers tell
+//!  census    who is there, written down in parts: what survives a restart
 //! ```
 
+pub mod census;
+pub mod holders;
+pub mod library;
+mod pages;
 pub mod service;
 pub mod swarm;
 pub mod table;
 
+pub use census::Part;
+pub use library::{Errand, Kept, Library, Rules, Work};
 pub use service::{Counts, Policy, Service};

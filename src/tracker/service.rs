@@ -3,16 +3,16 @@
 //! ```text
 //!  /announce ─▶ Announce::parse ─▶ Swarm::announce ─▶ Answer::write ─┐
 //!  /scrape   ─▶ Scrape::parse_query ─▶ tallies ─────▶ Scrape::write ─┼─▶ head and body
-//!  /         ─▶ one line for people ─────────────────────────────────┤
-//!  others    ─▶ 404, 405 ────────────────────────────────────────────┘
+//!  others    ─▶ pages: the library, numbers, 404, 405 ───────────────┘
 //! ```
 //!
 //! What is wrong with an announce is said as a bencoded `failure reason` with status 200: clients
 //! show that to people, and take other statuses for a broken server.
 //!
 //! # Interface
-//! `http` for each request, `tick` when `deadline` has passed. No clock, no socket: the caller
-//! brings both.
+//! `http` for each request, `tick` when `deadline` has passed. No clock, no socket, no file: the
+//! caller brings them. A request that needs a file comes back as an `Errand`; whoever has carried
+//! it out gets the answer from `finish`.
 //!
 //! # Invariants
 //! `counts` says what a recount of all swarms would; `check` recounts.
@@ -30,10 +30,14 @@
 //! # Spec
 //! BEP 3, "trackers"; BEP 23, 24, 31, 48.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Bound;
 
+use super::census::Taking;
+use super::holders::Holders;
+use super::library::{Errand, Library};
+use super::pages::{Shown, Visited};
 use super::swarm::{Found, Moment, Swarm, Visit};
 use super::table::Minute;
 use crate::base::limits::{
@@ -57,6 +61,8 @@ pub struct Policy {
     pub peers_max: usize,
     /// Whether a scrape without an info-hash lists all torrents.
     pub full_scrape: bool,
+    /// Whether only torrents of the library are tracked.
+    pub only_published: bool,
 }
 
 /// How much there is, and how much has been asked since the start.
@@ -75,12 +81,18 @@ pub struct Counts {
 /// The tracker: all swarms, and the rules of this house.
 #[derive(Debug)]
 pub struct Service {
-    policy: Policy,
-    torrents: BTreeMap<InfoHash, Swarm>,
-    counts: Counts,
+    pub(super) policy: Policy,
+    pub(super) torrents: BTreeMap<InfoHash, Swarm>,
+    pub(super) counts: Counts,
+    pub(super) library: Option<Library>,
+    /// Torrents that this tracker has nothing to do with.
+    pub(super) blocked: BTreeSet<InfoHash>,
+    pub(super) holders: Holders,
+    pub(super) taking: Taking,
+    pub(super) shown: Shown,
     /// The secret of the tables' hash.
-    seed: u64,
-    random: Random,
+    pub(super) seed: u64,
+    pub(super) random: Random,
     /// When the sweep goes on, and behind which torrent.
     next_sweep: Time,
     swept: Option<InfoHash>,
@@ -97,6 +109,11 @@ impl Service {
             policy,
             torrents: BTreeMap::new(),
             counts: Counts::default(),
+            library: None,
+            blocked: BTreeSet::new(),
+            holders: Holders::default(),
+            taking: Taking::default(),
+            shown: Shown::default(),
             seed: random.next_u64(),
             random,
             next_sweep: Time::START,
@@ -106,38 +123,60 @@ impl Service {
         }
     }
 
+    /// Lets peers publish their torrents here.
+    pub fn open_library(&mut self, library: Library) {
+        self.library = Some(library);
+    }
+
+    /// From now on these torrents, and only these, are neither tracked, taken nor shown.
+    pub fn block(&mut self, blocked: BTreeSet<InfoHash>) {
+        self.blocked = blocked;
+    }
+
+    pub fn library(&self) -> Option<&Library> {
+        self.library.as_ref()
+    }
+
     /// Answers one request: appends the whole response to `answer`. `from`: who asks.
+    ///
+    /// If an errand is returned, nothing is appended: `finish` will, when it is done.
     pub fn http(
         &mut self,
         now: Time,
         from: SocketAddr,
         request: &Request<'_>,
         answer: &mut Vec<u8>,
-    ) {
+    ) -> Option<Errand> {
         let mut body = std::mem::take(&mut self.body);
         body.clear();
-        let status = match (request.method, request.path()) {
+        let page = match (request.method, request.path()) {
             ("GET" | "HEAD", "/announce") => {
                 self.announce(now, from, request.query(), &mut body);
-                Status::Ok
+                Page::PLAIN
+            }
+            ("POST", "/announce") => {
+                self.announce(now, from, form(request), &mut body);
+                Page::PLAIN
             }
             ("GET" | "HEAD", "/scrape") => {
                 self.scrape(request.query(), &mut body);
-                Status::Ok
+                Page::PLAIN
             }
-            ("GET" | "HEAD", "/") => {
-                body.extend_from_slice(WELCOME.as_bytes());
-                Status::Ok
-            }
-            ("GET" | "HEAD", _) => Status::NotFound,
-            _ => Status::MethodNotAllowed,
+            _ => match self.visit_page(now, from, request, &mut body) {
+                Visited::Page(page) => page,
+                Visited::Errand(errand) => {
+                    self.body = body;
+                    return Some(errand);
+                }
+            },
         };
-        if status != Status::Ok {
-            body.extend_from_slice(status.reason().as_bytes());
-            body.push(b'\n');
+        write_page(page, request.keep_alive, request.method == "HEAD", &body, answer);
+        // A rare large answer shall not stay in memory for ever.
+        if body.capacity() > BODY_KEPT_BYTES {
+            body = Vec::new();
         }
-        write_response(status, request, &body, answer);
         self.body = body;
+        None
     }
 
     /// Forgets some of the peers that have been silent too long. To be called when `deadline` has
@@ -149,6 +188,9 @@ impl Service {
             return;
         }
         let moment = moment(&self.policy, self.seed, &mut self.random, now);
+        if self.swept.is_none() {
+            self.holders.sweep(moment.minute, moment.silence_max_mins);
+        }
         let from = self.swept.take().map_or(Bound::Unbounded, Bound::Excluded);
         let mut over = Vec::new();
         let mut looked = 0;
@@ -196,6 +238,10 @@ impl Service {
         assert_eq!((peers, seeds), (self.counts.peers, self.counts.seeds));
         assert!(self.torrents.len() <= self.policy.torrents_max);
         assert!(peers <= self.policy.peers_max);
+        self.holders.check();
+        if let Some(library) = &self.library {
+            library.check();
+        }
     }
 
     fn announce(&mut self, now: Time, from: SocketAddr, query: &str, body: &mut Vec<u8>) {
@@ -203,6 +249,9 @@ impl Service {
             Ok(announce) => announce,
             Err(bad) => return self.refuse(&bad.to_string(), None, body),
         };
+        if let Some(reason) = self.turned_away(announce.info_hash) {
+            return self.refuse(reason, None, body);
+        }
         let addr = SocketAddr::new(from.ip().to_canonical(), announce.port);
         let visit = Visit {
             addr,
@@ -214,6 +263,8 @@ impl Service {
             return self.refuse("the tracker is full", Some(FULL_RETRY_MINS), body);
         };
         self.counts.announces += 1;
+        self.taking.note_change(now);
+        let wants_have = self.note_holder(now, &announce, addr);
         let answer = Answer {
             interval_secs: self.interval_secs(),
             min_interval_secs: self.policy.min_interval.as_secs(),
@@ -222,8 +273,21 @@ impl Service {
             peers6: &self.found.peers6,
             compact: announce.compact,
             external_ip: addr.ip(),
+            wants_have,
         };
         answer.write(body);
+    }
+
+    /// Why this torrent is not tracked here, if it is not.
+    fn turned_away(&self, hash: InfoHash) -> Option<&'static str> {
+        if !self.blocked.is_empty() && self.blocked.contains(&hash) {
+            return Some("this torrent is blocked here");
+        }
+        let is_published = || self.library.as_ref().is_some_and(|all| all.get(hash).is_some());
+        if self.policy.only_published && !is_published() {
+            return Some("only torrents that were published here are tracked");
+        }
+        None
     }
 
     /// Lets the visitor in and leaves peers for it in `found`. `None`: there is no room.
@@ -279,7 +343,7 @@ impl Service {
             .map(|(hash, _)| *hash)
     }
 
-    fn forget(&mut self, hash: InfoHash) {
+    pub(super) fn forget(&mut self, hash: InfoHash) {
         if let Some(swarm) = self.torrents.remove(&hash) {
             self.counts.moved(swarm.tally(), Tally::default());
         }
@@ -336,13 +400,14 @@ impl Default for Policy {
             torrents_max: SERVED_TORRENTS_MAX,
             peers_max: SERVED_PEERS_MAX,
             full_scrape: false,
+            only_published: false,
         }
     }
 }
 
 impl Counts {
     /// A swarm has changed from one tally to another.
-    fn moved(&mut self, before: Tally, after: Tally) {
+    pub(super) fn moved(&mut self, before: Tally, after: Tally) {
         let peers = |tally: Tally| (tally.seeds + tally.leechers) as usize;
         self.peers = self.peers + peers(after) - peers(before);
         self.seeds = self.seeds + after.seeds as usize - before.seeds as usize;
@@ -350,35 +415,58 @@ impl Counts {
 }
 
 /// Who has missed one announce by half an interval is gone.
-fn moment<'r>(policy: &Policy, seed: u64, random: &'r mut Random, now: Time) -> Moment<'r> {
+pub(super) fn moment<'r>(
+    policy: &Policy,
+    seed: u64,
+    random: &'r mut Random,
+    now: Time,
+) -> Moment<'r> {
     let mins = policy.interval.as_secs().saturating_mul(3).div_ceil(2 * 60);
     let silence_max_mins = u16::try_from(mins).unwrap_or(u16::MAX).clamp(2, SILENCE_MINS_MAX);
     Moment { minute: Minute::of(now), silence_max_mins, seed, random }
 }
 
 /// Whether nothing is lost with a swarm: it is empty, and its count of downloads is none or old.
-fn is_over(swarm: &Swarm, minute: Minute) -> bool {
+pub(super) fn is_over(swarm: &Swarm, minute: Minute) -> bool {
     swarm.is_empty()
         && (swarm.tally().completed == 0 || minute.since(swarm.heard()) > EMPTY_KEPT_MINS)
 }
 
-fn write_response(status: Status, request: &Request<'_>, body: &[u8], answer: &mut Vec<u8>) {
-    let is_method = status == Status::MethodNotAllowed;
-    let extra: &[(&str, &str)] = if is_method { &[("Allow", "GET, HEAD")] } else { &[] };
-    let keep_alive = request.keep_alive;
-    ResponseHead { status, content_type: "text/plain", keep_alive, extra }
-        .write(body.len(), answer);
-    if request.method != "HEAD" {
+/// What the head of an answer says of its body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page {
+    pub status: Status,
+    pub content_type: &'static str,
+    /// Further headers.
+    pub extra: &'static [(&'static str, &'static str)],
+}
+
+impl Page {
+    pub const PLAIN: Page = Page { status: Status::Ok, content_type: "text/plain", extra: &[] };
+}
+
+/// Appends a whole response. `is_head`: all but the body was asked for.
+pub(super) fn write_page(
+    page: Page,
+    keep_alive: bool,
+    is_head: bool,
+    body: &[u8],
+    answer: &mut Vec<u8>,
+) {
+    let Page { status, content_type, extra } = page;
+    ResponseHead { status, content_type, keep_alive, extra }.write(body.len(), answer);
+    if !is_head {
         answer.extend_from_slice(body);
     }
 }
 
-/// What a person sees who opens the tracker's address.
-const WELCOME: &str = concat!(
-    "swarmlet ",
-    env!("CARGO_PKG_VERSION"),
-    ": a BitTorrent tracker; announce at /announce\n"
-);
+/// The parameters of an announce by POST: the body's, or the target's if there is none.
+fn form<'r>(request: &Request<'r>) -> &'r str {
+    match std::str::from_utf8(request.body) {
+        Ok("") | Err(_) => request.query(),
+        Ok(form) => form.trim_ascii(),
+    }
+}
 
 /// A round over all swarms begins this often; a peer's silence is measured in minutes.
 const SWEEP_EVERY: Span = Span::from_secs(60);
@@ -392,6 +480,9 @@ const SWEEP_SLOTS_PER_SWARM: usize = 16;
 const SILENCE_MINS_MAX: u16 = 10_000;
 /// An empty swarm's count of downloads is kept for a day.
 const EMPTY_KEPT_MINS: u16 = 24 * 60;
+
+/// Memory for bodies that is kept from one answer to the next.
+const BODY_KEPT_BYTES: usize = 64 * 1024;
 
 /// Swarms that are compared when one has to go.
 const VICTIMS_LOOKED_AT: usize = 16;

@@ -24,8 +24,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::table::{Minute, Stamp, Table};
-use crate::base::Random;
+use crate::base::{InfoHash, Random};
 use crate::format::announce::{Event, Tally};
+use crate::format::census::{self, AGE_MINS_MAX, SwarmHead, SwarmRecord, read_age};
 
 /// Seeds and leechers of one torrent.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +104,63 @@ impl Swarm {
                 self.v6 = None;
             }
         }
+    }
+
+    /// A random sample of the seeds, or of all others: at most `wanted` peers.
+    pub fn sample(&self, moment: &mut Moment<'_>, of_seeds: bool, wanted: usize) -> Found {
+        let fresh = moment.freshness();
+        let mut found = Found::default();
+        let v4 = if of_seeds { &self.v4.seeds } else { &self.v4.leechers };
+        let taken = v4.pick(moment.random, wanted, &fresh, &mut found.peers);
+        if let Some(v6) = &self.v6 {
+            let v6 = if of_seeds { &v6.seeds } else { &v6.leechers };
+            v6.pick(moment.random, wanted - taken, &fresh, &mut found.peers6);
+        }
+        found
+    }
+
+    /// Appends the whole swarm to a census.
+    pub fn write(&self, minute: Minute, info_hash: InfoHash, out: &mut Vec<u8>) {
+        let none = Family::default();
+        let v6 = self.v6.as_deref().unwrap_or(&none);
+        let count = |count| u32::try_from(count).expect("memory for fewer peers than 2^32");
+        let counts = [
+            count(self.v4.seeds.len()),
+            count(self.v4.leechers.len()),
+            count(v6.seeds.len()),
+            count(v6.leechers.len()),
+        ];
+        let heard_mins = minute.since(self.heard);
+        SwarmHead { info_hash, completed: self.completed, heard_mins, counts }.write(out);
+        write_peers(minute, &self.v4.seeds, out);
+        write_peers(minute, &self.v4.leechers, out);
+        write_peers(minute, &v6.seeds, out);
+        write_peers(minute, &v6.leechers, out);
+    }
+
+    /// A swarm as a census remembers it, of which nothing was heard for `gone_mins` since. Peers
+    /// that are silent for too long by now are left out, and so are all beyond `room`.
+    pub fn restore(
+        moment: &Moment<'_>,
+        record: &SwarmRecord<'_>,
+        gone_mins: u16,
+        room: usize,
+    ) -> Swarm {
+        let heard_mins = record.head.heard_mins.saturating_add(gone_mins).min(AGE_MINS_MAX);
+        let heard = moment.minute.before(heard_mins);
+        let completed = record.head.completed;
+        let mut swarm = Swarm { completed, heard, ..Swarm::default() };
+        let mut room = room;
+        for (peers, is_seeds) in [(record.v4_seeds, true), (record.v4_leechers, false)] {
+            room -= swarm.v4.restore(moment, peers, is_seeds, gone_mins, room);
+        }
+        for (peers, is_seeds) in [(record.v6_seeds, true), (record.v6_leechers, false)] {
+            if !peers.is_empty() {
+                let v6 = swarm.v6.get_or_insert_default();
+                room -= v6.restore(moment, peers, is_seeds, gone_mins, room);
+            }
+        }
+        swarm
     }
 
     /// Whether this peer is in the swarm.
@@ -220,6 +278,32 @@ impl<const N: usize> Family<N> {
         self.leechers.sweep(moment.seed, &fresh);
     }
 
+    /// Takes peers of a census in; `M` is `N` and the two bytes of an age. Returns how many.
+    fn restore<const M: usize>(
+        &mut self,
+        moment: &Moment<'_>,
+        peers: &[[u8; M]],
+        is_seeds: bool,
+        gone_mins: u16,
+        room: usize,
+    ) -> usize {
+        let before = self.len();
+        for peer in peers {
+            let (addr, age) = peer.split_last_chunk::<2>().expect("a peer has an age");
+            let addr: [u8; N] = addr.try_into().expect("and an address of its kind");
+            let (age_mins, completed) = read_age(*age);
+            let age_mins = age_mins.saturating_add(gone_mins);
+            // It is our own file; but port 0 would be a free slot, and nobody may stand twice.
+            let is_peer = addr[N - 2..] != [0, 0] && !self.has(moment.seed, &addr);
+            let is_fresh = age_mins <= moment.silence_max_mins;
+            if is_peer && is_fresh && self.len() - before < room {
+                let stamp = Stamp::new(moment.minute.before(age_mins), completed);
+                self.insert(moment.seed, addr, stamp, is_seeds);
+            }
+        }
+        self.len() - before
+    }
+
     fn has(&self, seed: u64, addr: &[u8; N]) -> bool {
         self.seeds.has(seed, addr) || self.leechers.has(seed, addr)
     }
@@ -245,6 +329,12 @@ impl Moment<'_> {
     fn freshness(&self) -> impl Fn(Stamp) -> bool + use<> {
         let (minute, most) = (self.minute, self.silence_max_mins);
         move |stamp| minute.since(stamp.minute()) <= most
+    }
+}
+
+fn write_peers<const N: usize>(minute: Minute, peers: &Table<N>, out: &mut Vec<u8>) {
+    for (addr, stamp) in peers.iter() {
+        census::write_peer(addr, minute.since(stamp.minute()), stamp.completed(), out);
     }
 }
 

@@ -59,6 +59,11 @@ impl Minute {
     pub fn since(self, then: Minute) -> u16 {
         self.0.wrapping_sub(then.0) % MINUTES
     }
+
+    /// The minute that was so many minutes ago; fewer than 2^15.
+    pub fn before(self, mins: u16) -> Minute {
+        Minute(self.0.wrapping_sub(mins) % MINUTES)
+    }
 }
 
 impl Stamp {
@@ -148,6 +153,12 @@ impl<const N: usize> Table<N> {
         if self.len() * 3 < self.slots.len() {
             self.resize(seed, self.len() + self.len() / 3);
         }
+    }
+
+    /// All peers and their stamps, in the order of the table.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8; N], Stamp)> {
+        let taken = self.slots.iter().filter(|record| !record.is_free());
+        taken.map(|record| (&record.addr, record.stamp))
     }
 
     /// Recounts, and looks every peer up. `seed` as ever.

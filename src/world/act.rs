@@ -18,16 +18,22 @@
 //! Writes are carried out at once because their bytes lie in the receive buffer, which the next
 //! connection needs. Reads go the other way: whoever checks a terabyte gets a slice per turn.
 
+use std::io;
+
+use super::fault::fault;
 use super::gather::Write;
 use super::http_call::CallOrder;
+use super::http_io;
+use super::keeper::Done;
 use super::peer_io::{PeerConn, Stage};
 use super::reactor::Reactor;
 use super::resume;
 use crate::base::limits::{CHECK_BYTES_PER_TURN, ERASE_FILES_PER_TURN};
 use crate::base::{Block, ConnId, TorrentId};
-use crate::engine::{DiskFault, Input, Output, ReadJob};
+use crate::engine::{DiskFault, Event, Input, Output, ReadJob};
 use crate::format::layout::Layout;
 use crate::format::resume::Resume;
+use crate::tracker::{Errand, Kept};
 
 /// Work for the disk that can wait for its turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,6 +128,60 @@ impl Reactor {
         for resolved in self.resolver.collect(self.now) {
             self.on_resolved(&resolved);
         }
+        for done in self.keeper.collect() {
+            self.on_kept(done);
+        }
+    }
+
+    // ── The tracker's files ─────────────────────────────────────────────────────────────────
+
+    /// Has the keeper do what must be done before `conn` gets its answer.
+    pub(super) fn send_errand(&mut self, conn: Option<ConnId>, errand: Option<Errand>) {
+        let Some(errand) = errand else { return };
+        if let Some(errand) = self.keeper.submit_errand(conn, errand) {
+            self.on_kept(Done::Errand { conn, errand, kept: Kept::Failed, why: None });
+        }
+    }
+
+    /// Writes the census on, if it is time and the last part is written.
+    pub(super) fn take_census(&mut self) {
+        if !self.keeper.takes_parts() {
+            return;
+        }
+        let now = self.now;
+        let Some(service) = self.engine.service_mut() else { return };
+        if let Some(part) = service.next_part(now)
+            && !self.keeper.submit_part(part)
+        {
+            service.census_failed(now);
+        }
+    }
+
+    fn on_kept(&mut self, done: Done) {
+        match done {
+            Done::Errand { conn, errand, kept, why } => {
+                if let Some(why) = why {
+                    self.tell_trouble("the library", &why);
+                }
+                let mut answer = Vec::new();
+                http_io::finish(&mut self.engine, errand, kept, &mut answer);
+                if let Some(conn) = conn {
+                    self.conclude_http(conn, &answer);
+                }
+            }
+            Done::Part(Ok(())) => {}
+            Done::Part(Err(why)) => {
+                if let Some(service) = self.engine.service_mut() {
+                    service.census_failed(self.now);
+                }
+                self.tell_trouble("the state file", &why);
+            }
+        }
+    }
+
+    fn tell_trouble(&mut self, what: &'static str, why: &io::Error) {
+        let reason = fault(why).to_string();
+        self.news.push(Event::TrackerTrouble { what, reason });
     }
 
     /// Carries out one output. Those for a connection that is gone already are void.

@@ -21,7 +21,8 @@
 //! # Limits
 //! `HTTP_LIFETIME` for each step, and for each `HTTP_STEP_BYTES` of a long one, kept as a line, for all lifetimes are equal; answers beyond
 //! `HTTP_OUTBOX_BYTES_MAX` make further requests wait; the parser bounds what is incomplete;
-//! `HTTP_CONNECTIONS_MAX` connections, of which the one that waited longest goes first.
+//! `HTTP_CONNECTIONS_MAX` connections that hold `HTTP_BYTES_MAX` together, of which the one that
+//! waited longest goes first.
 //!
 //! # Why
 //! After a refusal we linger: closing a socket that holds unread bytes makes TCP send a reset,
@@ -38,12 +39,13 @@ use mio::net::TcpStream;
 use super::conn::Kind;
 use super::reactor::Reactor;
 use crate::base::limits::{
-    HTTP_LIFETIME, HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX, HTTP_RECEIVE_BYTES,
-    HTTP_STEP_BYTES, RECEIVE_BUFFER_BYTES, REQUEST_BODY_BYTES_MAX,
+    HTTP_BYTES_MAX, HTTP_LIFETIME, HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX,
+    HTTP_RECEIVE_BYTES, HTTP_STEP_BYTES, RECEIVE_BUFFER_BYTES, REQUEST_BODY_BYTES_MAX,
 };
 use crate::base::{ConnId, Time};
 use crate::engine::Engine;
 use crate::format::http::{self, Parsed, Request, Scan, Status};
+use crate::tracker::{Errand, Kept};
 
 /// One connection to somebody who speaks HTTP to us.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub struct HttpConn {
     pub hung_up: bool,
     /// In the reactor's list of those to be run.
     pub in_ready_list: bool,
+    /// The bytes that the reactor counts for it.
+    pub counted_bytes: usize,
 }
 
 /// What the connections of a listener are for.
@@ -330,12 +334,18 @@ fn receive(stream: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<Option<
 impl Reactor {
     /// Takes a connection that was just accepted, and answers at once if its request is here.
     pub(super) fn on_http_accepted(&mut self, stream: TcpStream, from: SocketAddr, serves: Serves) {
-        let exchange = Exchange::new();
-        let mut http =
-            HttpConn { stream, from, serves, exchange, hung_up: false, in_ready_list: false };
-        let step = run(&mut http, &mut self.receive_buffer, &mut self.engine, self.now);
+        let mut http = HttpConn {
+            stream,
+            from,
+            serves,
+            exchange: Exchange::new(),
+            hung_up: false,
+            in_ready_list: false,
+            counted_bytes: 0,
+        };
+        let (step, errand) = self.run_http(&mut http);
         if step == Step::Over {
-            return;
+            return self.send_errand(None, errand);
         }
         if self.http_line.len() >= self.http_connections_max
             && let Some((oldest, _)) = self.http_line.front()
@@ -346,12 +356,15 @@ impl Reactor {
         // refuses the option works without.
         let _ = http.stream.set_nodelay(true);
         // The poll reports what is there already, so nothing is lost by registering only now.
-        if let Ok(id) = self.table.open(Kind::Http(http)) {
+        let id = self.table.open(Kind::Http(http)).ok();
+        if let Some(id) = id {
             self.http_line.renew(self.now, id);
+            self.count_http(id);
             if step == Step::Again {
                 self.mark_http_ready(id);
             }
         }
+        self.send_errand(id, errand);
     }
 
     pub(super) fn on_http_event(&mut self, id: ConnId, hung_up: bool) {
@@ -366,15 +379,13 @@ impl Reactor {
         for id in std::mem::take(&mut self.http_ready) {
             let Some(http) = self.table.http(id) else { continue };
             http.in_ready_list = false;
-            let step = run(http, &mut self.receive_buffer, &mut self.engine, self.now);
-            if http.exchange.take_stepped() {
-                self.http_line.renew(self.now, id);
-            }
+            let Some((step, errand)) = self.run_http_at(id) else { continue };
             match step {
                 Step::Wait => {}
                 Step::Again | Step::EndSending => self.mark_http_ready(id),
                 Step::Over => self.close_http(id),
             }
+            self.send_errand(Some(id), errand);
         }
         self.expire_http();
     }
@@ -384,15 +395,41 @@ impl Reactor {
         self.http_line.front().map(|(_, since)| since + HTTP_LIFETIME)
     }
 
+    /// Brings a connection the answer that it awaits, if it is still there.
+    pub(super) fn conclude_http(&mut self, id: ConnId, response: &[u8]) {
+        let Some(http) = self.table.http(id) else { return };
+        if http.exchange.is_awaiting() {
+            http.exchange.conclude(response);
+            self.http_line.renew(self.now, id);
+            self.count_http(id);
+            self.mark_http_ready(id);
+        }
+    }
+
+    /// How many bytes all HTTP connections hold; for `check`.
+    pub(super) fn recount_http(&self) -> usize {
+        let of = |kind: &Kind| match kind {
+            Kind::Http(http) => http.counted_bytes,
+            Kind::PeerListener(_)
+            | Kind::HttpListener(_)
+            | Kind::Peer(_)
+            | Kind::Call(_)
+            | Kind::Signal
+            | Kind::Waker => 0,
+        };
+        self.table.iter().map(|(_, kind)| of(kind)).sum()
+    }
+
     fn expire_http(&mut self) {
         while let Some((id, since)) = self.http_line.front()
             && self.now.since(since) >= HTTP_LIFETIME
         {
             if let Some(http) = self.table.http(id) {
                 http.exchange.on_late();
-                run(http, &mut self.receive_buffer, &mut self.engine, self.now);
             }
+            let ran = self.run_http_at(id);
             self.close_http(id);
+            self.send_errand(None, ran.and_then(|(_, errand)| errand));
         }
     }
 
@@ -407,7 +444,41 @@ impl Reactor {
 
     fn close_http(&mut self, id: ConnId) {
         self.http_line.leave(id);
-        self.table.close(id);
+        if let Some(Kind::Http(http)) = self.table.close(id) {
+            self.http_bytes -= http.counted_bytes;
+        }
+    }
+
+    /// Counts anew what a connection holds. If all together hold too much, those go that waited
+    /// longest, which are those that take nothing, or bring nothing.
+    fn count_http(&mut self, id: ConnId) {
+        let Some(http) = self.table.http(id) else { return };
+        let bytes = http.exchange.memory_bytes();
+        self.http_bytes = self.http_bytes + bytes - http.counted_bytes;
+        http.counted_bytes = bytes;
+        while self.http_bytes > HTTP_BYTES_MAX
+            && let Some((oldest, _)) = self.http_line.front()
+        {
+            self.close_http(oldest);
+        }
+    }
+
+    /// Runs one connection of the table as far as it goes in this turn.
+    fn run_http_at(&mut self, id: ConnId) -> Option<(Step, Option<Errand>)> {
+        let busy = !self.keeper.takes_errands();
+        let http = self.table.http(id)?;
+        let ran = run(http, &mut self.receive_buffer, &mut self.engine, self.now, busy);
+        if http.exchange.take_stepped() {
+            self.http_line.renew(self.now, id);
+        }
+        self.count_http(id);
+        Some(ran)
+    }
+
+    /// The same for one that is not in the table yet.
+    fn run_http(&mut self, http: &mut HttpConn) -> (Step, Option<Errand>) {
+        let busy = !self.keeper.takes_errands();
+        run(http, &mut self.receive_buffer, &mut self.engine, self.now, busy)
     }
 }
 
@@ -416,23 +487,52 @@ struct Tracker<'e> {
     engine: &'e mut Engine,
     now: Time,
     from: SocketAddr,
+    /// No errand can be taken on.
+    busy: bool,
+    /// What must be done before the answer; at most one, for the exchange then waits.
+    errand: Option<Errand>,
 }
 
 impl Responder for Tracker<'_> {
-    fn body_bytes_max(&mut self, _head: &Request<'_>) -> Result<usize, Status> {
-        Ok(REQUEST_BODY_BYTES_MAX)
+    fn body_bytes_max(&mut self, head: &Request<'_>) -> Result<usize, Status> {
+        match self.engine.service() {
+            Some(service) => service.body_bytes_max(self.now, self.from, head),
+            None => Ok(REQUEST_BODY_BYTES_MAX),
+        }
     }
 
     fn answer(&mut self, request: &Request<'_>, answer: &mut Vec<u8>) -> Answered {
-        self.engine.http(self.now, self.from, request, answer);
-        Answered::Now
+        let errand = self.engine.http(self.now, self.from, request, answer);
+        let Some(errand) = errand else { return Answered::Now };
+        if self.busy {
+            finish(self.engine, errand, Kept::Failed, answer);
+            return Answered::Now;
+        }
+        self.errand = Some(errand);
+        Answered::Later
     }
 }
 
+/// Tells the tracker what became of an errand; appends the answer.
+pub(super) fn finish(engine: &mut Engine, errand: Errand, kept: Kept, answer: &mut Vec<u8>) {
+    let service = engine.service_mut().expect("only a tracker has errands");
+    service.finish(errand, kept, answer);
+}
+
 /// Runs one connection as far as it goes in this turn, whoever it is for answering.
-fn run(http: &mut HttpConn, buffer: &mut [u8], engine: &mut Engine, now: Time) -> Step {
+fn run(
+    http: &mut HttpConn,
+    buffer: &mut [u8],
+    engine: &mut Engine,
+    now: Time,
+    busy: bool,
+) -> (Step, Option<Errand>) {
     match http.serves {
-        Serves::Tracker => run_with(http, buffer, &mut Tracker { engine, now, from: http.from }),
+        Serves::Tracker => {
+            let mut tracker = Tracker { engine, now, from: http.from, busy, errand: None };
+            let step = run_with(http, buffer, &mut tracker);
+            (step, tracker.errand)
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //!  files     store ── gather, handles ── folder      pieces become ranges of files
 //!            syncer ── resume                        what was written becomes safe, then claimed
 //!            hashing                                 files become pieces
+//!            keeper                                  the tracker's files
 //!  sockets   reactor ── peers, peer_io               connections to peers
 //!                    ├─ http_io, http_call            trackers, at either end
 //!                    └─ act                           what the engine wants is carried out
@@ -20,9 +21,9 @@
 //!
 //! # Why threads
 //! Two calls cannot be bounded and have no form that a poll can wait for: `fsync` on a memory
-//! card takes seconds, `getaddrinfo` as long as it likes. Each has one helper thread, started
-//! when first needed, that owns its job and answers through a channel and a waker. They share
-//! nothing else.
+//! card takes seconds, `getaddrinfo` as long as it likes. Whoever needs one of them (`syncer`,
+//! `keeper`, `resolver`) has one helper thread, started when first needed, that owns its job and
+//! answers through a channel and a waker. They share nothing else.
 
 mod act;
 pub mod conn;
@@ -34,6 +35,7 @@ pub mod handles;
 pub mod hashing;
 pub mod http_call;
 pub mod http_io;
+pub mod keeper;
 pub mod line;
 pub mod node;
 pub mod peer_io;

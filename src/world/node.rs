@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::http_io::Serves;
+use super::keeper::Places;
 use super::reactor::{Reactor, bind};
 use super::resume;
 use super::sys::{self, Clock};
@@ -34,6 +35,8 @@ pub struct NodeOptions {
     /// Where to serve HTTP. Only together with `tracker`.
     pub http: Option<SocketAddr>,
     pub tracker: Option<Service>,
+    /// Where the tracker keeps its files.
+    pub places: Places,
     pub connections_max: usize,
     pub connections_per_torrent_max: usize,
     pub unchoked_max: usize,
@@ -81,11 +84,14 @@ impl Node {
         let seed = sys::random_seed().map_err(cannot("get random numbers"))?;
         let mut engine = Engine::new(settings, seed);
         let has_tracker = options.tracker.is_some();
-        if let Some(service) = options.tracker {
+        if let Some(mut service) = options.tracker {
+            if options.places.state.is_some() {
+                service.keep_census();
+            }
             engine.serve_tracker(service);
         }
-        let mut reactor =
-            Reactor::new(engine, Clock::start()).map_err(cannot("set up the reactor"))?;
+        let mut reactor = Reactor::new(engine, Clock::start(), options.places)
+            .map_err(cannot("set up the reactor"))?;
         reactor.http_connections_max = options.http_connections_max;
         reactor.dial_from = listen_addr.map(|addr| addr.ip());
         for (listener, serves) in [(peers, None), (http, Some(Serves::Tracker))] {
@@ -164,7 +170,7 @@ impl Node {
 
     /// Whether all good-byes are said.
     pub fn is_stopped(&self) -> bool {
-        self.reactor.engine.is_stopped()
+        self.reactor.engine.is_stopped() && self.reactor.keeper.is_idle()
     }
 
     /// How often a person (or a service manager) asked us to leave, by SIGINT or SIGTERM.
@@ -189,6 +195,7 @@ impl Default for NodeOptions {
             listen: None,
             http: None,
             tracker: None,
+            places: Places::default(),
             connections_max: CONNECTIONS_MAX,
             connections_per_torrent_max: CONNECTIONS_PER_TORRENT_MAX,
             unchoked_max: UNCHOKED_MAX,

@@ -48,6 +48,7 @@ use super::conn::{Kind, Table, token};
 use super::fault::is_table_full;
 use super::http_call::Calls;
 use super::http_io::Serves;
+use super::keeper::{Keeper, Places};
 use super::line::Line;
 use super::peers::Readiness;
 use super::resolver::Resolver;
@@ -59,6 +60,7 @@ use crate::base::limits::{
 };
 use crate::base::{ConnId, Span, Time, TorrentId};
 use crate::engine::{DiskFault, Engine, Event, Input, Order, Output};
+use crate::tracker::Service;
 
 /// A running node: the engine, and everything that it reaches the world with.
 pub struct Reactor {
@@ -76,6 +78,7 @@ pub struct Reactor {
     pub(super) store: Store,
     pub(super) syncer: Syncer,
     pub(super) resolver: Resolver,
+    pub(super) keeper: Keeper,
 
     /// The two buffers for everyone.
     pub(super) receive_buffer: Box<[u8]>,
@@ -97,6 +100,8 @@ pub struct Reactor {
     /// HTTP connections by the beginning of their present step.
     pub(super) http_line: Line,
     pub(super) http_connections_max: usize,
+    /// What they all hold.
+    pub(super) http_bytes: usize,
     /// Connects that are under way.
     pub(super) connecting: Line,
     /// Where our own calls begin; `None` where the routing table may choose.
@@ -117,10 +122,10 @@ struct Listener {
 }
 
 impl Reactor {
-    /// A reactor around `engine`, without listeners.
+    /// A reactor around `engine`, without listeners. `places`: of its tracker's files.
     ///
     /// Error: the system has no descriptor for a poll, a waker or the signals.
-    pub fn new(engine: Engine, clock: Clock) -> io::Result<Reactor> {
+    pub fn new(engine: Engine, clock: Clock, places: Places) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let mut table = Table::new(poll.registry().try_clone()?);
         let mut signals = Signals::take()?;
@@ -141,6 +146,7 @@ impl Reactor {
             store: Store::new(),
             syncer: Syncer::new(wake(&waker)),
             resolver: Resolver::new(wake(&waker)),
+            keeper: Keeper::new(places, wake(&waker)),
             receive_buffer: vec![0; RECEIVE_BUFFER_BYTES].into(),
             send_buffer: vec![0; SEND_BUFFER_BYTES].into(),
             out: Vec::new(),
@@ -154,6 +160,7 @@ impl Reactor {
             http_ready: Vec::new(),
             http_line: Line::new(),
             http_connections_max: HTTP_CONNECTIONS_MAX,
+            http_bytes: 0,
             connecting: Line::new(),
             dial_from: None,
             calls: Calls::default(),
@@ -211,11 +218,16 @@ impl Reactor {
         }
         // 8.
         self.run_jobs();
+        self.take_census();
         // 9.
         self.flush_peers();
         // 10.
         self.table.end_turn();
-        self.longest_turn = self.longest_turn.max(self.clock.now().since(self.now));
+        let took = self.clock.now().since(self.now);
+        self.longest_turn = self.longest_turn.max(took);
+        if let Some(service) = self.engine.service_mut() {
+            service.note_turn(took);
+        }
         news.append(&mut self.news);
         self.check();
         Ok(())
@@ -235,6 +247,7 @@ impl Reactor {
         self.engine.check();
         self.store.check();
         self.http_line.check();
+        assert_eq!(self.http_bytes, self.recount_http());
         self.connecting.check();
         for (id, kind) in self.table.iter() {
             if let Kind::Peer(peer) = kind {
@@ -281,7 +294,9 @@ impl Reactor {
         let calls = self.calls_deadline();
         let rests = self.listeners.iter().filter_map(|listener| listener.rests_until).min();
         let engine = self.engine.deadline().map(|(at, _why)| at);
-        [engine, self.http_deadline(), self.connects_deadline(), calls, rests]
+        let service = self.engine.service().filter(|_| self.keeper.takes_parts());
+        let census = service.and_then(Service::census_deadline);
+        [engine, self.http_deadline(), self.connects_deadline(), calls, rests, census]
             .into_iter()
             .flatten()
             .min()

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use swarmlet::base::limits::{REASON_CHARS_MAX, REPLY_PEERS_MAX, TRACKER_ID_BYTES_MAX};
+use swarmlet::base::limits::{
+    HAVE_BYTES_MAX, REASON_CHARS_MAX, REPLY_PEERS_MAX, TRACKER_ID_BYTES_MAX,
+};
 use swarmlet::base::{InfoHash, PeerId};
 use swarmlet::format::announce::{
     Announce, Answer, BadQuery, Event, Refusal, Reply, Scrape, Tally, write_failure,
@@ -25,6 +27,7 @@ fn announce() -> Announce {
         compact: true,
         no_peer_id: true,
         tracker_id: None,
+        have: None,
     }
 }
 
@@ -115,6 +118,7 @@ fn what_is_missing_has_a_meaning() {
         compact: true,
         no_peer_id: false,
         tracker_id: None,
+        have: None,
     };
     assert_eq!(announce, expected);
     assert!(!announce.is_seed(), "who does not say is no seed");
@@ -239,6 +243,7 @@ fn a_full_reply_is_read() {
         tracker_id: Some(b"abc".to_vec()),
         warning: Some("slow".to_owned()),
         external_ip: Some(IpAddr::from([1, 2, 3, 4])),
+        wants_have: false,
     };
     assert_eq!(reply(body), expected);
 }
@@ -428,6 +433,40 @@ fn answer<'a>(peers: &'a [u8], peers6: &'a [u8]) -> Answer<'a> {
         peers6,
         compact: true,
         external_ip: IpAddr::from([1, 2, 3, 4]),
+        wants_have: false,
+    }
+}
+
+#[test]
+fn who_wants_to_know_what_we_have_says_so_and_is_told() {
+    let mut out = Vec::new();
+    Answer { wants_have: true, ..answer(b"", b"") }.write(&mut out);
+    let text = String::from_utf8_lossy(&out);
+    assert!(text.contains("4:havei1e10:incomplete"), "in its place: {text}");
+    assert!(reply(&out).wants_have);
+    for (body, wants) in [
+        (&b"d4:havei0e5:peers0:e"[..], false),
+        (b"d4:havei-1e5:peers0:e", false),
+        (b"d4:have1:15:peers0:e", false),
+        (b"d5:peers0:e", false),
+    ] {
+        assert_eq!(reply(body).wants_have, wants, "{}", String::from_utf8_lossy(body));
+    }
+    let telling = Announce { have: Some(vec![0x0f, 0xa0]), ..announce() };
+    let query = query_of(&telling);
+    assert!(query.ends_with("&have=0fa0"), "{query}");
+    assert_eq!(Announce::parse(&query), Ok(telling));
+    let most = "ff".repeat(HAVE_BYTES_MAX);
+    for (have, read) in [
+        ("", Some(0)),
+        ("0", None),
+        ("0g", None),
+        ("%66f", None),
+        (most.as_str(), Some(HAVE_BYTES_MAX)),
+        (&format!("{most}00"), None),
+    ] {
+        let announce = Announce::parse(&format!("{HASH}&{ID}&port=1&have={have}")).expect("enough");
+        assert_eq!(announce.have.map(|have| have.len()), read, "{have}");
     }
 }
 

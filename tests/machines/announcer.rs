@@ -67,6 +67,7 @@ fn started_comes_first_and_then_regular_announces_at_the_interval() {
         numwant: NUMWANT,
         timeout: ANNOUNCE_TIMEOUT,
         tracker_id: None,
+        wants_have: false,
     };
     assert_eq!(order, Some(expected));
     assert_eq!(announcer.deadline(false), None, "an answer is awaited");

@@ -29,7 +29,8 @@ impl Stage {
     fn ask(&mut self, from: &str, request: &Request<'_>) -> Vec<u8> {
         let from: SocketAddr = from.parse().expect("an address");
         let mut answer = Vec::new();
-        self.service.http(self.now, from, request, &mut answer);
+        let errand = self.service.http(self.now, from, request, &mut answer);
+        assert_eq!(errand, None, "nothing is kept here");
         self.service.check();
         answer
     }
@@ -354,12 +355,19 @@ fn other_paths_and_methods_are_told_so() {
     {
         assert_eq!(stage.get("10.0.0.1:1", target).0, status, "{target}");
     }
-    for method in ["POST", "PUT", "get", "OPTIONS"] {
-        let request = Request { method, ..Request::get("/announce") };
+    for (method, target, allow) in [
+        ("PUT", "/announce", "GET, HEAD, POST"),
+        ("get", "/announce", "GET, HEAD, POST"),
+        ("OPTIONS", "/torrents", "GET, HEAD, POST"),
+        ("POST", "/scrape", "GET, HEAD"),
+        ("POST", "/stats", "GET, HEAD"),
+    ] {
+        let request = Request { method, ..Request::get(target) };
         let answer = stage.ask("10.0.0.1:1", &request);
         let text = String::from_utf8_lossy(&answer);
-        assert!(text.starts_with("HTTP/1.1 405 "), "{method}: {text}");
-        assert!(text.contains("\r\nAllow: GET, HEAD\r\n"), "{method}: {text}");
+        assert!(text.starts_with("HTTP/1.1 405 "), "{method} {target}: {text}");
+        assert!(text.contains(&format!("\r\nAllow: {allow}\r\n")), "{method}: {text}");
+        assert!(!text.contains("Access-Control"), "{text}");
     }
     // HEAD says how long the body would be, and sends none.
     let answer = stage.ask("10.0.0.1:1", &Request { method: "HEAD", ..Request::get("/") });

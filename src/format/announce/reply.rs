@@ -1,7 +1,7 @@
 //! Reply: the answer to an announce, read by the peer and written by the tracker.
 //!
 //! ```text
-//!  d 8:complete i2e  10:downloaded i7e  11:external ip 4:aaaa  10:incomplete i1e
+//!  d 8:complete i2e  10:downloaded i7e  11:external ip 4:aaaa  4:have i1e  10:incomplete i1e
 //!    8:interval i1800e  12:min interval i60e
 //!    5:peers 12: aaaapp aaaapp                 compact: 4 bytes of address, 2 of port (BEP 23)
 //!    6:peers6 18: aaaaaaaaaaaaaaaapp           the same with 16 bytes of address (BEP 7)
@@ -37,6 +37,8 @@ pub struct Reply {
     pub warning: Option<String>,
     /// Our address as the tracker sees it (BEP 24).
     pub external_ip: Option<IpAddr>,
+    /// It keeps a directory of who holds which pieces, and asks us for ours.
+    pub wants_have: bool,
 }
 
 /// Why an announce brought nothing.
@@ -63,6 +65,8 @@ pub struct Answer<'a> {
     pub compact: bool,
     /// The asker's address as we see it.
     pub external_ip: IpAddr,
+    /// Whether the asker may tell which pieces it has. Other clients step over the word.
+    pub wants_have: bool,
 }
 
 impl Reply {
@@ -96,6 +100,7 @@ impl Reply {
                 .and_then(Item::bytes)
                 .map(|warning| text::clean_to(warning, REASON_CHARS_MAX)),
             external_ip: dict.get("external ip").and_then(Item::bytes).and_then(raw_ip),
+            wants_have: count(dict, "have").is_some_and(|wants| wants > 0),
         })
     }
 }
@@ -122,6 +127,9 @@ impl Answer<'_> {
             IpAddr::V4(ip) => writer.key("external ip").bytes(ip.octets()),
             IpAddr::V6(ip) => writer.key("external ip").bytes(ip.octets()),
         };
+        if self.wants_have {
+            writer.key("have").uint(1);
+        }
         writer.key("incomplete").uint(self.tally.leechers.into());
         writer.key("interval").uint(self.interval_secs);
         writer.key("min interval").uint(self.min_interval_secs);
@@ -231,13 +239,15 @@ impl Peers {
     }
 }
 
-fn compact_peer(bytes: &[u8]) -> Option<SocketAddr> {
+/// A peer in the form of BEP 23, of six bytes.
+pub fn compact_peer(bytes: &[u8]) -> Option<SocketAddr> {
     let (ip, port) = bytes.split_first_chunk::<4>()?;
     let port = u16::from_be_bytes(port.try_into().ok()?);
     Some(SocketAddr::new(Ipv4Addr::from(*ip).into(), port))
 }
 
-fn compact_peer6(bytes: &[u8]) -> Option<SocketAddr> {
+/// A peer in the form of BEP 7, of eighteen bytes.
+pub fn compact_peer6(bytes: &[u8]) -> Option<SocketAddr> {
     let (ip, port) = bytes.split_first_chunk::<16>()?;
     let port = u16::from_be_bytes(port.try_into().ok()?);
     Some(SocketAddr::new(Ipv6Addr::from(*ip).to_canonical(), port))
