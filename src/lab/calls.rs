@@ -70,6 +70,9 @@ impl Lab {
             let at = self.now.after(self.net.travel(id, id).times(2));
             return self.answer_at(at, caller, None, Err("connection refused"));
         };
+        if self.is_cut_off(id) {
+            return self.answer_at(self.now, caller, None, Err("connection reset"));
+        }
         if !self.net.reaches(id, to) {
             return self.answer_at(gives_up, caller, None, Err("timed out"));
         }

@@ -1,9 +1,9 @@
 //! Cast: who takes part in a run, and what each of them is ordered to do.
 //!
-//! Everybody gets an address of its own in 10.0.0.0/8, in the order of arrival. Nothing happens
-//! yet: nodes start when the run begins, or when the scenario says.
+//! Everybody gets an address of its own in 10.0.0.0/8 or fd00::/8, in the order of arrival. Nothing
+//! happens yet: nodes start when the run begins, or when the scenario says.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Lab;
 use super::net::{Line, NodeId};
@@ -98,9 +98,22 @@ impl Lab {
         self.wish(node, source).announced = false;
     }
 
+    /// Whether a node was ordered this torrent.
+    pub fn wants(&self, node: NodeId, source: SourceId) -> bool {
+        match &self.nodes[node.0].role {
+            Role::Engine(driven) => driven.wishes.iter().any(|wanted| wanted.source == source),
+            Role::Script(_) | Role::Tracker(_) => false,
+        }
+    }
+
     /// The files lie there, but the node is not told that they are whole: it has to check.
     pub fn must_check(&mut self, node: NodeId, source: SourceId) {
         self.wish(node, source).whole = false;
+    }
+
+    /// Whoever joins from now on lives at an IPv6 address, or (`false`) at an IPv4 one again.
+    pub fn join_in_ipv6(&mut self, in_ipv6: bool) {
+        self.in_ipv6 = in_ipv6;
     }
 
     /// Puts off the start of a node that has not started yet.
@@ -119,7 +132,11 @@ impl Lab {
         let id = self.net.add(Line::default());
         assert_eq!(id.0, self.nodes.len(), "the net and the lab count the same nodes");
         let number = u32::try_from(id.0 + 1).expect("fewer nodes than addresses");
-        let ip = IpAddr::V4(Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number));
+        let ip = if self.in_ipv6 {
+            IpAddr::V6(Ipv6Addr::from_bits((0xfd << 120) + u128::from(number)))
+        } else {
+            IpAddr::V4(Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number))
+        };
         self.nodes.push(Node::new(name.to_owned(), SocketAddr::new(ip, port), role));
         id
     }

@@ -39,6 +39,8 @@ pub struct Speed {
 /// What a crash leaves of the writes that were not saved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Loss {
+    /// Only the program ended: what the kernel was given is there.
+    Nothing,
     All,
     /// Each write is lost or not, by the toss of a coin.
     Some,
@@ -169,8 +171,8 @@ impl Disk {
 
     /// The host lost its power: what was not saved is gone, wholly or by chance.
     pub fn crash(&mut self, loss: Loss, random: &mut Random) {
-        for folder in self.folders.values_mut() {
-            folder.crash(loss, random);
+        if loss != Loss::Nothing {
+            self.folders.values_mut().for_each(|folder| folder.crash(loss, random));
         }
         self.busy_until = Moment::START;
     }

@@ -2,6 +2,7 @@
 
 use super::Lab;
 use super::disk::{Loss, Speed};
+use super::mishap::Mishap;
 use super::net::{EndId, Key, Line, NodeId, Side};
 use super::node::{Mood, Role};
 use super::source::SourceId;
@@ -18,6 +19,8 @@ pub enum Action {
     Leave(NodeId),
     /// Its power fails.
     Crash(NodeId, Loss),
+    /// Its n-th effect from now goes wrong.
+    Strike(NodeId, u64, Mishap),
     /// A scripted peer dials.
     Dial(NodeId, NodeId),
     Listen(NodeId, bool),
@@ -29,6 +32,8 @@ pub enum Action {
     Partition(Vec<NodeId>),
     Heal,
     Disk(NodeId, DiskChange),
+    /// The same, if the node is off at that time.
+    WhileOff(NodeId, DiskChange),
     Tracker(NodeId, Mood),
     /// A person wants something of a node's torrent.
     Control(NodeId, SourceId, Control),
@@ -73,10 +78,8 @@ impl Lab {
         match action {
             Action::Start(node) => self.start(node),
             Action::Leave(node) => self.leave(node),
-            Action::Crash(node, loss) => {
-                self.switch_off(node, "crashes");
-                self.nodes[node.0].disk.crash(loss, &mut self.random);
-            }
+            Action::Crash(node, loss) => self.crash(node, loss),
+            Action::Strike(node, n, mishap) => self.strike(node, n, mishap),
             Action::Dial(from, to) => {
                 self.net.dial(now, from, to);
             }
@@ -88,6 +91,11 @@ impl Lab {
             Action::Partition(nodes) => self.net.partition(&nodes),
             Action::Heal => self.net.heal(now),
             Action::Disk(node, change) => self.change_disk(node, change),
+            Action::WhileOff(node, change) => {
+                if self.nodes[node.0].engine().is_none() {
+                    self.change_disk(node, change);
+                }
+            }
             Action::Tracker(node, mood) => {
                 if let Role::Tracker(tracker) = &mut self.nodes[node.0].role {
                     tracker.mood = mood;
@@ -214,6 +222,7 @@ impl Lab {
         node.armed = None;
         node.complete.clear();
         node.dirty.clear();
+        node.is_cut_off = false;
         let open: Vec<(EndId, ConnId)> =
             node.by_end.iter().map(|(&end, &conn)| (end, conn)).collect();
         let dialled: Vec<Key> = std::mem::take(&mut node.dials).into_keys().collect();

@@ -6,6 +6,7 @@
 
 use super::Lab;
 use super::disk::Disk;
+use super::mishap::Mishap;
 use super::net::NodeId;
 use super::node::{Node, Role, Talk, Voice};
 use super::rope::{Rope, Sink};
@@ -30,6 +31,11 @@ impl Lab {
     /// until windows are full or nobody wants anything.
     pub(super) fn finish_turn(&mut self, id: NodeId) {
         while let Some(conn) = self.nodes[id.0].dirty.pop_first() {
+            match self.next_mishap(id) {
+                Some(Mishap::Crash(loss)) => return self.crash_and_reboot(id, loss),
+                Some(Mishap::Fails(_)) => self.break_off(id, conn),
+                None => {}
+            }
             let report = match self.fill(id, conn) {
                 Filled::Quietly => continue,
                 Filled::Sent { payload, waiting } => {

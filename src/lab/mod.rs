@@ -49,6 +49,7 @@ pub mod experiment;
 pub mod film;
 mod flush;
 pub mod judge;
+mod mishap;
 pub mod net;
 pub mod node;
 pub mod picture;
@@ -76,6 +77,7 @@ pub use events::{Action, DiskChange};
 use film::Film;
 pub use judge::Failure;
 use judge::Judge;
+pub use mishap::Mishap;
 pub use net::{Line, Net, NodeId, Path};
 use node::Role;
 pub use node::{Mood, Node};
@@ -133,6 +135,8 @@ pub struct Lab {
     /// Nodes whose copies nobody compares: a story broke them on purpose.
     excused: Vec<NodeId>,
     failure: Option<Failure>,
+    /// Who joins lives at an IPv6 address.
+    in_ipv6: bool,
     /// The list of outputs, the one receive buffer and what is being sent, kept for their memory.
     out: Vec<Output>,
     received: Vec<u8>,
@@ -258,6 +262,7 @@ impl Lab {
             cut: Cut::Whole,
             excused: Vec::new(),
             failure: None,
+            in_ipv6: false,
             out: Vec::new(),
             received: Vec::new(),
             leaving: Rope::new(),
@@ -279,6 +284,11 @@ impl Lab {
     /// Compares this node's files with the truth no more: the story spoils them.
     pub fn excuse(&mut self, node: NodeId) {
         self.excused.push(node);
+    }
+
+    /// Keeps no lines: for long hunts, where a run that fails is played again with all of them.
+    pub fn keep_no_record(&mut self) {
+        self.record = Record::off();
     }
 
     /// Lets things happen until `is_over`; by `limit` after now it must be.

@@ -502,7 +502,8 @@ impl Net {
         Some(*self.conns.get_mut(key.0 as usize)?.take()?)
     }
 
-    fn break_one(&mut self, now: Moment, key: Key) {
+    /// Resets one connection; both ends hear of it now.
+    pub fn break_one(&mut self, now: Moment, key: Key) {
         for side in [Side::Dialler, Side::Listener] {
             let Some(end) = self.end_mut(EndId { key, side }) else { return };
             end.drop_buffered();

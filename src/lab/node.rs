@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use super::clock::Moment;
 use super::disk::Disk;
+use super::mishap::Effects;
 use super::pipe::{EndId, Key};
 use super::scripted::{Part, Script};
 use super::source::SourceId;
@@ -37,6 +38,9 @@ pub struct Node {
     pub(super) ticks_at: (Moment, u32),
     /// Torrents that its engine said are complete, in this life.
     pub(super) complete: BTreeSet<InfoHash>,
+    pub(super) effects: Effects,
+    /// The next connect or call fails.
+    pub(super) is_cut_off: bool,
 }
 
 /// What moves a node.
@@ -125,6 +129,8 @@ impl Node {
             armed: None,
             ticks_at: (Moment::START, 0),
             complete: BTreeSet::new(),
+            effects: Effects::default(),
+            is_cut_off: false,
         }
     }
 

@@ -32,6 +32,7 @@
 //! | `announces` | torrent, tracker, event | it asks a tracker … |
 //! | `told` | torrent, peers or refusal | … and heard this |
 //! | `answers` | bytes | the tracker at this node answered |
+//! | `mishap` | | its next effect goes wrong |
 //! | `event` | as the engine words it | news for a person |
 //! | `world` | a scheduled action | what the scenario made happen |
 //!

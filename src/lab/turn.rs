@@ -16,6 +16,7 @@
 use std::net::SocketAddr;
 
 use super::clock::Moment;
+use super::mishap::Mishap;
 use super::net::{Arrival, EndId, Ending, Key, NodeId};
 use super::node::{Node, Role, Talk, Voice};
 use super::record::{Outcome, Range, Worded};
@@ -185,6 +186,13 @@ impl Lab {
     /// Carries out `out` and empties it. `received`: what `Write` means by its ranges.
     pub(super) fn act(&mut self, id: NodeId, out: &mut Vec<Output>, received: &[u8]) {
         for output in out.drain(..) {
+            // What is only news has no way to fail.
+            let is_effect = !matches!(output, Output::Event(_));
+            match is_effect.then(|| self.next_mishap(id)).flatten() {
+                Some(Mishap::Crash(loss)) => return self.crash_and_reboot(id, loss),
+                Some(Mishap::Fails(fault)) => self.spoil(id, &output, fault),
+                None => {}
+            }
             match output {
                 Output::Connect { torrent, addr } => self.connect(id, torrent, addr),
                 Output::SendHandshake { conn, handshake } => {
@@ -262,7 +270,8 @@ impl Lab {
 
     fn connect(&mut self, id: NodeId, torrent: TorrentId, addr: SocketAddr) {
         self.note(id, "dials", format_args!("{torrent:?} {addr}"));
-        let key = match self.node_at(addr) {
+        let is_cut_off = self.is_cut_off(id);
+        let key = match self.node_at(addr).filter(|_| !is_cut_off) {
             Some(to) => self.net.dial(self.now, id, to).key,
             None => self.net.dial_nobody(self.now, id),
         };

@@ -10,6 +10,7 @@
 //! SEEDS=500 cargo test --test stories                                            a long hunt
 //! ```
 
+mod chaos;
 mod content;
 mod control;
 mod download;
