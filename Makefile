@@ -43,8 +43,9 @@ run-peer: build  ## a peer for the torrents in DIR (demo/peer, with one to begin
 	@[ -n "$(DIR)$(TORRENTS)" ] || tests/sample.sh $(SWARMLET) $(ADDR)
 	$(SWARMLET) peer --dir $(or $(DIR),demo/peer) $(TORRENTS)
 
-sim:             ## long hunt in the lab: RUNS=… seeds from SEED=… on
-	SWARMLET_RUNS=$(RUNS) SWARMLET_SEED=$(SEED) $(CARGO) test --locked --release --test stories
+sim:             ## long hunt in the lab: RUNS=… swarms drawn by lot from SEED=… on, on all cores
+	RUNS=$(RUNS) SEED=$(SEED) $(CARGO) test --locked --test stories hunt -- \
+	  --ignored --nocapture
 
 tour:            ## the reader's tour: which file to read next, and how long it is
 	@grep -oE '`[a-z_]+/[a-z_]+\.rs`' src/lib.rs | tr -d '`' | while read -r f; do \

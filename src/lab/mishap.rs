@@ -75,7 +75,7 @@ impl Lab {
             | Output::Read(_)
             | Output::Save { .. } => self.nodes[id.0].disk.fail_job(1, fault),
             Output::Connect { .. } | Output::Announce { .. } => self.nodes[id.0].is_cut_off = true,
-            Output::Event(_) => {}
+            Output::Event(_) | Output::Because { .. } => {}
         }
     }
 

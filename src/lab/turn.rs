@@ -187,7 +187,7 @@ impl Lab {
     pub(super) fn act(&mut self, id: NodeId, out: &mut Vec<Output>, received: &[u8]) {
         for output in out.drain(..) {
             // What is only news has no way to fail.
-            let is_effect = !matches!(output, Output::Event(_));
+            let is_effect = !matches!(output, Output::Event(_) | Output::Because { .. });
             match is_effect.then(|| self.next_mishap(id)).flatten() {
                 Some(Mishap::Crash(loss)) => return self.crash_and_reboot(id, loss),
                 Some(Mishap::Fails(fault)) => self.spoil(id, &output, fault),

@@ -435,12 +435,13 @@ impl Torrent {
                 }
             }
             State::Active => {
-                if self.checker.is_none() {
-                    self.announce_if_due(now, out);
-                }
                 self.mind_pause(now, out);
                 self.save_if_due(now, out);
                 self.mind_peers(now, out);
+                // Last, for whoever parted with a peer just now may want others at once.
+                if self.checker.is_none() {
+                    self.announce_if_due(now, out);
+                }
             }
         }
     }

@@ -103,7 +103,7 @@ fn hunt_on(first: u64, runs: u64, next: &AtomicU64, failed: &Mutex<Vec<String>>)
         if run >= runs || failures >= FAILURES_MAX {
             return;
         }
-        if run > 0 && run % PROGRESS_EVERY == 0 {
+        if run > 0 && run.is_multiple_of(PROGRESS_EVERY) {
             println!("{run} of {runs}, {failures} failed");
         }
         let seed = first + run;
@@ -177,7 +177,7 @@ impl Chaos {
             let smallest = (total / 150).max(1);
             let piece_bytes = match self.below(4) {
                 0 => 16 * 1024,
-                1 => 32 * 1024 << self.below(4),
+                1 => 1 << (15 + self.below(4)),
                 2 => smallest + self.below(3_000),
                 _ => 5_000 + self.below(100_000),
             };
