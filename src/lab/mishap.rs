@@ -73,7 +73,8 @@ impl Lab {
             | Output::Prepare { .. }
             | Output::Write { .. }
             | Output::Read(_)
-            | Output::Save { .. } => self.nodes[id.0].disk.fail_job(1, fault),
+            | Output::Save { .. }
+            | Output::Remove { .. } => self.nodes[id.0].disk.fail_job(1, fault),
             Output::Connect { .. } | Output::Announce { .. } => self.nodes[id.0].is_cut_off = true,
             Output::Event(_) | Output::Because { .. } => {}
         }
