@@ -12,6 +12,7 @@ use crate::lab::congestion::LOSS_OF;
 use crate::lab::experiment::{EXPERIMENTS, Experiment, Keep, Played, Setup, find};
 use crate::lab::picture;
 use crate::lab::report::{Group, Report, Spread};
+use crate::lab::schedule::{Arrive, Leave, Schedule};
 
 const USAGE: &str = "\
 play a whole swarm in one process, in virtual time
@@ -31,6 +32,8 @@ scenarios ('swarmlet lab list' says what to look at):
   last-block    some who seem to have everything fall silent in the middle of a block
   slow-seed     the seed has a quarter of everybody's upload
   partition     half of the peers are cut off for a while
+  churn         peers vanish without a farewell and come back later
+  trickle       peers come one by one and leave when they are done
   poison        some of those who seem to have everything send spoilt blocks
 
 options:
@@ -46,6 +49,12 @@ options:
   --loss PERCENT        so many packets are lost on their way, such as 0.5: what was in them comes
                         a round trip or a time-out later, all behind it waits, and its sender
                         slows down, as TCP does (0)
+  --arrive HOW          when peers come: at-once, rush:SECONDS (each at some moment of them) or
+                        poisson:SECONDS (so long apart on average)
+  --leave WHEN          when peers go for good: never, done (when they have the file) or SECONDS
+                        (so long after they came, with or without the file)
+  --churn SECONDS       each peer stays for so long on average, then vanishes without a farewell;
+                        half of that later, on average, it is back with what is on its disk
   --seed N              what chance comes from (1)
   --log FILE            write the record there: one line per event, what each node heard, said,
                         wrote and decided, and why (because …)
@@ -73,6 +82,7 @@ const NODES_MAX: u64 = 10_000;
 const SIZE_MAX: u64 = 1024 * 1024 * 1024;
 const RATE_MAX: u64 = 1 << 40;
 const DELAY_MILLIS_MAX: u64 = 10_000;
+const SECONDS_MAX: u64 = 100_000;
 
 /// With more than half of the packets lost there is no link, in packets of `LOSS_OF`.
 const LOSS_MAX: u32 = LOSS_OF / 2;
@@ -139,6 +149,11 @@ fn setup(arguments: &Arguments, screen: &mut Screen) -> Result<Setup, Failure> {
         setup.jitter = Span::from_millis(millis);
     }
     setup.loss = loss(arguments)?.unwrap_or(usual.loss);
+    setup.arrive = arrive(arguments)?;
+    setup.leave = leave(arguments)?;
+    if let Some(word) = arguments.text("churn")? {
+        setup.churn = Some(seconds_of(arguments, "churn", &word)?);
+    }
     Ok(setup)
 }
 
@@ -149,20 +164,55 @@ fn rate(arguments: &Arguments, option: &str, usual: Option<u64>) -> Result<Optio
     Ok(number(arguments, option, 1..=RATE_MAX)?.or(usual))
 }
 
-/// Lost packets of `LOSS_OF`, from a percentage with up to two places.
+/// Lost packets of `LOSS_OF`.
 fn loss(arguments: &Arguments) -> Result<Option<u32>, Failure> {
     let Some(word) = arguments.text("loss")? else { return Ok(None) };
-    let (whole, places) = word.split_once('.').unwrap_or((&word, ""));
-    let digits = format!("{whole}{places:0<2}");
-    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit()) && !whole.is_empty();
-    let loss = digits.parse().ok().filter(|_| is_number && places.len() <= 2);
-    let loss: u32 = loss.ok_or_else(|| {
+    let loss = decimal(&word, 2).ok_or_else(|| {
         arguments.wrong(format!("--loss {word}: not a percentage with up to two places"))
     })?;
-    if loss > LOSS_MAX {
-        return Err(arguments.wrong(format!("--loss {word}: more than {}", LOSS_MAX / 100)));
-    }
+    let loss = u32::try_from(loss)
+        .ok()
+        .filter(|&loss| loss <= LOSS_MAX)
+        .ok_or_else(|| arguments.wrong(format!("--loss {word}: more than {}", LOSS_MAX / 100)))?;
     Ok(Some(loss))
+}
+
+fn arrive(arguments: &Arguments) -> Result<Option<Arrive>, Failure> {
+    let Some(word) = arguments.text("arrive")? else { return Ok(None) };
+    Ok(Some(match word.split_once(':') {
+        None if word == "at-once" => Arrive::AtOnce,
+        Some(("rush", span)) => Arrive::Rush(seconds_of(arguments, "arrive", span)?),
+        Some(("poisson", span)) => Arrive::Poisson(seconds_of(arguments, "arrive", span)?),
+        _ => {
+            let known = "at-once, rush:SECONDS or poisson:SECONDS";
+            return Err(arguments.wrong(format!("--arrive {word}: not {known}")));
+        }
+    }))
+}
+
+fn leave(arguments: &Arguments) -> Result<Option<Leave>, Failure> {
+    let Some(word) = arguments.text("leave")? else { return Ok(None) };
+    Ok(Some(match word.as_str() {
+        "never" => Leave::Never,
+        "done" => Leave::Done,
+        span => Leave::After(seconds_of(arguments, "leave", span)?),
+    }))
+}
+
+fn seconds_of(arguments: &Arguments, option: &str, word: &str) -> Result<Span, Failure> {
+    let all = arguments.text(option)?.unwrap_or_default();
+    let millis = decimal(word, 3).filter(|&millis| millis <= SECONDS_MAX * 1000);
+    millis.map(Span::from_millis).ok_or_else(|| {
+        arguments.wrong(format!("--{option} {all}: not a number of seconds, 0 to {SECONDS_MAX}"))
+    })
+}
+
+/// `1.5` with two places is 150. `None`: not such a number.
+fn decimal(word: &str, places: usize) -> Option<u64> {
+    let (whole, part) = word.split_once('.').unwrap_or((word, ""));
+    let digits = format!("{whole}{part:0<places$}");
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit()) && !whole.is_empty();
+    digits.parse().ok().filter(|_| is_number && part.len() <= places)
 }
 
 /// The value of an option that is a number, which may end in K or M.
@@ -250,10 +300,12 @@ fn table(report: &Report, setup: &Setup) -> String {
         loss => format!(", {} % lost", hundredths(u64::from(loss), 100)),
     };
     let lines = format!("lines: up {up}, down {down}, {delay}{jitter} ms between any two{loss}");
-    text.push_str(&format!("{lines}\n\n"));
+    text.push_str(&format!("{lines}\npeers: {}\n\n", coming_and_going(&report.schedule)));
 
-    text.push_str("                      done after                        gave, in files\n");
-    text.push_str("group        nodes     first    median      last     least   median     most\n");
+    text.push_str("                            done so long after it came        gave, in files\n");
+    text.push_str(
+        "group        nodes  done     first    median      last     least   median     most\n",
+    );
     report.groups.iter().for_each(|group| text.push_str(&row(group, report.bytes)));
     text.push('\n');
     lines_below(report).iter().for_each(|(label, value)| {
@@ -262,19 +314,40 @@ fn table(report: &Report, setup: &Setup) -> String {
     text
 }
 
+fn coming_and_going(schedule: &Schedule) -> String {
+    let seconds = |span: Span| {
+        let (whole, part) = (span.as_secs(), span.as_millis() % 1000);
+        if part == 0 { format!("{whole} s") } else { format!("{whole}.{part:03} s") }
+    };
+    let arrive = match schedule.arrive {
+        Arrive::AtOnce => "come at once".to_owned(),
+        Arrive::Rush(span) => format!("come within {}", seconds(span)),
+        Arrive::Poisson(span) => format!("come one by one, {} apart", seconds(span)),
+    };
+    let leave = match schedule.leave {
+        Leave::Never => "stay".to_owned(),
+        Leave::Done => "leave when they are done".to_owned(),
+        Leave::After(span) => format!("leave {} after they came", seconds(span)),
+    };
+    let churn = schedule.churn.map(|span| format!(", vanish after {} on average", seconds(span)));
+    format!("{arrive}, {leave}{}", churn.unwrap_or_default())
+}
+
 fn row(group: &Group, file_bytes: u64) -> String {
-    let Group { name, nodes, done_micros, gave_bytes } = group;
-    let done = match done_micros {
+    let Group { name, nodes, done, done_micros, gave_bytes } = group;
+    let count = done.map_or("-".to_owned(), |done| done.to_string());
+    let spread = match done_micros {
         Some(done) => three(done, seconds, 10),
         None => format!("{:>10}{:>10}{:>10}", "-", "-", "-"),
     };
     let gave = three(gave_bytes, |bytes| hundredths(bytes, file_bytes), 9);
-    format!("{name:12} {nodes:5}{done} {gave}\n")
+    format!("{name:12} {nodes:5} {count:>5}{spread} {gave}\n")
 }
 
 fn lines_below(report: &Report) -> Vec<(&'static str, String)> {
     let Report { bound, payload_bytes, waste_bytes, .. } = report;
-    let mut lines = vec![("lower bound", format!("{}: {}", seconds(bound.micros), bound.because))];
+    let least = if bound.micros > 0 { seconds(bound.micros) } else { "none".to_owned() };
+    let mut lines = vec![("lower bound", format!("{least}: {}", bound.because))];
     if bound.micros > 0 {
         let last = hundredths(report.last_micros, bound.micros);
         let last = format!("{} after the beginning, {last} bounds", seconds(report.last_micros));
@@ -283,10 +356,15 @@ fn lines_below(report: &Report) -> Vec<(&'static str, String)> {
     let share = hundredths(waste_bytes.saturating_mul(100), *payload_bytes);
     let (payload, waste) = (text::size(*payload_bytes), text::size(*waste_bytes));
     lines.push(("traffic", format!("{payload} of blocks; {waste} ({share} %) twice or in vain")));
-    let Report { unchokes, chokes, pieces_failed, bans, .. } = report;
+    let Report { unchokes, chokes, pieces_failed, bans, vanished, gave_up, .. } = report;
     lines.push(("choking", format!("{unchokes} times unchoke, {chokes} times choke")));
     let (pieces, bans) = (counted_u64(*pieces_failed, "piece"), counted_u64(*bans, "ban"));
     lines.push(("trouble", format!("{pieces} failed the hash, {bans}")));
+    if *vanished > 0 || *gave_up > 0 {
+        let gave_up = counted(*gave_up, "peer");
+        lines
+            .push(("churn", format!("{vanished} times vanished, {gave_up} left without the file")));
+    }
     lines
 }
 

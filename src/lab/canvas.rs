@@ -55,11 +55,19 @@ impl Canvas {
 
     /// A line through all these points.
     pub fn curve(&mut self, points: &[(u64, u64)], colour: &str) {
+        self.polyline(points, colour, "1.6\" stroke-linejoin=\"round");
+    }
+
+    /// The same, but dotted.
+    pub fn dotted(&mut self, points: &[(u64, u64)], colour: &str) {
+        self.polyline(points, colour, "1\" stroke-dasharray=\"2 3");
+    }
+
+    fn polyline(&mut self, points: &[(u64, u64)], colour: &str, width: &str) {
         let points: Vec<String> =
             points.iter().map(|&(x, y)| format!("{},{}", Tenths(x), Tenths(y))).collect();
         self.push(format_args!(
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\" \
-             stroke-linejoin=\"round\"/>",
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"/>",
             points.join(" ")
         ));
     }

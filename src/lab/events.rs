@@ -6,7 +6,7 @@ use super::mishap::Mishap;
 use super::net::{EndId, Key, Line, NodeId, Side};
 use super::node::{Mood, Role};
 use super::source::SourceId;
-use crate::base::ConnId;
+use crate::base::{ConnId, Span};
 use crate::engine::control::Control;
 use crate::engine::{DiskFault, Engine, Order, Settings};
 
@@ -17,6 +17,11 @@ pub enum Action {
     Start(NodeId),
     /// It says good-bye and goes.
     Leave(NodeId),
+    /// The same for good: it will not start again, and if it is off it stays so.
+    Retire(NodeId),
+    /// It is gone without a farewell, but for its disk; it comes back, and vanishes again after
+    /// such a time on average.
+    Vanish(NodeId, Span),
     /// Its power fails.
     Crash(NodeId, Loss),
     /// Its n-th effect from now goes wrong.
@@ -80,6 +85,8 @@ impl Lab {
             Action::Leave(node) => self.leave(node),
             Action::Crash(node, loss) => self.crash(node, loss),
             Action::Strike(node, n, mishap) => self.strike(node, n, mishap),
+            Action::Retire(node) => self.retire(node),
+            Action::Vanish(node, stay) => self.vanish(node, stay),
             Action::Dial(from, to) => {
                 self.net.dial(now, from, to);
             }
@@ -172,7 +179,7 @@ impl Lab {
         let seed = self.random.next_u64();
         let node = &mut self.nodes[id.0];
         let Role::Engine(driven) = &mut node.role else { return };
-        if driven.engine.is_some() {
+        if driven.engine.is_some() || node.is_retired {
             return;
         }
         node.life += 1;
@@ -212,9 +219,30 @@ impl Lab {
         self.finish_turn(id);
     }
 
+    fn retire(&mut self, id: NodeId) {
+        self.nodes[id.0].is_retired = true;
+        match self.nodes[id.0].engine() {
+            Some(_) => self.leave(id),
+            None => self.tally.on_left(self.now, id),
+        }
+    }
+
+    /// Whoever has left, or is about to, cannot vanish.
+    fn vanish(&mut self, id: NodeId, stay: Span) {
+        let node = &self.nodes[id.0];
+        let is_leaving = matches!(&node.role, Role::Engine(driven) if driven.is_leaving);
+        let is_here = node.engine().is_some_and(|engine| !engine.is_stopped()) && !is_leaving;
+        if is_here {
+            self.tally.on_vanished(id);
+            self.switch_off(id, "vanishes");
+            self.plan_return(id, stay);
+        }
+    }
+
     /// Ends a life: whatever is still open is reset, as an operating system would.
     pub(super) fn switch_off(&mut self, id: NodeId, word: &str) {
         self.note(id, word, format_args!(""));
+        self.tally.on_off(self.now, id);
         let node = &mut self.nodes[id.0];
         let Role::Engine(driven) = &mut node.role else { return };
         driven.engine = None;

@@ -13,6 +13,7 @@
 
 use super::net::{Line, NodeId, Path};
 use super::report::Bound;
+use super::schedule::{Arrive, Leave, Schedule};
 use super::scripted::{Act, Serving};
 use super::source::SourceId;
 use super::{Action, Failure, Lab, Record};
@@ -47,6 +48,10 @@ pub struct Setup {
     pub jitter: Span,
     /// Lost packets of `congestion::LOSS_OF`.
     pub loss: u32,
+    /// `None`: as the experiment says.
+    pub arrive: Option<Arrive>,
+    pub leave: Option<Leave>,
+    pub churn: Option<Span>,
 }
 
 /// Somebody who takes part.
@@ -57,6 +62,8 @@ pub struct Member {
     pub group: &'static str,
     pub line: Line,
     pub part: Part,
+    /// When it came first.
+    pub arrives: Span,
 }
 
 /// What somebody is there for.
@@ -85,8 +92,19 @@ pub struct Played {
     pub lab: Lab,
     pub source: SourceId,
     pub members: Vec<Member>,
+    /// When peers came and went.
+    pub schedule: Schedule,
+    /// What the experiment made happen, to be marked in a picture.
+    pub marks: Vec<Mark>,
     /// Whether it came to its end and no rule was broken.
     pub verdict: Result<(), Failure>,
+}
+
+/// Something that happens to everybody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    pub at: Span,
+    pub what: &'static str,
 }
 
 /// The lab while the cast comes on.
@@ -94,6 +112,8 @@ struct Stage {
     lab: Lab,
     source: SourceId,
     members: Vec<Member>,
+    marks: Vec<Mark>,
+    schedule: Schedule,
 }
 
 /// A run is given up after so many times its lower bound, and so much.
@@ -188,6 +208,40 @@ later than half a bound after the healing.",
         cast: partition,
     },
     Experiment {
+        name: "churn",
+        summary: "peers vanish without a farewell and come back later",
+        look: "\
+Each peer stays for half a lower bound on average, then its program is killed. Half of that
+later it is back with what is on its disk, which it hashes before it believes it. Look at the
+picture: a white gap is an absence, and behind it a peer must go on where it was, but for the
+pieces that it had not finished; those stand under traffic as sent in vain. Compare the last
+peer with --churn 0 (nobody vanishes), and with --seeds 3.",
+        cast: |setup, stage| {
+            stage.seeds(setup, setup.line);
+            stage.peers("peers", setup.peers, setup.line);
+            let bound = Bound::of(setup.bytes, &stage.members).span().as_millis();
+            stage.schedule.churn = Some(Span::from_millis((bound / 2).max(1)));
+        },
+    },
+    Experiment {
+        name: "trickle",
+        summary: "peers come one by one and leave when they are done",
+        look: "\
+Every now and then somebody comes (Poisson, a tenth of a lower bound apart on average), gets the
+file and goes. Look at the picture: the staircase to the left are the arrivals, and the bands
+should be equally long from the first peer to the last, for whoever comes brings a line with
+it. Look at the seed's bar, too: with peers who leave at once it has to give much more than
+one copy. Compare --leave never.",
+        cast: |setup, stage| {
+            stage.seeds(setup, setup.line);
+            stage.peers("peers", setup.peers, setup.line);
+            let bound = Bound::of(setup.bytes, &stage.members).span().as_millis();
+            let apart = Span::from_millis((bound / 10).max(1));
+            let arrive = Arrive::Poisson(apart);
+            stage.schedule = Schedule { arrive, leave: Leave::Done, churn: None };
+        },
+    },
+    Experiment {
         name: "poison",
         summary: "some of those who seem to have everything send spoilt blocks",
         look: "\
@@ -222,6 +276,9 @@ impl Default for Setup {
             delay: Span::from_millis(20),
             jitter: Span::ZERO,
             loss: 0,
+            arrive: None,
+            leave: None,
+            churn: None,
         }
     }
 }
@@ -251,18 +308,21 @@ impl Experiment {
             lab.roll(source);
         }
         lab.tracker("tracker");
-        let mut stage = Stage { lab, source, members: Vec::new() };
+        let (members, marks, schedule) = (Vec::new(), Vec::new(), Schedule::default());
+        let mut stage = Stage { lab, source, members, marks, schedule };
         (self.cast)(setup, &mut stage);
+        stage.schedule(setup);
 
-        let Stage { mut lab, source, members } = stage;
+        let Stage { mut lab, source, members, marks, schedule } = stage;
         let wanting = members.iter().filter(|member| member.part == Part::Peer).count();
-        let patience = Bound::of(setup.bytes, &members).span().times(PATIENCE_TIMES) + PATIENCE;
-        let verdict = lab
-            .run_until(|lab| lab.tally().whole() >= wanting, patience)
-            .and_then(|()| lab.verify());
+        let last = members.iter().map(|member| member.arrives).max().unwrap_or(Span::ZERO);
+        let bound = Bound::of(setup.bytes, &members).span();
+        let patience = last + bound.times(PATIENCE_TIMES) + PATIENCE;
+        let is_over = |lab: &Lab| lab.tally().whole() + lab.tally().gave_up() >= wanting;
+        let verdict = lab.run_until(is_over, patience).and_then(|()| lab.verify());
         // The end itself belongs to the picture.
         lab.take_frame();
-        Played { lab, source, members, verdict }
+        Played { lab, source, members, schedule, marks, verdict }
     }
 }
 
@@ -309,12 +369,33 @@ impl Stage {
 
     fn enter(&mut self, node: NodeId, group: &'static str, line: Line, part: Part) {
         self.lab.net.set_line(node, line);
-        self.members.push(Member { node, group, line, part });
+        self.members.push(Member { node, group, line, part, arrives: Span::ZERO });
+    }
+
+    /// Says when the peers come and go: as the person wishes, or else the experiment.
+    fn schedule(&mut self, setup: &Setup) {
+        let usual = self.schedule;
+        let schedule = Schedule {
+            arrive: setup.arrive.unwrap_or(usual.arrive),
+            leave: setup.leave.unwrap_or(usual.leave),
+            churn: setup.churn.or(usual.churn).filter(|&stay| stay > Span::ZERO),
+        };
+        self.schedule = schedule;
+        let peers: Vec<NodeId> = self.of(Part::Peer).collect();
+        let mut arrivals = self.lab.schedule(schedule, &peers).into_iter();
+        let mine = self.members.iter_mut().filter(|member| member.part == Part::Peer);
+        for (member, at) in mine.zip(&mut arrivals) {
+            member.arrives = at;
+        }
+    }
+
+    fn mark(&mut self, at: Span, what: &'static str) {
+        self.marks.push(Mark { at, what });
     }
 }
 
 fn flash_crowd(setup: &Setup, stage: &mut Stage) {
-    const RUSH_MILLIS: usize = 10_000;
+    const RUSH: Span = Span::from_secs(10);
     let times =
         |rate: Option<u64>, times: u64, of: u64| rate.map(|rate| (rate * times / of).max(1));
     let scaled =
@@ -327,12 +408,9 @@ fn flash_crowd(setup: &Setup, stage: &mut Stage) {
         ("fast", setup.peers - slow - usual, scaled(4, 1)),
     ];
     for (group, count, line) in classes {
-        for node in stage.peers(group, count, line) {
-            let millis = stage.lab.random.below(RUSH_MILLIS);
-            stage.lab.starts_at(node, Span::from_millis(millis as u64));
-            stage.lab.settings(node).seed = false;
-        }
+        stage.peers(group, count, line);
     }
+    stage.schedule = Schedule { arrive: Arrive::Rush(RUSH), leave: Leave::Done, churn: None };
 }
 
 fn partition(setup: &Setup, stage: &mut Stage) {
@@ -340,6 +418,9 @@ fn partition(setup: &Setup, stage: &mut Stage) {
     stage.peers("mainland", setup.peers - setup.peers / 2, setup.line);
     let island = stage.peers("island", setup.peers / 2, setup.line);
     let bound = Bound::of(setup.bytes, &stage.members).span().as_millis();
-    stage.lab.at(Span::from_millis(bound / 4), Action::Partition(island));
-    stage.lab.at(Span::from_millis(bound + bound / 2), Action::Heal);
+    let (apart, healed) = (Span::from_millis(bound / 4), Span::from_millis(bound + bound / 2));
+    stage.lab.at(apart, Action::Partition(island));
+    stage.mark(apart, "cut off");
+    stage.lab.at(healed, Action::Heal);
+    stage.mark(healed, "healed");
 }

@@ -57,6 +57,7 @@ pub mod pipe;
 pub mod record;
 pub mod report;
 pub mod rope;
+pub mod schedule;
 pub mod scripted;
 pub mod source;
 pub mod tally;

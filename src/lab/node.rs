@@ -24,6 +24,8 @@ pub struct Node {
     pub addr: SocketAddr,
     pub disk: Disk,
     pub(super) role: Role,
+    /// It has left for good and never starts again.
+    pub(super) is_retired: bool,
     /// Counts the times it was switched on or off.
     pub(super) life: u32,
     pub(super) talks: Slots<Talk>,
@@ -121,6 +123,7 @@ impl Node {
             addr,
             disk: Disk::new(),
             role,
+            is_retired: false,
             life: 0,
             talks: Slots::new(),
             by_end: BTreeMap::new(),

@@ -7,7 +7,8 @@
 //!   ├ who gave whom ──────┬ who gave how much ───┤   a square per pair (up to 64 nodes); a bar each
 //!   └─────────────────────┴──────────────────────┘
 //! ```
-//! Peers stand in the order of their groups, within one in the order in which they were done.
+//! Peers stand in the order of their groups, within one in the order of their coming; those who
+//! came together, in the order in which they were done. White is who is not there.
 
 use super::canvas::{Anchor, Area, Canvas, FAINT, GRID, INK, round_step, scaled};
 use super::experiment::{Member, Part, Played};
@@ -69,7 +70,8 @@ impl<'p> Picture<'p> {
         let place = |member: &Member| {
             let groups = report.groups.iter();
             let group = groups.map(|group| group.name).position(|name| name == member.group);
-            (group, played.lab.tally().of(member.node).whole_at)
+            let whole_at = played.lab.tally().of(member.node).whole_at;
+            (group, member.arrives, whole_at.is_none(), whole_at)
         };
         peers.sort_by_key(|member| place(member));
         let last = film.frames().last().map_or(0, |frame| frame.at.as_micros());
@@ -90,6 +92,7 @@ impl<'p> Picture<'p> {
         let copies = Area { y: rates.bottom() + 700, ..rates };
         self.copies(copies);
         self.bound_line([table, rates, copies]);
+        self.marks([table, rates, copies]);
         let gifts = Area { y: copies.bottom() + 1_000, height: GIFTS_HEIGHT, ..table };
         self.gifts(gifts);
         self.canvas.finish(WIDTH, gifts.bottom() + 450, &title)
@@ -115,6 +118,7 @@ impl<'p> Picture<'p> {
     fn progress(&mut self, area: Area) {
         self.canvas.text((area.x, area.y - 120), Anchor::Start, (13, INK), "who had how much");
         self.legend_of_shades(area);
+        self.legend_of_peers(area);
         self.time_axis(area, false);
         let rows = self.peers.len() as u64;
         for (row, member) in self.peers.clone().into_iter().enumerate() {
@@ -127,28 +131,37 @@ impl<'p> Picture<'p> {
         self.group_names(area);
     }
 
-    /// One peer's life as a band: a rectangle for each shade.
+    /// One peer's life: a band for each stay, of a rectangle for each shade.
     fn row(&mut self, member: &Member, area: Area) {
-        let pieces = u64::from(self.report.pieces.max(1));
         let count = self.played.lab.tally().of(member.node);
-        let Some(started_at) = count.started_at.map(|at| at.as_micros()) else { return };
-        let done_at = count.whole_at.map_or(self.micros, |at| at.as_micros());
-        let mut begun = (started_at, 0);
-        for frame in self.frames.iter().filter(|frame| frame.at.as_micros() < done_at) {
+        let done_at = count.whole_at.map_or(u64::MAX, |at| at.as_micros());
+        for stay in count.stays {
+            let until = stay.until.map_or(self.micros, |at| at.as_micros());
+            self.stay(member, area, (stay.from.as_micros(), until), done_at);
+        }
+        if area.height >= ROW_HEIGHT_NAMED {
+            let name = &self.played.lab.node_named(member.node).name;
+            let place = (area.x - 170, area.y + area.height / 2 + 38);
+            self.canvas.text(place, Anchor::End, (11, self.colour(member.group)), name);
+        }
+    }
+
+    fn stay(&mut self, member: &Member, area: Area, stay: (u64, u64), done_at: u64) {
+        let pieces = u64::from(self.report.pieces.max(1));
+        let (from, until) = stay;
+        let mut begun = (from, 0);
+        let is_then =
+            |frame: &&Frame| (from + 1..until.min(done_at)).contains(&frame.at.as_micros());
+        for frame in self.frames.iter().filter(is_then) {
             let have = frame.have.get(member.node.0).copied().unwrap_or(0);
             let level = scaled(u64::from(have), pieces, SHADES.len() as u64);
-            if level != begun.1 && frame.at.as_micros() > begun.0 {
+            if level != begun.1 {
                 self.band(area, (begun.0, frame.at.as_micros()), shade(begun.1));
                 begun = (frame.at.as_micros(), level);
             }
         }
-        self.band(area, (begun.0, done_at), shade(begun.1));
-        self.band(area, (done_at, self.micros), DONE);
-        if area.height >= ROW_HEIGHT_NAMED {
-            let name = &self.played.lab.node_named(member.node).name;
-            let y = area.y + area.height / 2 + 38;
-            self.canvas.text((area.x - 170, y), Anchor::End, (11, INK), name);
-        }
+        self.band(area, (begun.0, until.min(done_at)), shade(begun.1));
+        self.band(area, (from.max(done_at), until), DONE);
     }
 
     fn band(&mut self, row: Area, span: (u64, u64), fill: &str) {
@@ -193,15 +206,27 @@ impl<'p> Picture<'p> {
         self.canvas.text((x + 830, y + 95), Anchor::Start, (11, FAINT), "done");
     }
 
+    /// Whose rows are whose, beside the title, if there is more than one kind.
+    fn legend_of_peers(&mut self, area: Area) {
+        let mut names: Vec<&'static str> = self.peers.iter().map(|member| member.group).collect();
+        names.dedup();
+        let mut x = area.x + 1_500;
+        for name in names.iter().filter(|_| names.len() > 1) {
+            let colour = self.colour(name);
+            self.canvas.rect(Area { x, y: area.y - 210, width: 60, height: 110 }, colour);
+            self.canvas.text((x + 110, area.y - 115), Anchor::Start, (11, colour), name);
+            x += 350 + 65 * name.len() as u64;
+        }
+    }
+
     // ── Curves ──────────────────────────────────────────────────────────────────────────────
 
     fn rates(&mut self, area: Area) {
-        let tricksters = |member: &&Member| member.part != Part::Trickster;
-        let lines = self.played.members.iter().filter(tricksters);
-        let capacity = lines.map(|member| member.line.up).sum::<Option<u64>>();
+        let capacity = self.capacity();
         let rates = self.smooth_rates();
         let fastest = rates.iter().map(|&(_, rate)| rate).max().unwrap_or(0);
-        let most = fastest.max(capacity.unwrap_or(0)).max(1);
+        let widest = capacity.iter().map(|&(_, rate)| rate).max().unwrap_or(0);
+        let most = fastest.max(widest).max(1);
         let top = most + most / 12;
         self.canvas.text((area.x, area.y - 120), Anchor::Start, (13, INK), "sent by all together");
         self.time_axis(area, false);
@@ -209,16 +234,37 @@ impl<'p> Picture<'p> {
         let unit = if top >= 4 << 20 { 1 << 20 } else { 1 << 10 };
         let name = if unit == 1 << 20 { "MiB/s" } else { "KiB/s" };
         self.value_axis(area, top, (unit, name));
-        if let Some(capacity) = capacity {
-            let y = area.up(capacity, top);
-            self.canvas.line((area.x, y), (area.right(), y), FAINT, "stroke-dasharray=\"2 3\"");
+        let point = |&(at, rate): &(u64, u64)| (area.across(at, self.micros), area.up(rate, top));
+        if !capacity.is_empty() {
+            let points: Vec<(u64, u64)> = capacity.iter().map(point).collect();
+            self.canvas.dotted(&points, FAINT);
             let place = (area.right(), area.y - 120);
-            let words = "dotted: what all lines up can carry";
+            let words = "dotted: what the lines up of all who are there can carry";
             self.canvas.text(place, Anchor::End, (11, FAINT), words);
         }
-        let point = |&(at, rate): &(u64, u64)| (area.across(at, self.micros), area.up(rate, top));
         let points: Vec<(u64, u64)> = rates.iter().map(point).collect();
         self.canvas.curve(&points, RATE);
+    }
+
+    /// What the lines of all who are there can carry, as steps. Nothing, if one has no limit.
+    fn capacity(&self) -> Vec<(u64, u64)> {
+        let mut steps: Vec<(u64, bool, u64)> = Vec::new();
+        for member in self.played.members.iter().filter(|member| member.part != Part::Trickster) {
+            let Some(up) = member.line.up else { return Vec::new() };
+            for stay in self.played.lab.tally().of(member.node).stays {
+                steps.push((stay.from.as_micros(), true, up));
+                steps.extend(stay.until.map(|until| (until.as_micros(), false, up)));
+            }
+        }
+        steps.sort_unstable();
+        let (mut rate, mut points) = (0u64, vec![(0, 0)]);
+        for (at, is_more, up) in steps {
+            points.push((at, rate));
+            rate = if is_more { rate.saturating_add(up) } else { rate.saturating_sub(up) };
+            points.push((at, rate));
+        }
+        points.push((self.micros, rate));
+        points
     }
 
     /// Bytes per second, each over about a thirtieth of the run.
@@ -276,6 +322,19 @@ impl<'p> Picture<'p> {
         let words = format!("lower bound {} s", seconds(self.report.bound.micros, 100_000));
         let place = (x, areas[0].bottom() + 170);
         self.canvas.text(place, Anchor::Middle, (11, BOUND), &words);
+    }
+
+    /// So is what the experiment made happen.
+    fn marks(&mut self, areas: [Area; 3]) {
+        for mark in &self.played.marks {
+            let x = areas[0].across(mark.at.as_millis().saturating_mul(1000), self.micros);
+            for area in areas {
+                let style = "stroke-width=\"1.2\" stroke-dasharray=\"1 4\"";
+                self.canvas.line((x, area.y), (x, area.bottom() + 50), INK, style);
+            }
+            let place = (x, areas[0].bottom() + 170);
+            self.canvas.text(place, Anchor::Middle, (11, INK), mark.what);
+        }
     }
 
     fn time_axis(&mut self, area: Area, with_numbers: bool) {

@@ -16,7 +16,8 @@
 //!
 //! | word | then | what happened |
 //! |---|---|---|
-//! | `starts`, `leaves`, `gone`, `crashes` | | the node comes up, says good-bye, has said it, loses its power |
+//! | `starts`, `leaves`, `gone` | | the node comes up, says good-bye, has said it |
+//! | `crashes`, `vanishes` | | it loses its power, or only its life |
 //! | `dials` | torrent, address | it opens a connection … |
 //! | `connected`, `refused` | connection or address | … and this came of it |
 //! | `accepts` | connection, address | somebody connected to it |

@@ -9,12 +9,14 @@
 //!   N · size / all upload       N copies have to be sent by somebody, the N peers included
 //! ```
 //! Source: Kumar and Ross, "Peer-Assisted File Distribution: The Minimum Distribution Time"
-//! (2006), who also show that a fluid reaches it. Bytes around the blocks, delays, late arrivals
-//! and early leaves are not in it: it stays a bound, a little too low.
+//! (2006), who also show that a fluid reaches it. Whoever comes late takes in nothing and sends
+//! nothing before. Bytes around the blocks, delays, absences and early leaves are not in it: it
+//! stays a bound, a little too low. Where somebody leaves without the file there is none.
 
 use serde::Serialize;
 
 use super::experiment::{Experiment, Member, Part, Played, Setup};
+use super::schedule::Schedule;
 use super::tally::Count;
 use crate::base::Span;
 
@@ -33,6 +35,8 @@ pub struct Report {
     pub seed: u64,
     pub peers: usize,
     pub seeds: usize,
+    #[serde(skip)]
+    pub schedule: Schedule,
     pub bytes: u64,
     pub piece_bytes: u32,
     pub pieces: u32,
@@ -50,6 +54,9 @@ pub struct Report {
     pub chokes: u64,
     pub pieces_failed: u64,
     pub bans: u64,
+    /// How often somebody vanished, and how many left for good without the file.
+    pub vanished: u64,
+    pub gave_up: usize,
 }
 
 /// The figures of those who are alike.
@@ -57,7 +64,9 @@ pub struct Report {
 pub struct Group {
     pub name: &'static str,
     pub nodes: usize,
-    /// `None`: they did not come to get the file.
+    /// How many of them got the whole file; `None`: they did not come to get it.
+    pub done: Option<usize>,
+    /// How long that took since each came; `None`: nobody got it.
     pub done_micros: Option<Spread>,
     pub gave_bytes: Spread,
 }
@@ -73,24 +82,55 @@ pub struct Spread {
 impl Bound {
     /// Of a file of so many bytes.
     pub fn of(bytes: u64, members: &[Member]) -> Bound {
-        let up = |part: Part| {
-            let lines = members.iter().filter(move |member| member.part == part);
-            lines.map(|member| member.line.up).sum::<Option<u64>>()
+        let seeds = members.iter().filter(|member| member.part == Part::Seed);
+        let seeds: Option<u64> = seeds.map(|member| member.line.up).sum();
+        let mut peers: Vec<&Member> =
+            members.iter().filter(|member| member.part == Part::Peer).collect();
+        peers.sort_by_key(|member| member.arrives);
+        let first = peers.first().map_or(0, |member| came_micros(member));
+        let down = |member: &&Member| {
+            let came = came_micros(member);
+            Some((came.saturating_add(micros(bytes, member.line.down?)), came > 0))
         };
-        let peers = members.iter().filter(|member| member.part == Part::Peer);
-        let slowest = peers.clone().filter_map(|member| member.line.down).min();
-        let all = up(Part::Seed).zip(up(Part::Peer)).map(|(seeds, peers)| seeds + peers);
-        let copies = bytes.saturating_mul(peers.count() as u64);
+        let (slowest, is_late) = peers.iter().filter_map(down).max().unwrap_or((0, false));
+        let slowest_because = match is_late {
+            true => "somebody who came late has to take in every byte",
+            false => "the slowest line down has to take in every byte",
+        };
+        let seed = seeds.map_or(0, |rate| first.saturating_add(micros(bytes, rate)));
+        let all = seeds.and_then(|rate| Bound::all(bytes, rate, &peers)).unwrap_or(0);
         let bounds = [
-            (bytes, slowest, "the slowest line down has to take in every byte"),
-            (bytes, up(Part::Seed), "every byte has to leave a seed once"),
-            (copies, all, "all lines up together have to carry every copy"),
+            (slowest, slowest_because),
+            (seed, "every byte has to leave a seed once"),
+            (all, "all lines up together have to carry every copy"),
         ];
-        let bound = |(bytes, rate, because): (u64, Option<u64>, _)| {
-            let micros = rate.map_or(0, |rate| micros(bytes, rate));
-            Bound { micros, because }
-        };
-        bounds.map(bound).into_iter().max_by_key(|bound| bound.micros).expect("there are three")
+        let bounds = bounds.map(|(micros, because)| Bound { micros, because });
+        let none = Bound { micros: 0, because: "no line holds anybody up" };
+        bounds
+            .into_iter()
+            .filter(|bound| bound.micros > 0)
+            .max_by_key(|bound| bound.micros)
+            .unwrap_or(none)
+    }
+
+    /// When all lines up can have carried a copy for each peer; `None`: one has no limit.
+    /// `peers`: in the order of their coming.
+    fn all(bytes: u64, seeds: u64, peers: &[&Member]) -> Option<u64> {
+        let mut missing = bytes.saturating_mul(peers.len() as u64);
+        // Before the first one comes there is nobody to send to.
+        let (mut now, mut rate) = (peers.first().map_or(0, |first| came_micros(first)), seeds);
+        for member in peers {
+            let came = came_micros(member);
+            let sent = u128::from(rate) * u128::from(came - now) / 1_000_000;
+            let sent = u64::try_from(sent).unwrap_or(u64::MAX);
+            if sent >= missing {
+                break;
+            }
+            missing -= sent;
+            now = came;
+            rate = rate.saturating_add(member.line.up?);
+        }
+        Some(now.saturating_add(micros(missing, rate)))
     }
 
     pub fn span(self) -> Span {
@@ -101,21 +141,26 @@ impl Bound {
 impl Report {
     /// The figures of a run that came to its end.
     pub fn of(experiment: &Experiment, setup: &Setup, played: &Played) -> Report {
-        let Played { lab, source, members, verdict: _ } = played;
+        let Played { lab, source, members, .. } = played;
         let layout = lab.source_named(*source).layout();
         let counts: Vec<Count> = members.iter().map(|member| lab.tally().of(member.node)).collect();
         let total = |figure: fn(&Count) -> u64| counts.iter().map(figure).sum::<u64>();
-        let bound = Bound::of(setup.bytes, members);
+        let gave_up = lab.tally().gave_up();
+        let bound = match gave_up {
+            0 => Bound::of(setup.bytes, members),
+            _ => Bound { micros: 0, because: "not everybody has the file in the end" },
+        };
         let done = counts.iter().filter_map(|count| count.whole_at);
         let last_micros = done.max().map_or(0, |last| last.as_micros());
         // Tricksters take nothing in, so all else was given to peers, who needed one copy each.
         let payload_bytes = total(|count| count.gave);
-        let needed = setup.bytes.saturating_mul(lab.tally().whole() as u64);
+        let needed: u64 = counts.iter().map(|count| count.was_given.min(setup.bytes)).sum();
         Report {
             scenario: experiment.name,
             seed: lab.seed_number(),
             peers: setup.peers,
             seeds: setup.seeds,
+            schedule: played.schedule,
             bytes: setup.bytes,
             piece_bytes: layout.piece_bytes(),
             pieces: layout.piece_count(),
@@ -129,6 +174,8 @@ impl Report {
             chokes: total(|count| count.chokes),
             pieces_failed: total(|count| count.pieces_failed),
             bans: total(|count| count.bans),
+            vanished: total(|count| count.vanished),
+            gave_up,
         }
     }
 }
@@ -148,12 +195,21 @@ fn groups(members: &[Member], counts: &[Count]) -> Vec<Group> {
     names.dedup();
     let of_group = |name: &&'static str| {
         let mine = || members.iter().zip(counts).filter(|(member, _)| member.group == *name);
-        let done = mine().filter_map(|(_, count)| Some(count.whole_at?.as_micros()));
+        let done = mine().filter_map(|(member, count)| {
+            Some(count.whole_at?.as_micros().saturating_sub(came_micros(member)))
+        });
+        let done: Vec<u64> = done.collect();
         let gave = Spread::of(mine().map(|(_, count)| count.gave).collect())?;
-        let done_micros = Spread::of(done.collect());
-        Some(Group { name, nodes: mine().count(), done_micros, gave_bytes: gave })
+        let nodes = mine().count();
+        let wants = mine().any(|(member, _)| member.part == Part::Peer);
+        let (count, done_micros) = (wants.then_some(done.len()), Spread::of(done));
+        Some(Group { name, nodes, done: count, done_micros, gave_bytes: gave })
     };
     names.iter().filter_map(of_group).collect()
+}
+
+fn came_micros(member: &Member) -> u64 {
+    member.arrives.as_millis().saturating_mul(1000)
 }
 
 fn micros(bytes: u64, bytes_per_sec: u64) -> u64 {

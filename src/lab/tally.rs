@@ -21,14 +21,19 @@ pub struct Tally {
     /// Payload bytes that left the first node for the second.
     given: BTreeMap<(NodeId, NodeId), u64>,
     whole: usize,
+    gave_up: usize,
     payload: u64,
 }
 
 /// The figures of one node, over all its lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// When it was switched on first.
-    pub started_at: Option<Moment>,
+    /// From when until when it was on, each time.
+    pub stays: Vec<Stay>,
+    /// When it left for good.
+    pub left_at: Option<Moment>,
+    /// How often it vanished without a farewell.
+    pub vanished: u64,
     /// When it had downloaded a whole torrent first.
     pub whole_at: Option<Moment>,
     /// Payload bytes that left it, and that were sent to it.
@@ -43,6 +48,14 @@ pub struct Count {
     pub bans: u64,
 }
 
+/// A time for which a node was on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    pub from: Moment,
+    /// `None`: it still is.
+    pub until: Option<Moment>,
+}
+
 impl Tally {
     /// The figures of one node; all zero if nothing was heard of it.
     pub fn of(&self, node: NodeId) -> Count {
@@ -52,6 +65,11 @@ impl Tally {
     /// How many nodes have downloaded a whole torrent.
     pub fn whole(&self) -> usize {
         self.whole
+    }
+
+    /// How many have left for good without one.
+    pub fn gave_up(&self) -> usize {
+        self.gave_up
     }
 
     /// Payload bytes that anybody sent.
@@ -65,7 +83,27 @@ impl Tally {
     }
 
     pub(super) fn on_start(&mut self, now: Moment, node: NodeId) {
-        self.count(node).started_at.get_or_insert(now);
+        self.count(node).stays.push(Stay { from: now, until: None });
+    }
+
+    /// It is switched off, or has nothing more to do with anybody.
+    pub(super) fn on_off(&mut self, now: Moment, node: NodeId) {
+        if let Some(stay) = self.count(node).stays.last_mut() {
+            stay.until.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn on_vanished(&mut self, node: NodeId) {
+        self.count(node).vanished += 1;
+    }
+
+    pub(super) fn on_left(&mut self, now: Moment, node: NodeId) {
+        self.on_off(now, node);
+        let count = self.count(node);
+        let is_first = count.left_at.is_none();
+        count.left_at.get_or_insert(now);
+        let gave_up = is_first && count.whole_at.is_none();
+        self.gave_up += usize::from(gave_up);
     }
 
     pub(super) fn on_gave(&mut self, from: NodeId, to: NodeId, payload: u64) {
@@ -86,21 +124,22 @@ impl Tally {
     pub(super) fn on_event(&mut self, now: Moment, node: NodeId, event: &Event) {
         let count = self.count(node);
         match event {
-            Event::Complete { downloaded: true, .. } => {
+            // Whoever vanished with its last piece on disk finds it there and downloads nothing.
+            Event::Complete { downloaded, .. } if *downloaded || count.was_given > 0 => {
                 let is_first = count.whole_at.is_none();
                 count.whole_at.get_or_insert(now);
                 self.whole += usize::from(is_first);
             }
+            Event::Stopped { .. } => self.on_left(now, node),
             Event::PieceFailed { .. } => count.pieces_failed += 1,
             Event::Banned { .. } => count.bans += 1,
-            Event::Complete { downloaded: false, .. }
+            Event::Complete { .. }
             | Event::Checked { .. }
             | Event::DiskTrouble { .. }
             | Event::DiskRecovered { .. }
             | Event::TrackerOk { .. }
             | Event::TrackerFailed { .. }
             | Event::TrackerTrouble { .. }
-            | Event::Stopped { .. }
             | Event::Added { .. }
             | Event::Removed { .. } => {}
         }

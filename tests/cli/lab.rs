@@ -79,7 +79,15 @@ fn an_option_that_makes_no_sense_is_one_line_that_says_so() {
         (["--loss", "0.123"], "--loss 0.123: not a percentage with up to two places"),
         (["--loss", "-1"], "--loss -1: not a percentage"),
         (["--loss", "1,5"], "--loss 1,5: not a percentage"),
-        (["--loss", "99999999999999"], "--loss 99999999999999: not a percentage"),
+        (["--loss", "99999999999999"], "--loss 99999999999999: more than 50"),
+        (["--churn", "often"], "--churn often: not a number of seconds, 0 to 100000"),
+        (["--churn", "1.2345"], "--churn 1.2345: not a number of seconds"),
+        (["--leave", "soon"], "--leave soon: not a number of seconds"),
+        (["--leave", "200000"], "--leave 200000: not a number of seconds, 0 to 100000"),
+        (["--arrive", "late"], "--arrive late: not at-once, rush:SECONDS or poisson:SECONDS"),
+        (["--arrive", "at-once:3"], "--arrive at-once:3: not at-once, rush:SECONDS"),
+        (["--arrive", "rush:"], "--arrive rush:: not a number of seconds"),
+        (["--arrive", "poisson:x"], "--arrive poisson:x: not a number of seconds"),
         (["--jitter", "x"], "--jitter x: not a number"),
         (["--jitter", "20000"], "--jitter 20000: not from 0 to 10000"),
     ];
@@ -94,4 +102,27 @@ fn the_head_of_the_table_says_what_the_network_is_like() {
     let dir = Workdir::new("lab-network");
     let table = dir.ok(&["lab", "--peers", "2", "--size", "1M", "--loss", "0.5", "--jitter", "5"]);
     assert!(table.contains(", 20 to 25 ms between any two, 0.50 % lost\n"), "{table}");
+}
+
+#[test]
+fn the_table_says_how_peers_come_and_go_and_what_came_of_it() {
+    let dir = Workdir::new("lab-churn");
+    let small = ["lab", "--peers", "4", "--size", "1M", "--up", "128K"];
+    let rows: [(&[&str], &str); 4] = [
+        (&["--arrive", "rush:2.5"], "\npeers: come within 2.500 s, stay\n"),
+        (&["--leave", "done"], "\npeers: come at once, leave when they are done\n"),
+        (&["--churn", "3"], "\npeers: come at once, stay, vanish after 3 s on average\n"),
+        (
+            &["--arrive", "poisson:1", "--leave", "5"],
+            "\npeers: come one by one, 1 s apart, leave 5 s after they came\n",
+        ),
+    ];
+    for (options, says) in rows {
+        let table = dir.ok(&[&small, options].concat());
+        assert!(table.contains(says), "{table}");
+    }
+    let table = dir.ok(&[&small[..], &["--leave", "2"]].concat());
+    assert!(table.contains("\npeers            4     0         -         -         -"), "{table}");
+    assert!(table.contains("lower bound  none: not everybody has the file in the end"), "{table}");
+    assert!(table.contains("0 times vanished, 4 peers left without the file"), "{table}");
 }

@@ -110,8 +110,14 @@ fn poison_is_found_and_poisoners_are_banned() {
 
 #[test]
 fn the_bound_is_the_slowest_of_three() {
-    let member =
-        |part, up, down| Member { node: NodeId(0), group: "", line: Line { up, down }, part };
+    let late = |part, up, down, secs| Member {
+        node: NodeId(0),
+        group: "",
+        line: Line { up, down },
+        part,
+        arrives: Span::from_secs(secs),
+    };
+    let member = |part, up, down| late(part, up, down, 0);
     let (seed, peer) = (Part::Seed, Part::Peer);
     #[rustfmt::skip]
     let table: &[(&str, &[Member], u64)] = &[
@@ -122,6 +128,12 @@ fn the_bound_is_the_slowest_of_three() {
         ("nothing",   &[member(seed, None, None), member(peer, Some(1), None)],            0),
         ("a trick",   &[member(seed, Some(20), None), member(peer, None, None),
                         member(Part::Trickster, Some(1_000), Some(1))],                    50),
+        ("late down", &[member(seed, Some(100), None), member(peer, Some(1), Some(100)),
+                        late(peer, Some(1), Some(50), 40)],                                60),
+        ("late all",  &[member(seed, Some(20), None), late(peer, None, None, 30)],         80),
+        // A hundred seconds of 10 + 5, and the other 500 bytes at 10 + 5 + 5.
+        ("late up",   &[member(seed, Some(10), None), member(peer, Some(5), None),
+                        late(peer, Some(5), None, 100)],                                   125),
     ];
     for (what, members, secs) in table {
         let bound = Bound::of(1_000, members);

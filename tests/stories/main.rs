@@ -11,6 +11,7 @@
 //! ```
 
 mod chaos;
+mod churn;
 mod content;
 mod control;
 mod download;
