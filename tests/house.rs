@@ -179,6 +179,21 @@ fn nothing_is_shared_on_the_lower_floors() {
 }
 
 #[test]
+fn real_torrents_are_hashed_by_sha_1_alone() {
+    forbid(
+        "the stand-in for SHA-1 is named in format/ and lab/ only",
+        "a checksum that anybody can forge must never judge a piece that came from a stranger",
+        |source, line| {
+            let words = ["with_stand_in_hashes", "StandIn", "stand_in::", "Hashing::"];
+            let word = words.into_iter().find(|word| line.contains(word))?;
+            let where_it_is_made = ["format/stand_in.rs", "format/digest.rs", "format/layout.rs"];
+            let allowed = source.room == "lab" || where_it_is_made.contains(&source.path.as_str());
+            (!allowed).then(|| word.to_string())
+        },
+    );
+}
+
+#[test]
 fn hash_maps_are_not_walked_on_the_lower_floors() {
     forbid(
         "no HashMap or HashSet on floors 0 to 5",

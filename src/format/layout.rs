@@ -22,6 +22,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::digest::Hashing;
 use crate::base::limits::{BLOCK_BYTES, FILES_MAX, PIECE_BYTES_MAX, PIECES_MAX, REQUEST_BYTES_MAX};
 use crate::base::{Block, Claim, PieceIndex};
 
@@ -35,6 +36,7 @@ pub struct Layout {
     /// The files that hold bytes, ascending. Looking up a range here costs nothing for however
     /// many empty files a .torrent strews in between.
     filled: Vec<u32>,
+    hashing: Hashing,
 }
 
 /// One file of a torrent, as laid end to end with the others.
@@ -121,7 +123,18 @@ impl Layout {
             Ok(count) if count <= PIECES_MAX => count,
             Ok(_) | Err(_) => return Err(Misfit::Pieces(pieces)),
         };
-        Ok(Layout { piece_bytes, total_bytes, piece_count, files, filled })
+        let hashing = Hashing::Sha1;
+        Ok(Layout { piece_bytes, total_bytes, piece_count, files, filled, hashing })
+    }
+
+    /// The same layout, of a torrent whose pieces are hashed by the stand-in. For the lab alone.
+    pub fn with_stand_in_hashes(self) -> Layout {
+        Layout { hashing: Hashing::StandIn, ..self }
+    }
+
+    /// How the pieces are hashed.
+    pub fn hashing(&self) -> Hashing {
+        self.hashing
     }
 
     /// The layout of a single file: what most tests want.

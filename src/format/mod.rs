@@ -14,6 +14,7 @@ pub mod malformed;
 pub mod metainfo;
 pub mod query;
 pub mod resume;
+pub mod stand_in;
 pub mod text;
 mod tiers;
 mod tree;

@@ -13,6 +13,7 @@ use super::source::{Source, SourceId};
 use crate::base::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, UNCHOKED_MAX};
 use crate::base::{PeerId, Span};
 use crate::engine::{Engine, Settings};
+use crate::format::digest::Hashing;
 use crate::tracker::{Policy, Service};
 
 /// Where every node listens, and every tracker.
@@ -23,6 +24,18 @@ impl Lab {
     /// Makes a torrent of files of these lengths.
     pub fn source(&mut self, name: &str, piece_bytes: u32, lens: &[u64]) -> SourceId {
         let source = Source::new(name, piece_bytes, lens, &mut self.random);
+        self.add_source(source)
+    }
+
+    /// The same torrent, hashed by a stand-in for SHA-1: for large swarms, where hashing would
+    /// take longer than all else. Nothing else that happens depends on it.
+    pub fn quick_source(&mut self, name: &str, piece_bytes: u32, lens: &[u64]) -> SourceId {
+        let hashing = Hashing::StandIn;
+        let source = Source::hashed(hashing, name, piece_bytes, lens, &mut self.random);
+        self.add_source(source)
+    }
+
+    fn add_source(&mut self, source: Source) -> SourceId {
         let id = SourceId(self.sources.len());
         self.by_hash.insert(source.info_hash(), id);
         self.sources.push(source);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::base::InfoHash;
 use crate::base::{Block, Claim, PieceIndex, Random};
-use crate::format::digest::Digest;
+use crate::format::digest::{Digest, Hashing};
 use crate::format::layout::{File, Layout};
 use crate::format::metainfo::Metainfo;
 
@@ -39,12 +39,27 @@ impl Source {
     /// Makes files of these lengths; at least one must hold a byte. A torrent of one file bears
     /// its name, one of several is a folder of `0`, `1` and so on.
     pub fn new(name: &str, piece_bytes: u32, lens: &[u64], random: &mut Random) -> Source {
+        Source::hashed(Hashing::Sha1, name, piece_bytes, lens, random)
+    }
+
+    /// The same, with pieces hashed by SHA-1 or by the stand-in, which is much faster.
+    pub fn hashed(
+        hashing: Hashing,
+        name: &str,
+        piece_bytes: u32,
+        lens: &[u64],
+        random: &mut Random,
+    ) -> Source {
         let file = |(number, &len): (usize, &u64)| match lens.len() {
             1 => File::new([name.to_owned()], len),
             _ => File::new([name.to_owned(), number.to_string()], len),
         };
         let laid = lens.iter().enumerate().map(file).collect();
         let layout = Layout::new(piece_bytes, laid).expect("a scenario names sensible lengths");
+        let layout = match hashing {
+            Hashing::Sha1 => layout,
+            Hashing::StandIn => layout.with_stand_in_hashes(),
+        };
         let total = usize::try_from(layout.total_bytes()).expect("files in memory");
         let mut bytes = vec![0; total];
         random.fill(&mut bytes);
@@ -58,7 +73,12 @@ impl Source {
             begin += len;
         }
         let piece_len = usize::try_from(piece_bytes).expect("a piece fits memory");
-        let piece_hashes: Vec<[u8; 20]> = bytes.chunks(piece_len).map(Digest::of).collect();
+        let hash = |piece: &[u8]| {
+            let mut digest = Digest::by(hashing);
+            digest.update(piece);
+            digest.finish()
+        };
+        let piece_hashes: Vec<[u8; 20]> = bytes.chunks(piece_len).map(hash).collect();
         let info_hash = InfoHash(Digest::of(piece_hashes.as_flattened()));
         let metainfo = Metainfo {
             info_hash,

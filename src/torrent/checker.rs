@@ -135,7 +135,7 @@ impl Checker {
         self.under_way -= 1;
         self.bytes_done += u64::from(job.len);
         if job.begin == 0 {
-            self.digest = Digest::new();
+            self.digest = Digest::by(layout.hashing());
             self.unreadable = false;
         }
         match bytes {

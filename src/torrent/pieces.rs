@@ -152,7 +152,7 @@ impl Pieces {
         let opened = OpenPiece {
             blocks: vec![free; count as usize],
             hashed: 0,
-            digest: Digest::new(),
+            digest: Digest::by(layout.hashing()),
             before_hot: None,
             reading: 0,
             written: 0,

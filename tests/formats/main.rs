@@ -9,5 +9,6 @@ mod magnet;
 mod metainfo;
 mod query;
 mod resume;
+mod stand_in;
 mod text;
 mod wire;

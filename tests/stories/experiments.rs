@@ -54,6 +54,19 @@ fn every_experiment_ends_and_its_figures_add_up() {
 }
 
 #[test]
+fn how_pieces_are_hashed_changes_no_figure() {
+    for experiment in EXPERIMENTS {
+        let report = |sha1| {
+            let setup = Setup { sha1, ..small() };
+            let played = experiment.play(&setup, 4, Keep::default());
+            assert_eq!(played.verdict, Ok(()), "{}", experiment.name);
+            Report::of(experiment, &setup, &played)
+        };
+        assert_eq!(report(true), report(false), "{}", experiment.name);
+    }
+}
+
+#[test]
 fn a_seed_decides_every_byte_of_the_record() {
     for name in ["swarm", "flash-crowd", "poison"] {
         let run = |seed| {
