@@ -106,11 +106,12 @@ pub const MUTUAL_DISINTEREST_MAX: Span = Span::from_secs(600);
 
 /// Blocks asked of one peer at a time: at least (a round trip's worth on any link) and at most
 /// (libtorrent and Transmission stop at 500).
-pub const REQUESTS_IN_FLIGHT_MIN: u32 = 4;
+pub const REQUESTS_IN_FLIGHT_MIN: u32 = 2;
 pub const REQUESTS_IN_FLIGHT_MAX: u32 = 500;
 
-/// The pipeline is sized to hold this much of the connection's present rate. libtorrent: 3 s.
-pub const REQUEST_QUEUE_TIME: Span = Span::from_secs(3);
+/// A request may stand this long in the queue at the other end; see `peer/pipeline.rs`.
+/// libtorrent lets it stand for 3 s.
+pub const REQUEST_QUEUE_TIME: Span = Span::from_millis(500);
 
 /// An unchoked peer that sent no block for this long while we asked is *snubbing*. libtorrent: 20.
 pub const SNUB_AFTER: Span = Span::from_secs(20);

@@ -7,19 +7,27 @@
 //! BEP 3 leaves the averaging open ("rolling 20-second average" in its text on choking). Twenty
 //! seconds is slow to see a new peer's speed and slow to forget a dead one's; every leading
 //! client averages over less.
+//!
+//! Whole numbers and whole steps: a power of e may differ in its last digit from one machine to
+//! the next, and then a simulated swarm would not be the same everywhere.
 
 use super::time::{Span, Time};
 
-/// Samples are folded in at most this often: enough for choking, and cheap per message.
-const STEP: Span = Span::from_millis(500);
+/// The average moves on in steps of this length: enough for choking, and cheap per message.
+const STEP_MILLIS: u64 = 500;
 
-/// After this long without a sample, only 1/e of the old rate is left.
-const MEMORY_MILLIS: f64 = 5_000.0;
+/// In each step a tenth of the old average gives way to the new: after five seconds without a
+/// sample about a third of it is left.
+const SHARE: u64 = 10;
+
+/// After so many steps without a sample nothing is left that would matter.
+const STEPS_MAX: u64 = 200;
 
 /// The average speed of one stream in one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rate {
-    bytes_per_sec: f64,
+    /// Thousandths of a byte per second, so that slow streams fade smoothly.
+    millibytes_per_sec: u64,
     /// Bytes since `since`, not yet folded into the average.
     pending: u64,
     since: Time,
@@ -27,7 +35,7 @@ pub struct Rate {
 
 impl Rate {
     pub fn new(now: Time) -> Rate {
-        Rate { bytes_per_sec: 0.0, pending: 0, since: now }
+        Rate { millibytes_per_sec: 0, pending: 0, since: now }
     }
 
     /// Counts `bytes` that moved now.
@@ -39,20 +47,21 @@ impl Rate {
     /// Bytes per second as of `now`.
     pub fn get(&mut self, now: Time) -> u64 {
         self.fold(now);
-        // Saturates; a negative or NaN rate cannot arise from the sums below.
-        self.bytes_per_sec as u64
+        self.millibytes_per_sec / 1000
     }
 
     fn fold(&mut self, now: Time) {
-        let elapsed = now.since(self.since);
-        if elapsed < STEP {
+        let steps = now.since(self.since).as_millis() / STEP_MILLIS;
+        if steps == 0 {
             return;
         }
-        let millis = elapsed.as_millis() as f64;
-        let recent = self.pending as f64 * 1000.0 / millis;
-        let keep = (-millis / MEMORY_MILLIS).exp();
-        self.bytes_per_sec = self.bytes_per_sec * keep + recent * (1.0 - keep);
+        let millis = steps * STEP_MILLIS;
+        let recent = self.pending.saturating_mul(1_000_000) / millis;
+        for _ in 0..steps.min(STEPS_MAX) {
+            self.millibytes_per_sec -= self.millibytes_per_sec / SHARE;
+            self.millibytes_per_sec += recent / SHARE;
+        }
         self.pending = 0;
-        self.since = now;
+        self.since += Span::from_millis(millis);
     }
 }

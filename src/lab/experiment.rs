@@ -124,7 +124,7 @@ const PATIENCE_TIMES: u64 = 20;
 const PATIENCE: Span = Span::from_secs(600);
 
 /// About as many pieces as a torrent is cut into where nobody says how long they are.
-const PIECES_WANTED: u64 = 256;
+const PIECES_WANTED: u64 = 512;
 
 /// Someone who wants to give nothing still needs a line for requests and `have`s.
 const FREE_RIDER_UP: u64 = 8 * 1024;
@@ -288,7 +288,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// The length of a piece: as wished, or a power of two that makes some 256 of them.
+    /// The length of a piece: as wished, or a power of two that makes some 500 of them.
     pub fn piece_bytes(&self) -> u32 {
         self.piece_bytes.unwrap_or_else(|| {
             let wanted = self.bytes.div_ceil(PIECES_WANTED).max(1).next_power_of_two();

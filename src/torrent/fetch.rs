@@ -3,11 +3,19 @@
 //! The order of wishes for a peer that will serve us:
 //!
 //! 1. go on with the piece that this peer is at: blocks strictly in order;
-//! 2. finish a piece whose peer left: an open piece is of no use to anyone;
-//! 3. begin the rarest piece that the peer has;
-//! 4. nothing left to begin: help with an open piece;
-//! 5. nothing left to ask: *end game*, ask for what others were asked for, a little at a time.
+//! 2. a piece that this peer alone has to give, seeds aside: its upload is what the whole swarm
+//!    waits for, and to spend it on what others could bring makes everyone wait;
+//! 3. finish a piece whose peer left: an open piece is of no use to anyone;
+//! 4. begin the rarest piece that the peer has;
+//! 5. nothing left to begin: help with an open piece;
+//! 6. nothing left to ask: *end game*, ask for what others were asked for, a little at a time.
 //!    Whoever brings it first wins, the others get a `cancel`.
+//!
+//! # Why
+//! The second wish looks like the fourth, and is not: after every choke round a few pieces have
+//! lost their peer, and whoever the seed serves would ask the seed to finish them. In a swarm of
+//! sixty with one seed (`swarmlet lab swarm --peers 60 --size 32M --piece-length 64K`) the last
+//! is done after 1.28 times the lower bound without that wish, 1.19 with it.
 //!
 //! # Spec
 //! BEP 3, "peer protocol": rarest first, and the end game ("when a download is almost complete …").
@@ -77,9 +85,10 @@ impl Torrent {
         {
             return Some(block);
         }
-        // 2. to 4. Another piece.
+        // 2. to 5. Another piece.
         let choice = self
-            .next_orphan(conn)
+            .next_unique(conn)
+            .or_else(|| self.next_orphan(conn))
             .or_else(|| self.next_new(conn))
             .or_else(|| self.next_shared(conn));
         self.peers.get_mut(&conn)?.current = choice.map(|(piece, _)| piece);
@@ -87,7 +96,7 @@ impl Torrent {
             self.explain(conn, |torrent| torrent.reason(piece, pick), out);
             return self.pieces.ask(&self.metainfo.layout, piece, conn);
         }
-        // 5. What others were asked for.
+        // 6. What others were asked for.
         let block = self.next_busy(now, conn)?;
         let others = self.pieces.asked(block).map_or(0, |asked| usize::from(asked) - 1);
         self.explain(conn, |_| Reason::Block { block, others }, out);
@@ -109,6 +118,24 @@ impl Torrent {
     fn reason(&self, piece: PieceIndex, pick: Pick) -> Reason {
         let (holders, peers) = (self.picker.holders(piece), self.peers.len());
         Reason::Piece { piece, pick, holders, peers, alone: self.blame.is_suspect(piece) }
+    }
+
+    /// A piece that only this peer and seeds have, begun by somebody or not. Newcomers take what
+    /// comes: they need something to trade soon.
+    fn next_unique(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
+        let have = &self.peers.get(&conn)?.have;
+        if !self.picker.may_be_unique(have) || self.have.count() < RANDOM_FIRST_PIECES {
+            return None;
+        }
+        let is_open = |piece| have.has(piece) && self.pieces.has_free(piece, conn);
+        let is_unique = |piece| self.picker.is_unique(piece, have);
+        let orphan = self.orphans.iter().copied().find(|&p| is_open(p) && is_unique(p));
+        if let Some(piece) = orphan {
+            self.orphans.remove(&piece);
+            return Some((piece, Pick::Orphan));
+        }
+        let rarest = self.picker.pick(have, false, &mut self.random)?;
+        is_unique(rarest).then(|| self.begin(rarest, Pick::Rarest))
     }
 
     fn next_orphan(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
@@ -134,9 +161,13 @@ impl Torrent {
             session.in_vain = Some(offers);
             return None;
         };
+        Some(self.begin(piece, if anywhere { Pick::Random } else { Pick::Rarest }))
+    }
+
+    fn begin(&mut self, piece: PieceIndex, pick: Pick) -> (PieceIndex, Pick) {
         self.picker.withdraw(piece);
         self.pieces.open(&self.metainfo.layout, piece, self.blame.is_suspect(piece));
-        Some((piece, if anywhere { Pick::Random } else { Pick::Rarest }))
+        (piece, pick)
     }
 
     fn next_shared(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {

@@ -164,6 +164,17 @@ impl Picker {
         u32::from(self.holders[piece.at()]) + self.seeds
     }
 
+    /// Whether a peer with this have-map can have pieces that are nobody else's, seeds aside.
+    pub fn may_be_unique(&self, have: &Bits) -> bool {
+        have.is_all() || self.seeds == 0
+    }
+
+    /// Whether, seeds aside, nobody else than a peer with this have-map has the piece.
+    pub fn is_unique(&self, piece: PieceIndex, have: &Bits) -> bool {
+        let itself = u16::from(!have.is_all());
+        self.may_be_unique(have) && self.holders[piece.at()] == itself
+    }
+
     /// How many pieces may be begun.
     pub fn len(&self) -> usize {
         self.order.len()

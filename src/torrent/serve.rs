@@ -309,8 +309,7 @@ impl Torrent {
             session.last_said = now;
             out.push(Output::Send { conn, message: Message::KeepAlive });
         }
-        let rate = session.rate_down.get(now);
-        let keeps_waiting = session.pipeline.on_second(now, rate);
+        let keeps_waiting = session.pipeline.on_second(now);
         let expired = session.pipeline.take_back_expired(now);
         let moving = session.pipeline.is_busy() || session.waiting() > 0;
         let next = if moving {

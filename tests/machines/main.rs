@@ -15,6 +15,7 @@ mod peer_io;
 mod picker;
 mod pieces;
 mod pipeline;
+mod rate;
 mod reason;
 mod scratch;
 mod service;

@@ -37,6 +37,24 @@ fn the_rarest_piece_that_the_peer_has_is_picked() {
 }
 
 #[test]
+fn a_piece_is_unique_while_seeds_and_one_peer_at_most_have_it() {
+    let mut picker = Picker::new(3);
+    let (seed, ours, theirs) = (Bits::all(3), bits(3, &[0, 1]), bits(3, &[1]));
+    picker.on_join(&ours);
+    picker.on_join(&theirs);
+    let unique = |picker: &Picker, have: &Bits| -> Vec<u32> {
+        (0..3).filter(|&i| have.has(piece(i)) && picker.is_unique(piece(i), have)).collect()
+    };
+    assert_eq!(unique(&picker, &ours), [0], "piece 1 has two");
+    assert!(unique(&picker, &theirs).is_empty());
+    picker.on_join(&seed);
+    assert_eq!(unique(&picker, &seed), [2], "only seeds have it");
+    assert!(unique(&picker, &ours).is_empty(), "the seed has it, too");
+    picker.on_join(&seed);
+    assert_eq!(unique(&picker, &seed), [2], "seeds are asked alike");
+}
+
+#[test]
 fn a_peer_with_nothing_of_use_gets_no_pick() {
     let mut random = Random::new(1);
     let mut picker = Picker::new(3);

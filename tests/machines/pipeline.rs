@@ -29,8 +29,29 @@ fn fill(pipeline: &mut Pipeline, now: Time, next: &mut u32) {
     pipeline.check();
 }
 
+/// A line: so long from a request to its block when nothing else is under way, and so long for
+/// each block. Answers in order, as a peer does. Returns the depth after so many blocks.
+fn after_blocks(pipeline: &mut Pipeline, line: (Span, Span), blocks: u32) -> u32 {
+    let (trip, each) = line;
+    let (mut now, mut next) = (Time::START, 0);
+    let mut free_at = Time::START;
+    let mut arrivals = std::collections::VecDeque::new();
+    for answered in 0..blocks {
+        while pipeline.room() > 0 {
+            pipeline.on_asked(now, block(next));
+            next += 1;
+            free_at = free_at.max(now + trip) + each;
+            arrivals.push_back(free_at);
+        }
+        pipeline.check();
+        now = arrivals.pop_front().expect("something is always under way");
+        pipeline.on_block(now, block(answered));
+    }
+    pipeline.depth()
+}
+
 #[test]
-fn the_depth_doubles_every_round_trip_until_the_rate_stops_growing() {
+fn the_depth_doubles_every_round_trip_while_blocks_come_at_once() {
     let mut pipeline = Pipeline::new();
     let (mut next, mut answered) = (0, 0);
     let mut depths = Vec::new();
@@ -44,18 +65,39 @@ fn the_depth_doubles_every_round_trip_until_the_rate_stops_growing() {
     }
     let least = REQUESTS_IN_FLIGHT_MIN as usize;
     assert_eq!(depths, [least, 2 * least, 4 * least, 8 * least]);
+}
 
-    // The line carries 1 MiB/s and no more: three seconds' worth are 192 blocks.
-    let now = Time::START + SECOND.times(5);
-    fill(&mut pipeline, now, &mut next);
-    pipeline.on_progress(now, block(answered));
-    assert!(!pipeline.on_second(now, 1 << 20));
-    assert!(!pipeline.on_second(now + SECOND, 1 << 20), "no growth: the slow start ends");
-    assert_eq!(pipeline.depth(), 192);
-    pipeline.on_second(now + SECOND, u64::from(u32::MAX));
-    assert_eq!(pipeline.depth(), REQUESTS_IN_FLIGHT_MAX);
-    pipeline.on_second(now + SECOND, 10);
-    assert_eq!(pipeline.depth(), REQUESTS_IN_FLIGHT_MIN);
+#[test]
+fn the_depth_covers_the_round_trip_and_lets_little_stand_in_the_queue() {
+    let millis = Span::from_millis;
+    // (round trip, time for each block) → what the line holds, and that with the queue on top.
+    let table = [
+        // 160 KiB/s and near: the queue alone, a quarter to half a second of five blocks each.
+        ((millis(10), millis(100)), (1, 8)),
+        // 1.6 MiB/s across the ocean: twenty blocks are on the way at any time.
+        ((millis(200), millis(10)), (20, 75)),
+        // 16 MiB/s across the ocean.
+        ((millis(200), millis(1)), (200, REQUESTS_IN_FLIGHT_MAX)),
+        // 16 KiB/s: one arrives, one waits.
+        ((millis(10), millis(1000)), (1, 3)),
+    ];
+    for (line, (least, most)) in table {
+        let depth = after_blocks(&mut Pipeline::new(), line, 4000);
+        assert!((least..=most).contains(&depth), "{line:?}: {depth}");
+    }
+    let at_once = (Span::ZERO, Span::ZERO);
+    assert_eq!(after_blocks(&mut Pipeline::new(), at_once, 4000), REQUESTS_IN_FLIGHT_MAX);
+}
+
+#[test]
+fn when_the_line_gets_slower_so_does_the_pipeline() {
+    let mut pipeline = Pipeline::new();
+    let fast = (Span::from_millis(10), Span::from_millis(2));
+    let before = after_blocks(&mut pipeline, fast, 2000);
+    pipeline.take_back_all();
+    let slow = (Span::from_millis(10), Span::from_millis(200));
+    let after = after_blocks(&mut pipeline, slow, 300);
+    assert!(before > 100 && after <= 4, "{before}, then {after}");
 }
 
 #[test]
@@ -64,9 +106,9 @@ fn a_silent_peer_is_said_to_snub_once_and_is_left_one_request() {
     let mut next = 0;
     fill(&mut pipeline, Time::START, &mut next);
     let almost = Time::START + (SNUB_AFTER - Span::from_millis(1));
-    assert!(!pipeline.on_second(almost, 0));
-    assert!(pipeline.on_second(Time::START + SNUB_AFTER, 0), "it begins now");
-    assert!(!pipeline.on_second(Time::START + SNUB_AFTER + SECOND, 0), "it is no news any more");
+    assert!(!pipeline.on_second(almost));
+    assert!(pipeline.on_second(Time::START + SNUB_AFTER), "it begins now");
+    assert!(!pipeline.on_second(Time::START + SNUB_AFTER + SECOND), "it is no news any more");
     assert!(pipeline.is_snubbing());
     let taken = pipeline.take_back_all();
     assert_eq!(taken.len(), REQUESTS_IN_FLIGHT_MIN as usize);
@@ -109,16 +151,16 @@ fn a_byte_now_and_then_is_no_service() {
     let mut now = Time::START;
     while now.since(Time::START) < REQUEST_TIMEOUT {
         pipeline.on_progress(now, block(0));
-        assert!(!pipeline.on_second(now, 1), "{now:?}");
+        assert!(!pipeline.on_second(now), "{now:?}");
         now += SECOND;
     }
-    assert!(pipeline.on_second(now, 1), "a block must be whole some time");
+    assert!(pipeline.on_second(now), "a block must be whole some time");
     assert_eq!(pipeline.take_back_all(), [block(0)]);
     // Nor is the next one, although it snubs already.
     pipeline.on_asked(now, block(1));
     pipeline.on_progress(now, block(1));
     assert!(pipeline.is_snubbing(), "not before a block is whole");
-    assert!(pipeline.on_second(now + REQUEST_TIMEOUT, 1));
+    assert!(pipeline.on_second(now + REQUEST_TIMEOUT));
     pipeline.take_back_all();
     assert!(!pipeline.is_busy());
 }
