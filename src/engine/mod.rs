@@ -372,6 +372,16 @@ impl Engine {
         torrents.find(|torrent| torrent.metainfo().info_hash == info_hash).map(Torrent::have)
     }
 
+    /// A torrent, for those who watch: also one that is being removed.
+    pub fn look_at(&self, torrent: TorrentId) -> Option<&Torrent> {
+        self.torrents.get(&torrent)
+    }
+
+    /// How many connects are under way.
+    pub fn dials_under_way(&self) -> usize {
+        self.dials.under_way
+    }
+
     /// The tracker's side of this node, if it has one.
     pub fn service(&self) -> Option<&Service> {
         self.service.as_ref()

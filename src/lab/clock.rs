@@ -30,6 +30,11 @@ impl Moment {
         self.0
     }
 
+    /// How long ago `earlier` was, in whole milliseconds; zero if it is yet to come.
+    pub fn since(self, earlier: Moment) -> Span {
+        Span::from_millis(self.0.saturating_sub(earlier.0) / 1000)
+    }
+
     /// The millisecond that an engine would read off its clock.
     pub const fn time(self) -> Time {
         Time::from_millis(self.0 / 1000)

@@ -163,8 +163,10 @@ impl Disk {
 
     /// Loses a file altogether. The resume record stays.
     pub fn remove(&mut self, torrent: InfoHash, file: usize) {
-        if let Some(folder) = self.folders.get_mut(&torrent) {
-            folder.files[file] = None;
+        if let Some(folder) = self.folders.get_mut(&torrent)
+            && let Some(place) = folder.files.get_mut(file)
+        {
+            *place = None;
             folder.unsaved.retain(|replaced| replaced.file != file);
         }
     }

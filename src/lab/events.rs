@@ -251,6 +251,7 @@ impl Lab {
         node.complete.clear();
         node.dirty.clear();
         node.is_cut_off = false;
+        node.jobs.clear();
         let open: Vec<(EndId, ConnId)> =
             node.by_end.iter().map(|(&end, &conn)| (end, conn)).collect();
         let dialled: Vec<Key> = std::mem::take(&mut node.dials).into_keys().collect();
@@ -262,5 +263,6 @@ impl Lab {
             self.net.reset(self.now, EndId { key, side: Side::Dialler });
         }
         self.net.listen(id, false);
+        self.judge.forget_node(id);
     }
 }

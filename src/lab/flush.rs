@@ -111,6 +111,10 @@ impl Lab {
             left += len;
         }
         let waiting = link.waiting();
+        let end = *end;
+        if let Some(witness) = self.judge.witness().filter(|_| left > 0) {
+            witness.on_sends(self.now, end);
+        }
         self.require(id, verdict);
         if left == 0 { Filled::Quietly } else { Filled::Sent { payload, waiting } }
     }

@@ -3,26 +3,39 @@
 //! The engine's own `check` recounts one node. The judge sees all of them, and the truth:
 //!
 //! - a node serves nobody whom it chokes, not from its queue either, and nothing unasked;
-//! - a node claims a piece only when its own disk holds that piece's true bytes;
+//! - what it believes of its connections is what was said over them, word by word (`witness`);
+//! - who wants a place that is free has it soon;
+//! - a node claims a piece, to peers or in a record, only when its own disk holds that piece's
+//!   true bytes;
+//! - what it waits for is under way: disk jobs, connects; and what is queued is bounded;
+//! - it bans nobody who told the truth;
 //! - a node that was ticked has no deadline in the past, and does not ask to be ticked for ever
 //!   in the same millisecond;
 //! - at the end, every file of everybody who says so equals its source.
 //!
 //! # Limits
-//! What scripted peers ask is not followed; they may be served whatever the layout allows.
+//! In swarms of hundreds (`relax`) there is no witness, what scripted peers ask is not followed, and
+//! nodes are recounted now and then only: every so many turns, so that it is the same each time.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::clock::Moment;
-use super::node::Node;
+use super::net::NodeId;
+use super::node::{JobKind, Node};
 use super::pipe::EndId;
 use super::source::Source;
+use super::witness::{Queue, Witness};
+use crate::base::limits::{CONNECTIONS_MAX, DIALS_AT_ONCE_MAX};
 use crate::base::{Bits, Claim, PieceIndex, Time};
+use crate::engine::Engine;
 use crate::wire::Message;
 
 /// A tick may be due again at once now and then, but not this often in one millisecond.
 const TICKS_AT_ONCE_MAX: u32 = 64;
+
+/// How many turns lie between two recounts of a large swarm.
+const TURNS_UNSEEN: u64 = 1024;
 
 /// What the run was when a rule was broken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,9 +57,14 @@ impl fmt::Display for Failure {
 }
 
 /// What was said over each end, as far as a rule needs it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Judge {
     ends: BTreeMap<EndId, Said>,
+    witness: Option<Witness>,
+    queues: BTreeMap<NodeId, Queue>,
+    /// Turns so far, of all nodes; every so many of them are recounted.
+    turns: u64,
+    every: u64,
 }
 
 #[derive(Debug, Default)]
@@ -57,18 +75,75 @@ struct Said {
 }
 
 impl Judge {
+    /// A judge who sees everything.
     pub fn new() -> Judge {
-        Judge::default()
+        Judge {
+            ends: BTreeMap::new(),
+            witness: Some(Witness::default()),
+            queues: BTreeMap::new(),
+            turns: 0,
+            every: 1,
+        }
+    }
+
+    /// Looks less often from now on, and listens to nobody: for large swarms.
+    pub fn relax(&mut self) {
+        self.witness = None;
+        self.every = TURNS_UNSEEN;
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.witness.is_some()
+    }
+
+    pub(super) fn witness(&mut self) -> Option<&mut Witness> {
+        self.witness.as_mut()
+    }
+
+    /// A node's turn is over: whatever can be recounted is.
+    pub(super) fn on_settled(
+        &mut self,
+        now: Moment,
+        id: NodeId,
+        node: &Node,
+    ) -> Result<(), String> {
+        let Some(engine) = node.engine() else { return Ok(()) };
+        self.turns += 1;
+        if !self.turns.is_multiple_of(self.every) {
+            return Ok(());
+        }
+        engine.check();
+        adds_up(node, engine)?;
+        let Some(witness) = &self.witness else { return Ok(()) };
+        witness.recount(now, node, engine)?;
+        self.queues.entry(id).or_default().recount(now, engine)
+    }
+
+    /// A node was switched on or off.
+    pub(super) fn forget_node(&mut self, id: NodeId) {
+        self.queues.remove(&id);
+    }
+
+    /// A node records what it has.
+    pub(super) fn on_saves(&self, node: &Node, source: &Source, have: &Bits) -> Result<(), String> {
+        if !self.is_strict() {
+            return Ok(());
+        }
+        have.iter().try_for_each(|piece| claims_truly(node, source, piece))
     }
 
     /// A node says a message. Returns what is wrong with that.
     pub(super) fn on_says(
         &mut self,
+        now: Moment,
         node: &Node,
         source: &Source,
         end: EndId,
         message: &Message,
     ) -> Result<(), String> {
+        if let Some(witness) = &mut self.witness {
+            witness.on_says(now, source, end, message)?;
+        }
         let said = self.ends.entry(end).or_default();
         match message {
             Message::Choke => said.unchoked = false,
@@ -161,6 +236,39 @@ impl Judge {
         }
         Ok(())
     }
+}
+
+/// What a node waits for is under way, and nothing is that it does not wait for.
+fn adds_up(node: &Node, engine: &Engine) -> Result<(), String> {
+    for id in engine.torrents() {
+        let Some(torrent) = engine.look_at(id) else { continue };
+        let waits_for = torrent.under_way();
+        let under_way = |kind| node.jobs.get(&(id, kind)).copied().unwrap_or(0);
+        let counts = [
+            ("writes", waits_for.writes, under_way(JobKind::Write)),
+            ("saves", usize::from(waits_for.save), under_way(JobKind::Save)),
+        ];
+        for (what, believed, real) in counts {
+            if believed != real {
+                return Err(format!("{id:?} waits for {believed} {what}, {real} are under way"));
+            }
+        }
+        // What is left of an earlier check or survey may be under way, too.
+        let is_awaited = waits_for.checks <= under_way(JobKind::Check)
+            && (!waits_for.survey || under_way(JobKind::Survey) > 0);
+        if !is_awaited {
+            return Err(format!("{id:?} waits for reads or a survey that nobody does"));
+        }
+    }
+    let (dials, real) = (engine.dials_under_way(), node.dials.len());
+    if dials != real || dials > DIALS_AT_ONCE_MAX {
+        return Err(format!("counts {dials} connects, {real} are under way"));
+    }
+    // Who is being closed leaves within the turn; who is not yet answered has a place.
+    if node.talks.len() > CONNECTIONS_MAX + DIALS_AT_ONCE_MAX {
+        return Err(format!("holds {} connections", node.talks.len()));
+    }
+    Ok(())
 }
 
 fn claims_truly(node: &Node, source: &Source, piece: PieceIndex) -> Result<(), String> {

@@ -62,13 +62,14 @@ pub mod scripted;
 pub mod source;
 pub mod tally;
 mod turn;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
 use crate::base::{Bits, ConnId, InfoHash, PieceIndex, Random, Span, TorrentId};
-use crate::engine::{DiskFault, Output, ReadJob};
+use crate::engine::{DiskFault, Output, ReadFor, ReadJob};
 use crate::format::resume::{FileStamp, Resume};
 
 use calls::Answer;
@@ -80,7 +81,7 @@ pub use judge::Failure;
 use judge::Judge;
 pub use mishap::Mishap;
 pub use net::{Line, Net, NodeId, Path};
-use node::Role;
+use node::{JobKind, Role};
 pub use node::{Mood, Node};
 pub use record::Record;
 use rope::Rope;
@@ -215,6 +216,23 @@ enum Job {
         torrent: TorrentId,
         result: Result<(), DiskFault>,
     },
+}
+
+impl Job {
+    /// Whose job it is, and what waits for it.
+    fn kind(&self) -> (TorrentId, JobKind) {
+        match self {
+            Job::Surveyed { torrent, .. } => (*torrent, JobKind::Survey),
+            Job::Prepared { torrent, .. } => (*torrent, JobKind::Prepare),
+            Job::Written { torrent, .. } => (*torrent, JobKind::Write),
+            Job::Read { job, .. } => match job.purpose {
+                ReadFor::Check => (job.torrent, JobKind::Check),
+                ReadFor::Hash | ReadFor::Blame => (job.torrent, JobKind::OtherRead),
+            },
+            Job::Saved { torrent, .. } => (*torrent, JobKind::Save),
+            Job::Removed { torrent, .. } => (*torrent, JobKind::Remove),
+        }
+    }
 }
 
 impl Scenario {

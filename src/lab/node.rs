@@ -40,6 +40,8 @@ pub struct Node {
     pub(super) ticks_at: (Moment, u32),
     /// Torrents that its engine said are complete, in this life.
     pub(super) complete: BTreeSet<InfoHash>,
+    /// Disk jobs under way in this life.
+    pub(super) jobs: BTreeMap<(TorrentId, JobKind), usize>,
     pub(super) effects: Effects,
     /// The next connect or call fails.
     pub(super) is_cut_off: bool,
@@ -97,6 +99,18 @@ pub enum Mood {
     Lying(Vec<u8>),
 }
 
+/// Disk jobs, by what waits for them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum JobKind {
+    Survey,
+    Prepare,
+    Write,
+    Check,
+    OtherRead,
+    Save,
+    Remove,
+}
+
 /// One connection, as this node holds it.
 #[derive(Debug)]
 pub(super) struct Talk {
@@ -132,6 +146,7 @@ impl Node {
             armed: None,
             ticks_at: (Moment::START, 0),
             complete: BTreeSet::new(),
+            jobs: BTreeMap::new(),
             effects: Effects::default(),
             is_cut_off: false,
         }

@@ -125,6 +125,7 @@ impl Lab {
     fn feed(&mut self, id: NodeId, conn: ConnId, received: &[u8]) {
         let now = self.now.time();
         let mut out = std::mem::take(&mut self.out);
+        self.overhear(id, conn, received);
         let Node { role, talks, .. } = &mut self.nodes[id.0];
         let verdict = match (role, talks.get_mut(conn)) {
             (Role::Engine(driven), Some(Talk { voice: Voice::Link(link), .. })) => {
@@ -135,6 +136,7 @@ impl Lab {
         };
         self.act(id, &mut out, received);
         self.out = out;
+        self.compare_queue(id, conn);
         if let Err(violation) = verdict
             && let Some(talk) = self.nodes[id.0].forget(conn)
         {
@@ -243,6 +245,7 @@ impl Lab {
                 }
                 Output::Read(job) => self.read(id, job),
                 Output::Save { torrent, have, uploaded, downloaded, clean } => {
+                    self.judge_record(id, torrent, &have);
                     let kept = have.clone();
                     let result = self.with_disk(id, torrent, |disk, name, layout| {
                         disk.save(name, layout, kept, (uploaded, downloaded), clean)
@@ -280,12 +283,12 @@ impl Lab {
 
     fn send(&mut self, id: NodeId, conn: ConnId, message: &Message) {
         self.note(id, "says", format_args!("{conn:?} {}", Worded(message)));
-        let Lab { judge, nodes, sources, tally, .. } = self;
+        let Lab { judge, nodes, sources, tally, now, .. } = self;
         tally.on_says(id, message);
         let node = &nodes[id.0];
         let Some(talk) = node.talks.get(conn) else { return };
         if let Some(source) = talk.source {
-            let verdict = judge.on_says(node, &sources[source.0], talk.end, message);
+            let verdict = judge.on_says(*now, node, &sources[source.0], talk.end, message);
             self.require(id, verdict);
         }
         if let Some(link) = self.link_mut(id, conn) {
@@ -361,6 +364,9 @@ impl Lab {
     fn on_event(&mut self, id: NodeId, event: &Event) {
         self.note(id, "event", format_args!("{event:?}"));
         self.tally.on_event(self.now, id, event);
+        if let Event::Banned { addr, .. } = event {
+            self.judge_ban(id, *addr);
+        }
         if let Event::Complete { info_hash, .. } = event {
             self.nodes[id.0].complete.insert(*info_hash);
             self.compare_if_complete(id, *info_hash);
@@ -371,10 +377,14 @@ impl Lab {
     fn job_done(&mut self, id: NodeId, bytes: usize, job: Job) {
         let at = self.nodes[id.0].disk.done_at(self.now, bytes);
         let life = self.nodes[id.0].life;
+        *self.nodes[id.0].jobs.entry(job.kind()).or_default() += 1;
         self.clock.push(at, Happening::Done { node: id, life, job });
     }
 
     pub(super) fn on_done(&mut self, id: NodeId, job: Job) {
+        if let Some(count) = self.nodes[id.0].jobs.get_mut(&job.kind()) {
+            *count -= 1;
+        }
         match job {
             Job::Surveyed { torrent, result, resume } => {
                 self.tell(id, Input::Surveyed { torrent, result, resume });
@@ -401,16 +411,18 @@ impl Lab {
     // ── 5. What is true now (4. is in `flush`) ─────────────────────────────────────────────────────────────────
 
     pub(super) fn settle(&mut self, id: NodeId) {
-        let node = &mut self.nodes[id.0];
+        let node = &self.nodes[id.0];
         let is_leaving = matches!(&node.role, Role::Engine(driven) if driven.is_leaving);
         let Some(engine) = node.engine() else { return };
-        if cfg!(debug_assertions) {
-            engine.check();
-        }
-        if is_leaving && engine.is_stopped() {
+        let is_over = is_leaving && engine.is_stopped();
+        let due = engine.deadline();
+        let verdict = self.judge.on_settled(self.now, id, &self.nodes[id.0]);
+        self.require(id, verdict);
+        if is_over {
             return self.switch_off(id, "gone");
         }
-        if let Some((due, _)) = engine.deadline() {
+        let node = &mut self.nodes[id.0];
+        if let Some((due, _)) = due {
             let at = Moment::of(due).max(self.now);
             if node.armed.is_none_or(|armed| at < armed) {
                 node.armed = Some(at);

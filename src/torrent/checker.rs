@@ -160,6 +160,11 @@ impl Checker {
         self.undecided
     }
 
+    /// Reads whose answers are awaited.
+    pub fn reads_under_way(&self) -> usize {
+        self.under_way
+    }
+
     /// Bytes looked at so far.
     pub fn bytes_done(&self) -> u64 {
         self.bytes_done

@@ -108,6 +108,16 @@ pub enum Phase {
     Stopped,
 }
 
+/// Disk jobs that a torrent waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnderWay {
+    pub survey: bool,
+    pub writes: usize,
+    /// Reads of the check that goes on.
+    pub checks: usize,
+    pub save: bool,
+}
+
 /// One torrent: its data, its peers, its plans.
 #[derive(Debug)]
 pub struct Torrent {
@@ -324,6 +334,26 @@ impl Torrent {
 
     pub fn is_whole(&self) -> bool {
         self.have.is_all()
+    }
+
+    /// Everybody who is connected, and what was said.
+    pub fn sessions(&self) -> impl Iterator<Item = (ConnId, &Session)> {
+        self.peers.iter().map(|(&conn, session)| (conn, session))
+    }
+
+    /// How many interested peers may be served at once.
+    pub fn places(&self) -> usize {
+        self.identity.unchoked_max
+    }
+
+    /// What it asked of the disk and has no answer to yet.
+    pub fn under_way(&self) -> UnderWay {
+        UnderWay {
+            survey: self.state == State::Surveying,
+            writes: self.writes_under_way as usize,
+            checks: self.checker.as_ref().map_or(0, Checker::reads_under_way),
+            save: self.save.under_way,
+        }
     }
 
     /// The pieces that are here and verified.

@@ -201,6 +201,16 @@ impl Link {
         self.outgoing.blocks.len()
     }
 
+    /// The queued blocks that can still be taken back, in order.
+    pub fn queued(&self) -> impl Iterator<Item = Block> + '_ {
+        self.outgoing.blocks.iter().skip(self.outgoing.begun_blocks()).map(|queued| queued.block)
+    }
+
+    /// Whether the first byte of a block has left, and its last has not.
+    pub fn has_begun_block(&self) -> bool {
+        self.outgoing.begun_blocks() > 0
+    }
+
     /// Whether nothing is queued.
     pub fn is_idle(&self) -> bool {
         self.outgoing.words.is_empty() && self.outgoing.blocks.is_empty()
