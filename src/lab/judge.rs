@@ -76,7 +76,7 @@ struct Said {
 
 impl Judge {
     /// A judge who sees everything.
-    pub fn new() -> Judge {
+    pub(super) fn new() -> Judge {
         Judge {
             ends: BTreeMap::new(),
             witness: Some(Witness::default()),
@@ -87,7 +87,7 @@ impl Judge {
     }
 
     /// Looks less often from now on, and listens to nobody: for large swarms.
-    pub fn relax(&mut self) {
+    pub(super) fn relax(&mut self) {
         self.witness = None;
         self.every = TURNS_UNSEEN;
     }
