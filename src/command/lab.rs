@@ -66,7 +66,8 @@ options:
 examples:
   swarmlet lab
   swarmlet lab free-riders --seeds 3 --svg free-riders.svg
-  swarmlet lab swarm --peers 5 --size 1M --log run.log
+  swarmlet lab swarm --peers 5 --size 1M --log run.log       # then: grep because run.log
+  swarmlet lab --arrive poisson:2 --leave done --churn 20 --loss 1
 ";
 
 pub const COMMAND: Command = Command {
@@ -96,7 +97,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         false => arguments.only_path("SCENARIO")?,
     };
     let name = name.to_string_lossy();
-    if name == "list" {
+    if name == "list" || name == "help" {
         screen.text(&list());
         return Ok(());
     }

@@ -113,11 +113,17 @@ impl Congestion {
     pub fn on_sent(&mut self, now: Moment, pipe: EndId, packet: Leaving) -> Fate {
         let Leaving { len, behind, round_trip } = packet;
         let segments = len.div_ceil(SEGMENT_BYTES).max(1);
-        let lost: Vec<usize> = (0..segments).filter(|_| self.loses()).collect();
-        let again_lost = if lost.is_empty() { 0 } else { self.lost_in_a_row() };
+        let (mut lost, mut first) = (0, None);
+        for segment in 0..segments {
+            if self.loses() {
+                first.get_or_insert(segment);
+                lost += 1;
+            }
+        }
+        let again_lost = if lost > 0 { self.lost_in_a_row() } else { 0 };
         let flow = self.flows.entry(pipe).or_default();
         flow.unacked += len;
-        let Some(first) = lost.first() else { return Fate { late: Span::ZERO, again: 0 } };
+        let Some(first) = first else { return Fate { late: Span::ZERO, again: 0 } };
 
         let sendable = behind.min(flow.window.saturating_sub(flow.unacked)) / SEGMENT_BYTES;
         let is_noticed = segments - 1 - first + sendable >= BEHIND_LEAST && again_lost == 0;
@@ -127,7 +133,7 @@ impl Congestion {
         };
         flow.cut(now, is_noticed);
         flow.recovered_at = flow.recovered_at.max(now.after(late + round_trip));
-        Fate { late, again: (lost.len() * SEGMENT_BYTES).min(len) }
+        Fate { late, again: (lost * SEGMENT_BYTES).min(len) }
     }
 
     /// The sender hears that so many bytes arrived.

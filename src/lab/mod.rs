@@ -30,7 +30,7 @@
 //! `pair.run(7)` plays it with seed 7 and returns the lab, to be asked what came of it; a story
 //! that wants to look in between makes a `Lab` and calls `run_until` itself.
 //!
-//! Swarms that a person runs to see how much, rather than whether, stand in `experiment`; `tally`
+//! Swarms that a person runs to see how much, rather than whether, stand in `scenarios`; `tally`
 //! counts while they run, `report` makes figures of it and `picture` draws what `film` has seen.
 //!
 //! # How to replay one
@@ -57,6 +57,7 @@ pub mod pipe;
 pub mod record;
 pub mod report;
 pub mod rope;
+pub mod scenarios;
 pub mod schedule;
 pub mod scripted;
 pub mod source;
