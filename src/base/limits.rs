@@ -367,6 +367,13 @@ pub const ERRANDS_MAX: usize = 16;
 /// unread bytes would reset the connection.
 pub const HTTP_LINGER_BYTES_MAX: usize = 256 * 1024;
 
+/// How long a command waits for a connection to a tracker, and for its whole answer.
+pub const ASK_CONNECT_TIMEOUT: Span = Span::from_secs(10);
+pub const ASK_TIMEOUT: Span = Span::from_secs(60);
+
+/// Longest answer that a command reads: the longest .torrent, or five hundred torrents listed.
+pub const ASK_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Calls to trackers under way at once, and waiting for their turn.
 pub const CALLS_AT_ONCE_MAX: usize = 16;
 pub const CALLS_QUEUED_MAX: usize = 4_096;

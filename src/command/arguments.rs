@@ -76,6 +76,15 @@ impl Arguments {
         self.matches.free.iter().map(|word| PathBuf::from(to_bytes(word))).collect()
     }
 
+    /// The free words as text.
+    pub fn words(&self) -> Result<Vec<String>, Failure> {
+        let words =
+            self.matches.free.iter().map(|word| String::from_utf8(to_bytes(word).into_vec()));
+        words
+            .collect::<Result<_, _>>()
+            .map_err(|_| self.wrong("a word of the command line is not UTF-8"))
+    }
+
     /// The one free word that the command works on; `what` names it.
     pub fn only_path(&self, what: &str) -> Result<PathBuf, Failure> {
         let mut paths = self.paths();

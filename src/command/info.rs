@@ -46,7 +46,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     }
     let (bytes, metainfo) = files::read_torrent(&path)?;
     match json {
-        true => show_json(screen, &TorrentShown::of(&metainfo)),
+        true => show_torrent_json(screen, &metainfo),
         false => show_torrent(screen, &metainfo, bytes.len()),
     }
 }
@@ -144,6 +144,11 @@ impl LinkShown<'_> {
             warnings: &link.warnings,
         }
     }
+}
+
+/// Prints what a torrent says as JSON.
+pub(super) fn show_torrent_json(screen: &mut Screen, metainfo: &Metainfo) -> Result<(), Failure> {
+    show_json(screen, &TorrentShown::of(metainfo))
 }
 
 /// Prints a value as JSON, laid out for people.

@@ -8,15 +8,18 @@
 //! ```text
 //!  files only       create  edit  info  magnet  verify
 //!  run a node       tracker  share  get  peer            all over run.rs
+//!  ask a tracker    publish  fetch  search  swarm        all over ask.rs
 //!  play a swarm     lab
 //!  shared           arguments  failure  files  making  screen  progress  events  run
 //! ```
 
 pub mod arguments;
+pub mod ask;
 pub mod create;
 pub mod edit;
 pub mod events;
 pub mod failure;
+pub mod fetch;
 pub mod files;
 pub mod get;
 pub mod info;
@@ -25,9 +28,12 @@ pub mod magnet;
 pub mod making;
 pub mod peer;
 pub mod progress;
+pub mod publish;
 pub mod run;
 pub mod screen;
+pub mod search;
 pub mod share;
+pub mod swarm;
 pub mod tracker;
 pub mod verify;
 
@@ -70,6 +76,10 @@ pub const COMMANDS: &[Command] = &[
     share::COMMAND,
     get::COMMAND,
     peer::COMMAND,
+    publish::COMMAND,
+    search::COMMAND,
+    fetch::COMMAND,
+    swarm::COMMAND,
     lab::COMMAND,
 ];
 

@@ -247,12 +247,31 @@ pub fn write_refusal(status: Status, out: &mut Vec<u8>) {
 /// `target`: path and query, percent-coded. That it holds no blank and no line end is asserted: a
 /// `TrackerUrl` and everything that `Announce` appends to one are coded.
 pub fn write_get(url: &TrackerUrl, target: &str, out: &mut Vec<u8>) {
+    write_request_head("GET", url, target, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a request that brings `body` to `target`, as `write_get` does for one without.
+pub fn write_post(
+    url: &TrackerUrl,
+    target: &str,
+    content_type: &str,
+    body: &[u8],
+    out: &mut Vec<u8>,
+) {
+    write_request_head("POST", url, target, out);
+    write!(out, "Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len())
+        .expect("a vector takes every write");
+    out.extend_from_slice(body);
+}
+
+fn write_request_head(method: &str, url: &TrackerUrl, target: &str, out: &mut Vec<u8>) {
     assert!(target.starts_with('/'), "a target begins at the root: {target:?}");
     assert!(target.bytes().all(|byte| byte.is_ascii_graphic()), "not coded: {target:?}");
     write!(
         out,
-        "GET {target} HTTP/1.1\r\nHost: {}\r\nUser-Agent: swarmlet/{}\r\n\
-         Accept-Encoding: identity\r\nConnection: close\r\n\r\n",
+        "{method} {target} HTTP/1.1\r\nHost: {}\r\nUser-Agent: swarmlet/{}\r\n\
+         Accept-Encoding: identity\r\nConnection: close\r\n",
         url.host_header(),
         env!("CARGO_PKG_VERSION"),
     )

@@ -107,6 +107,17 @@ impl TrackerUrl {
         Some(TrackerUrl { path_and_query, ..self.clone() })
     }
 
+    /// The path of another page of the same tracker: `/torrents` beside `/announce`.
+    ///
+    /// `page`: begins with `/`. The query is left out: a passkey in it is the announce's.
+    pub fn beside(&self, page: &str) -> String {
+        let path = self.path();
+        let last = path.rfind('/').map_or(0, |slash| slash + 1);
+        let is_announce = path[last..].starts_with("announce");
+        let root = if is_announce { &path[..last] } else { path };
+        format!("{}{page}", root.trim_end_matches('/'))
+    }
+
     /// Whether we may ask this tracker at `addr`, which is what its host resolved to.
     ///
     /// `sent_by`: the address of the server that redirected us, if one did. A torrent's author

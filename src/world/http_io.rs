@@ -449,18 +449,26 @@ impl Reactor {
         }
     }
 
-    /// Counts anew what a connection holds. If all together hold too much, those go that waited
-    /// longest, which are those that take nothing, or bring nothing.
+    /// Counts anew what a connection holds. If all together hold too much, somebody has to go.
     fn count_http(&mut self, id: ConnId) {
         let Some(http) = self.table.http(id) else { return };
         let bytes = http.exchange.memory_bytes();
         self.http_bytes = self.http_bytes + bytes - http.counted_bytes;
         http.counted_bytes = bytes;
         while self.http_bytes > HTTP_BYTES_MAX
-            && let Some((oldest, _)) = self.http_line.front()
+            && let Some(victim) = self.http_victim()
         {
-            self.close_http(oldest);
+            self.close_http(victim);
         }
+    }
+
+    /// Of those that hold much, the one that waited longest: who holds little may be waiting for
+    /// our own disk. Linear in all connections, and each such walk frees `HTTP_STEP_BYTES`.
+    fn http_victim(&mut self) -> Option<ConnId> {
+        let Reactor { http_line, table, .. } = self;
+        let holds_much =
+            |id: &ConnId| table.http(*id).is_some_and(|http| http.counted_bytes >= HTTP_STEP_BYTES);
+        http_line.iter().find(holds_much).or(http_line.front().map(|(id, _)| id))
     }
 
     /// Runs one connection of the table as far as it goes in this turn.

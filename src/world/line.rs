@@ -87,6 +87,20 @@ impl Line {
         Some((ConnId { slot: self.front, generation: place.generation }, place.since))
     }
 
+    /// Everybody, who waited longest first.
+    pub fn iter(&self) -> impl Iterator<Item = ConnId> + '_ {
+        let id = |slot: u32| {
+            let place = self.places.get(place_of(slot))?.as_ref()?;
+            Some((ConnId { slot, generation: place.generation }, place.next))
+        };
+        let mut at = self.front;
+        std::iter::from_fn(move || {
+            let (this, next) = id(at)?;
+            at = next;
+            Some(this)
+        })
+    }
+
     pub fn len(&self) -> usize {
         self.len
     }
@@ -108,6 +122,7 @@ impl Line {
         assert_eq!(prev, self.back);
         assert_eq!(count, self.len);
         assert_eq!(count, self.places.iter().flatten().count());
+        assert_eq!(count, self.iter().count());
     }
 
     fn place_mut(&mut self, slot: u32) -> Option<&mut Place> {

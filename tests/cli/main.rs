@@ -7,6 +7,7 @@ mod faults;
 mod files;
 mod hostile;
 mod lab;
+mod library;
 mod nodes;
 mod program;
 mod workdir;

@@ -7,15 +7,17 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::workdir::{Workdir, one_clean_line};
 
-const COMMANDS: [&str; 10] =
-    ["create", "edit", "info", "magnet", "verify", "tracker", "share", "get", "peer", "lab"];
+const COMMANDS: &[&str] = &[
+    "create", "edit", "info", "magnet", "verify", "tracker", "share", "get", "peer", "lab",
+    "publish", "search", "fetch", "swarm",
+];
 
 #[test]
 fn help_names_every_command_and_every_command_has_help() {
     let dir = Workdir::new("help");
     let overview = dir.ok(&["help"]);
     assert_eq!(overview, dir.ok(&["--help"]));
-    for command in COMMANDS {
+    for &command in COMMANDS {
         assert!(overview.contains(&format!("\n  {command} ")), "{command} is not listed");
         let help = dir.ok(&["help", command]);
         assert!(help.starts_with(&format!("swarmlet {command}: ")), "{help}");

@@ -9,6 +9,7 @@ mod erase;
 mod hashing;
 mod host;
 mod http_io;
+mod library;
 mod line;
 mod link;
 mod peer_io;

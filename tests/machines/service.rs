@@ -6,7 +6,7 @@ use swarmlet::base::limits::ANSWER_PEERS_MAX;
 use swarmlet::base::{InfoHash, Span, Time};
 use swarmlet::format::announce::{Refusal, Reply, Scrape, Tally};
 use swarmlet::format::http::{Parsed, Progress, Request, Response, Scan};
-use swarmlet::tracker::{Policy, Service};
+use swarmlet::tracker::{Library, Policy, Rules, Service};
 
 #[path = "../formats/http_fixtures.rs"]
 mod http_fixtures;
@@ -96,6 +96,7 @@ fn every_fixture_gets_its_answer() {
             panic!("{}: not done", fixture.name)
         };
         let mut stage = Stage::new();
+        stage.service.open_library(Library::new(Rules::default()));
         let answer = stage.ask("10.0.0.1:4000", &request);
         let text = String::from_utf8_lossy(&answer);
         let kept = if request.keep_alive { "keep-alive" } else { "close" };

@@ -16,7 +16,8 @@
 //! for `status`, `location` and `body`. After an error the response is worth nothing.
 //!
 //! # Limits
-//! The head ends within `RESPONSE_HEAD_BYTES_MAX`, the body within `ANNOUNCE_REPLY_BYTES_MAX`.
+//! The head ends within `RESPONSE_HEAD_BYTES_MAX`, the body within `ANNOUNCE_REPLY_BYTES_MAX` or
+//! what `with_body_max` says.
 //! Memory grows with what has come, never by what a length claims.
 //!
 //! # Why
@@ -45,6 +46,7 @@ pub struct Response {
     status: u16,
     location: Option<String>,
     body: Vec<u8>,
+    body_bytes_max: usize,
 }
 
 /// Whether there is more to come.
@@ -85,6 +87,11 @@ enum Line {
 
 impl Response {
     pub fn new() -> Response {
+        Response::with_body_max(ANNOUNCE_REPLY_BYTES_MAX)
+    }
+
+    /// One whose body may have so many bytes, if it is not a tracker's.
+    pub fn with_body_max(body_bytes_max: usize) -> Response {
         Response {
             state: State::Head,
             head: Vec::new(),
@@ -93,6 +100,7 @@ impl Response {
             status: 0,
             location: None,
             body: Vec::new(),
+            body_bytes_max,
         }
     }
 
@@ -222,7 +230,7 @@ impl Response {
             return Ok(State::Head);
         }
         self.status = status;
-        body_state(status, length, is_chunked)
+        body_state(status, length, is_chunked, self.body_bytes_max)
     }
 
     fn feed_counted(&mut self, left: u64, input: &mut &[u8]) -> Result<(), &'static str> {
@@ -242,7 +250,7 @@ impl Response {
         self.state = match which {
             Line::Size => match parse_chunk_size(&line)? {
                 0 => State::Line(Line::Trailer),
-                left if left > ANNOUNCE_REPLY_BYTES_MAX as u64 => return Err(TOO_LONG),
+                left if left > self.body_bytes_max as u64 => return Err(TOO_LONG),
                 left => State::Chunk { left },
             },
             Line::AfterChunk if line.is_empty() => State::Line(Line::Size),
@@ -276,7 +284,7 @@ impl Response {
     /// Moves at most `wanted` bytes to the body. Returns how many.
     fn take(&mut self, wanted: u64, input: &mut &[u8]) -> Result<u64, &'static str> {
         let count = usize::try_from(wanted).unwrap_or(usize::MAX).min(input.len());
-        if self.body.len() + count > ANNOUNCE_REPLY_BYTES_MAX {
+        if self.body.len() + count > self.body_bytes_max {
             return Err(TOO_LONG);
         }
         let (part, rest) = input.split_at(count);
@@ -304,7 +312,12 @@ fn parse_status(line: &[u8]) -> Option<u16> {
 }
 
 /// How the body of such a head comes (RFC 9112, section 6.3).
-fn body_state(status: u16, length: Option<u64>, is_chunked: bool) -> Result<State, &'static str> {
+fn body_state(
+    status: u16,
+    length: Option<u64>,
+    is_chunked: bool,
+    bytes_max: usize,
+) -> Result<State, &'static str> {
     if status == 204 || status == 304 {
         return Ok(State::Done);
     }
@@ -313,7 +326,7 @@ fn body_state(status: u16, length: Option<u64>, is_chunked: bool) -> Result<Stat
         (true, None) => Ok(State::Line(Line::Size)),
         (false, None) => Ok(State::UntilClose),
         (false, Some(0)) => Ok(State::Done),
-        (false, Some(left)) if left > ANNOUNCE_REPLY_BYTES_MAX as u64 => Err(TOO_LONG),
+        (false, Some(left)) if left > bytes_max as u64 => Err(TOO_LONG),
         (false, Some(left)) => Ok(State::Counted { left }),
     }
 }
