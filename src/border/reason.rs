@@ -35,6 +35,8 @@ pub enum Reason {
 /// Which rule chose a piece.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pick {
+    /// This peer alone has it to give, seeds aside.
+    Unique,
     /// Begun by somebody who does not go on with it.
     Orphan,
     /// The rarest that this peer has; chance decides among equals.
@@ -109,6 +111,7 @@ impl fmt::Display for Reason {
 impl fmt::Display for Pick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Pick::Unique => "unique",
             Pick::Orphan => "orphan",
             Pick::Rarest => "rarest first",
             Pick::Random => "random first",

@@ -11,6 +11,7 @@ use crate::format::text;
 use crate::lab::congestion::LOSS_OF;
 use crate::lab::experiment::{EXPERIMENTS, Experiment, Keep, Played, Setup, find};
 use crate::lab::picture;
+use crate::lab::record::LEGEND;
 use crate::lab::report::{Group, Report, Spread};
 use crate::lab::schedule::{Arrive, Leave, Schedule};
 
@@ -114,12 +115,12 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
 
     let played = experiment.play(&setup, seed, keep);
     if let Some(log) = log {
-        log.write(played.lab.record().text())?;
+        log.write(&[LEGEND, played.lab.record().text()])?;
     }
     must_have_ended(&played, arguments)?;
     let report = Report::of(experiment, &setup, &played);
     if let (Some(svg), Some(drawn)) = (svg, picture::draw(&played, &report)) {
-        svg.write(&drawn)?;
+        svg.write(&[&drawn])?;
     }
     match arguments.has("json") {
         true => show_json(screen, &report)?,
@@ -246,9 +247,9 @@ impl Output {
         }
     }
 
-    fn write(mut self, text: &str) -> Result<(), Failure> {
+    fn write(mut self, texts: &[&str]) -> Result<(), Failure> {
         let path: &Path = &self.path;
-        let written = self.file.write_all(text.as_bytes());
+        let written = texts.iter().try_for_each(|text| self.file.write_all(text.as_bytes()));
         written.map_err(|error| files::cannot("write", path, &error))
     }
 }

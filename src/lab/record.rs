@@ -22,7 +22,7 @@
 //! | `connected`, `refused` | connection or address | … and this came of it |
 //! | `accepts` | connection, address | somebody connected to it |
 //! | `says` | connection, message | a message is queued: words as in the BEP, `piece+begin+len` |
-//! | `because` | connection, whose, reason | why the next words to this peer are what they are (below) |
+//! | `because` | connection, whose, reason | why the next words to this peer are what they are |
 //! | `serves` | connection, block | a block is queued |
 //! | `unqueues` | connection, block or `all` | queued blocks are taken back |
 //! | `sent` | connection, bytes | so much payload left |
@@ -37,21 +37,8 @@
 //! | `event` | as the engine words it | news for a person |
 //! | `world` | a scheduled action | what the scenario made happen |
 //!
-//! Reasons for a piece name the rule and how many of the connected peers have the piece; reasons
-//! for a choke or unchoke name what the peer gives (gives us, or of a seed: takes) and its rank.
-//!
-//! | reason | what it means |
-//! |---|---|
-//! | `piece P: rarest first` | it is the rarest of those that this peer has |
-//! | `piece P: random first` | one of our first few, any of them: something to trade soon |
-//! | `piece P: orphan` | begun, and whoever was at it does not go on |
-//! | `piece P: shared` | nothing is left to begin with this peer: it helps another |
-//! | `…, from this peer alone` | the piece failed its hash before; this will show who lies |
-//! | `block B: end game` | nothing is left to ask: whoever brings it first wins |
-//! | `unchoke: …`, `stays: …` | `gives much` (tit for tat), `by lot` (optimistic), `free place` |
-//! | | (nobody earned it), `its turn` (of a seed); the round leaves it (`stays`) or begins it |
-//! | `choke: …` | `others go first`, `lot is over`, `turn is over`, `keeps us waiting`, |
-//! | | `wants nothing` |
+//! Reasons are told in `LEGEND`, which stands at the head of each record that is written to a
+//! file.
 
 use std::fmt;
 
@@ -59,6 +46,29 @@ use super::clock::Moment;
 use crate::base::Block;
 use crate::base::Claim;
 use crate::wire::Message;
+
+/// What a person needs to read a record that lies before them in a file.
+pub const LEGEND: &str = "\
+# seconds   who       what       about
+#
+# starts, leaves, gone, crashes, vanishes: the node itself; world: the scenario made it happen
+# dials, connected, refused, accepts, closes, lost: connections (c3.0 is a node's name for one)
+# says, hears, serves, unqueues, sent: messages in the words of BEP 3, blocks as piece+begin+len
+# surveys, prepares, writes, reads, saves: disk jobs; announces, told, answers: trackers
+# event: news for a person
+# because: why the next words to that peer are what they are
+#   piece P: rarest first   the rarest of those that this peer has, and how many have it
+#            random first   one of our first few, any of them: something to trade soon
+#            unique         nobody else but seeds has it: all wait for this peer to give it
+#            orphan         begun, and whoever was at it does not go on
+#            shared         nothing is left to begin with this peer: it helps another
+#            ... alone      it failed its hash before; this will show who lies
+#   block B: end game       nothing is left to ask: whoever brings it first wins
+#   unchoke, stays: gives much (tit for tat), by lot (optimistic), free place, its turn (of a
+#            seed); what it gives us (a seed: takes) and its rank among all who are connected
+#   choke:   others go first, lot is over, turn is over, keeps us waiting, wants nothing
+#
+";
 
 /// The lines of one run.
 #[derive(Debug, Default)]

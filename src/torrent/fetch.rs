@@ -132,10 +132,10 @@ impl Torrent {
         let orphan = self.orphans.iter().copied().find(|&p| is_open(p) && is_unique(p));
         if let Some(piece) = orphan {
             self.orphans.remove(&piece);
-            return Some((piece, Pick::Orphan));
+            return Some((piece, Pick::Unique));
         }
         let rarest = self.picker.pick(have, false, &mut self.random)?;
-        is_unique(rarest).then(|| self.begin(rarest, Pick::Rarest))
+        is_unique(rarest).then(|| self.begin(rarest, Pick::Unique))
     }
 
     fn next_orphan(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {

@@ -63,6 +63,7 @@ fn each_rule_of_the_picker_and_the_choker_shows_in_some_record() {
     let reasons = [
         "rarest first",
         "random first",
+        "unique",
         "orphan",
         "end game",
         "unchoke: free place",
