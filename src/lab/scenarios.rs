@@ -74,7 +74,8 @@ blocks that came twice.",
 The seed is the bottleneck: nobody can be done before it has given every byte once. Look at
 how often it gives the file: 1.00 would be perfect, with every further copy made by the peers
 among themselves. Rarest first is what keeps it near 1, for each peer asks the seed for what
-others do not have yet.",
+others do not have yet. Look at who gives, too: only those whom the seed serves at the moment
+have what the rest lacks, so nearly everything goes through them.",
         cast: |setup, stage| {
             let quarter = |rate: Option<u64>| rate.map(|rate| (rate / 4).max(1));
             stage.seeds(setup, Line { up: quarter(setup.line.up), ..setup.line });
