@@ -150,7 +150,9 @@ impl Lab {
         } else {
             IpAddr::V4(Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number))
         };
-        self.nodes.push(Node::new(name.to_owned(), SocketAddr::new(ip, port), role));
+        let addr = SocketAddr::new(ip, port);
+        self.by_addr.insert(addr, id);
+        self.nodes.push(Node::new(name.to_owned(), addr, role));
         id
     }
 

@@ -60,13 +60,36 @@ impl fmt::Debug for Moment {
     }
 }
 
+/// The ring's slots are this long, and there are so many: together about a second.
+const SLOT_MICROS: u64 = 256;
+const SLOTS: usize = 4096;
+
 /// A queue of events, earliest first; equal moments in the order of `push`.
+///
+/// One heap of a million events would go through cold memory twenty times for each of them. Most
+/// events are a packet's, a few milliseconds ahead; so they wait, unsorted, in a ring of short
+/// slots, and only the present slot is a heap, of some dozens.
+///
+/// ```text
+///   present (a heap)  │ ring: slot 1 │ slot 2 │ … │ slot 4095 │   late (a heap)
+///   happens now         not sorted yet                            a second ahead and more
+/// ```
 #[derive(Debug)]
 pub struct Clock<E> {
-    queue: BinaryHeap<Reverse<Entry<E>>>,
+    /// Events of slot number `slot` and of earlier ones; empty only if nothing is to come.
+    present: Heap<E>,
+    slot: u64,
+    /// Events of the `SLOTS - 1` slots after that, each at its number modulo `SLOTS`.
+    ring: Vec<Vec<Entry<E>>>,
+    /// One bit for each slot of the ring that is not empty.
+    filled: Vec<u64>,
+    late: Heap<E>,
+    len: usize,
     /// Numbers the pushes; it is what makes the order of equal moments fixed.
     pushes: u64,
 }
+
+type Heap<E> = BinaryHeap<Reverse<Entry<E>>>;
 
 #[derive(Debug)]
 struct Entry<E> {
@@ -77,32 +100,106 @@ struct Entry<E> {
 
 impl<E> Clock<E> {
     pub fn new() -> Clock<E> {
-        Clock { queue: BinaryHeap::new(), pushes: 0 }
+        Clock {
+            present: BinaryHeap::new(),
+            slot: 0,
+            ring: (0..SLOTS).map(|_| Vec::new()).collect(),
+            filled: vec![0; SLOTS / 64],
+            late: BinaryHeap::new(),
+            len: 0,
+            pushes: 0,
+        }
     }
 
     pub fn push(&mut self, at: Moment, event: E) {
         self.pushes += 1;
-        self.queue.push(Reverse(Entry { at, number: self.pushes, event }));
+        let entry = Entry { at, number: self.pushes, event };
+        let slot = entry.slot();
+        if self.len == 0 {
+            self.slot = slot;
+        }
+        self.len += 1;
+        if slot <= self.slot {
+            self.present.push(Reverse(entry));
+        } else if slot - self.slot < SLOTS as u64 {
+            let place = place(slot);
+            self.ring[place].push(entry);
+            self.filled[place / 64] |= 1 << (place % 64);
+        } else {
+            self.late.push(Reverse(entry));
+        }
     }
 
     /// When the next event happens; `None` if nothing is to come.
     pub fn next_at(&self) -> Option<Moment> {
-        self.queue.peek().map(|Reverse(entry)| entry.at)
+        self.present.peek().map(|Reverse(entry)| entry.at)
     }
 
     /// Takes the next event out.
     pub fn pop(&mut self) -> Option<(Moment, E)> {
-        self.queue.pop().map(|Reverse(entry)| (entry.at, entry.event))
+        let Reverse(entry) = self.present.pop()?;
+        self.len -= 1;
+        if self.present.is_empty() && self.len > 0 {
+            self.go_on();
+        }
+        Some((entry.at, entry.event))
     }
 
     /// How many events are still to happen.
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.len
     }
 
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.len == 0
     }
+
+    /// How many were ever pushed.
+    pub fn pushes(&self) -> u64 {
+        self.pushes
+    }
+
+    /// Makes the next slot with events the present one.
+    fn go_on(&mut self) {
+        let near = self.next_in_ring();
+        let late = self.late.peek().map(|Reverse(entry)| entry.slot());
+        self.slot = near.into_iter().chain(late).min().expect("there are events left");
+        if near == Some(self.slot) {
+            let place = place(self.slot);
+            self.filled[place / 64] &= !(1 << (place % 64));
+            self.present.extend(self.ring[place].drain(..).map(Reverse));
+        }
+        while let Some(Reverse(entry)) = self.late.peek()
+            && entry.slot() <= self.slot
+        {
+            self.present.extend(self.late.pop());
+        }
+    }
+
+    /// The number of the first slot in the ring that is not empty.
+    fn next_in_ring(&self) -> Option<u64> {
+        let first = place(self.slot + 1);
+        let ahead = |word: usize| self.filled[word % self.filled.len()];
+        let masked = ahead(first / 64) & (u64::MAX << (first % 64));
+        let words =
+            (first / 64 + 1..=first / 64 + self.filled.len()).map(|word| (word, ahead(word)));
+        let (word, bits) =
+            std::iter::once((first / 64, masked)).chain(words).find(|(_, bits)| *bits != 0)?;
+        let found = word * 64 + bits.trailing_zeros() as usize;
+        Some(self.slot + 1 + (found - first) as u64)
+    }
+}
+
+impl<E> Entry<E> {
+    fn slot(&self) -> u64 {
+        self.at.0 / SLOT_MICROS
+    }
+}
+
+/// Where a slot lies in the ring.
+fn place(slot: u64) -> usize {
+    // Below `SLOTS`, whatever the slot.
+    (slot % SLOTS as u64) as usize
 }
 
 impl<E> Default for Clock<E> {

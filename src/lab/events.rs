@@ -249,11 +249,10 @@ impl Lab {
         node.life += 1;
         node.armed = None;
         node.complete.clear();
-        node.dirty.clear();
         node.is_cut_off = false;
         node.jobs.clear();
         let open: Vec<(EndId, ConnId)> =
-            node.by_end.iter().map(|(&end, &conn)| (end, conn)).collect();
+            node.talks.iter().map(|(conn, talk)| (talk.end, conn)).collect();
         let dialled: Vec<Key> = std::mem::take(&mut node.dials).into_keys().collect();
         for (end, conn) in open {
             self.nodes[id.0].forget(conn);

@@ -30,7 +30,7 @@ impl Lab {
     /// Flushes and settles. Sending is reported, the report may want more to be sent, and so on
     /// until windows are full or nobody wants anything.
     pub(super) fn finish_turn(&mut self, id: NodeId) {
-        while let Some(conn) = self.nodes[id.0].dirty.pop_first() {
+        while let Some(conn) = self.nodes[id.0].next_dirty() {
             match self.next_mishap(id) {
                 Some(Mishap::Crash(loss)) => return self.crash_and_reboot(id, loss),
                 Some(Mishap::Fails(_)) => self.break_off(id, conn),

@@ -59,7 +59,8 @@ impl fmt::Display for Failure {
 /// What was said over each end, as far as a rule needs it.
 #[derive(Debug)]
 pub struct Judge {
-    ends: BTreeMap<EndId, Said>,
+    /// By the key of the connection: what was said at the dialler's end, and at the listener's.
+    conns: Vec<[Said; 2]>,
     witness: Option<Witness>,
     queues: BTreeMap<NodeId, Queue>,
     /// Turns so far, of all nodes; every so many of them are recounted.
@@ -70,7 +71,7 @@ pub struct Judge {
 #[derive(Debug, Default)]
 struct Said {
     unchoked: bool,
-    /// Requests, and how often each was said without being answered.
+    /// Requests that were not answered, and how often each was said.
     asked: BTreeMap<Claim, u32>,
 }
 
@@ -78,7 +79,7 @@ impl Judge {
     /// A judge who sees everything.
     pub(super) fn new() -> Judge {
         Judge {
-            ends: BTreeMap::new(),
+            conns: Vec::new(),
             witness: Some(Witness::default()),
             queues: BTreeMap::new(),
             turns: 0,
@@ -144,7 +145,7 @@ impl Judge {
         if let Some(witness) = &mut self.witness {
             witness.on_says(now, source, end, message)?;
         }
-        let said = self.ends.entry(end).or_default();
+        let said = self.said(end);
         match message {
             Message::Choke => said.unchoked = false,
             Message::Unchoke => said.unchoked = true,
@@ -175,28 +176,29 @@ impl Judge {
         claim: Claim,
         asker_is_ours: bool,
     ) -> Result<(), String> {
-        if !self.ends.entry(end).or_default().unchoked {
+        if !self.said(end).unchoked {
             return Err(format!("serves {claim:?} to a peer that it chokes"));
         }
         if !asker_is_ours {
             return Ok(());
         }
-        let asked = &mut self.ends.entry(end.other()).or_default().asked;
-        match asked.get_mut(&claim) {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                Ok(())
-            }
-            Some(_) | None => Err(format!("serves {claim:?}, which was not asked")),
+        let asked = &mut self.said(end.other()).asked;
+        let Some(mut count) = asked.remove(&claim) else {
+            return Err(format!("serves {claim:?}, which was not asked"));
+        };
+        count -= 1;
+        if count > 0 {
+            asked.insert(claim, count);
         }
+        Ok(())
     }
 
     /// A node is about to send; so many blocks are queued for the other end.
     ///
     /// Who chokes takes back what it queued; only the block that has begun to leave may be there.
     pub(super) fn on_flush(&self, end: EndId, waiting: usize) -> Result<(), String> {
-        let unchoked = self.ends.get(&end).is_some_and(|said| said.unchoked);
-        if unchoked || waiting <= 1 {
+        let said = self.conns.get(end.key.0 as usize).map(|conn| &conn[end.side as usize]);
+        if waiting <= 1 || said.is_some_and(|said| said.unchoked) {
             return Ok(());
         }
         Err(format!("keeps {waiting} blocks queued for a peer that it chokes"))
@@ -218,6 +220,14 @@ impl Judge {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    fn said(&mut self, end: EndId) -> &mut Said {
+        let key = end.key.0 as usize;
+        if self.conns.len() <= key {
+            self.conns.resize_with(key + 1, Default::default);
+        }
+        &mut self.conns[key][end.side as usize]
     }
 
     /// Compares a node's copy with the truth, file by file.

@@ -124,6 +124,7 @@ pub struct Lab {
     pub net: Net,
     nodes: Vec<Node>,
     sources: Vec<Source>,
+    by_addr: BTreeMap<SocketAddr, NodeId>,
     by_hash: BTreeMap<InfoHash, SourceId>,
     trackers: Vec<NodeId>,
     /// Nodes that nobody has started yet, and how long after the next run begins they do.
@@ -191,7 +192,7 @@ enum Job {
     Surveyed {
         torrent: TorrentId,
         result: Result<Vec<Option<FileStamp>>, DiskFault>,
-        resume: Option<Resume>,
+        resume: Option<Box<Resume>>,
     },
     Prepared {
         torrent: TorrentId,
@@ -271,6 +272,7 @@ impl Lab {
             net: Net::new(random.next_u64(), USUAL_PATH),
             nodes: Vec::new(),
             sources: Vec::new(),
+            by_addr: BTreeMap::new(),
             by_hash: BTreeMap::new(),
             trackers: Vec::new(),
             starts: BTreeMap::new(),
@@ -477,7 +479,7 @@ impl Lab {
     }
 
     fn node_at(&self, addr: SocketAddr) -> Option<NodeId> {
-        self.nodes.iter().position(|node| node.addr == addr).map(NodeId)
+        self.by_addr.get(&addr).copied()
     }
 
     fn compare_if_complete(&mut self, id: NodeId, info_hash: InfoHash) {
@@ -488,6 +490,7 @@ impl Lab {
         }
     }
 
+    #[inline]
     fn note(&mut self, id: NodeId, word: &str, rest: fmt::Arguments<'_>) {
         self.record.line(self.now, &self.nodes[id.0].name, word, rest);
     }

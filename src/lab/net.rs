@@ -35,7 +35,15 @@ use super::pipe::{Conn, End, Packet, packet_bytes};
 pub use super::pipe::{EndId, Ending, Key, Side};
 use super::rope::{Rope, Sink};
 use crate::base::limits::CONNECT_TIMEOUT;
-use crate::base::{Random, Span};
+use crate::base::{ConnId, Random, Span};
+
+/// A packet of so many bytes, a word or two, comes down a line that is free without a delay of its
+/// own: it would be over in a few microseconds. It uses the line like any other.
+const SMALL_BYTES: usize = 64;
+
+/// A line is handed packets this long before it is free for them: those are decided, and words to
+/// fifty peers leave at one stroke.
+const AHEAD_MICROS: u64 = 500;
 
 /// A participant, numbered from 0 in the order of arrival.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -330,6 +338,19 @@ impl Net {
         self.conn(id.key).map(|conn| conn.end(id.side).node)
     }
 
+    /// Notes what the node at this end calls the connection.
+    pub fn set_holder(&mut self, id: EndId, conn: ConnId) {
+        if let Some(end) = self.end_mut(id) {
+            end.conn = Some(conn);
+        }
+    }
+
+    /// The node at this end, and what it calls the connection.
+    pub fn held_by(&self, id: EndId) -> Option<(NodeId, ConnId)> {
+        let end = self.conn(id.key)?.end(id.side);
+        Some((end.node, end.conn?))
+    }
+
     /// Both nodes of every connection that neither of them has left, dialler first.
     pub fn pairs(&self) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
         self.conns()
@@ -362,7 +383,12 @@ impl Net {
                 None
             }
             Happening::Crossed(from, packet) => self.on_crossed(now, from, packet),
-            Happening::Landed(from, packet) => self.on_landed(now, from, packet),
+            Happening::Landed(from, packet) => {
+                if let Some(end) = self.end_mut(from) {
+                    end.queued_down -= 1;
+                }
+                self.on_landed(now, from, packet)
+            }
             Happening::Acked(from, len) => {
                 self.on_acked(now, from, len);
                 None
@@ -398,9 +424,18 @@ impl Net {
         let end = self.end_mut(from)?;
         if is_cut || !end.held.is_empty() {
             end.held.push_back(packet);
-        } else {
-            self.land(now, there, from, packet);
+            return None;
         }
+        let is_first = end.queued_down == 0;
+        let station = &mut self.nodes[there.0];
+        let rate = station.line.down;
+        let takes_no_time = rate.is_none() || packet.len() <= SMALL_BYTES;
+        if is_first && takes_no_time && station.down_free_at <= now {
+            let micros = rate.map_or(0, |rate| micros_for(packet.len(), rate));
+            station.down_free_at = now.after_micros(micros);
+            return self.on_landed(now, from, packet);
+        }
+        self.land(now, there, from, packet);
         None
     }
 
@@ -423,6 +458,9 @@ impl Net {
             Some(rate) => begins.after_micros(micros_for(packet.len(), rate)),
         };
         station.down_free_at = landed;
+        if let Some(end) = self.end_mut(from) {
+            end.queued_down += 1;
+        }
         self.clock.push(landed, Happening::Landed(from, packet));
     }
 
@@ -529,7 +567,7 @@ impl Net {
 
     /// Sends packets, one pipe after the other, for as long as the uplink is free.
     fn pump(&mut self, now: Moment, node: NodeId) {
-        while self.nodes[node.0].up_free_at <= now {
+        while self.nodes[node.0].up_free_at <= now.after_micros(AHEAD_MICROS) {
             let Some(id) = self.nodes[node.0].turns.pop_front() else { return };
             self.send_packet(now, node, id);
         }
@@ -542,7 +580,8 @@ impl Net {
 
     fn send_packet(&mut self, now: Moment, node: NodeId, id: EndId) {
         let Some(there) = self.node_at(id.other()) else { return };
-        let rate = self.nodes[node.0].line.up;
+        let Station { line: Line { up: rate, .. }, up_free_at, .. } = self.nodes[node.0];
+        let begins = now.max(up_free_at);
         let bytes_max = self.allowance(id).min(packet_bytes(rate));
         let Some(end) = self.end_mut(id) else { return };
         end.has_turn = false;
@@ -553,7 +592,7 @@ impl Net {
         let Some(packet) = end.next_packet(bytes_max) else { return };
         let departed = match rate {
             None => now,
-            Some(rate) => now.after_micros(micros_for(packet.len(), rate)),
+            Some(rate) => begins.after_micros(micros_for(packet.len(), rate)),
         };
         let has_more = end.has_something_to_send();
         end.has_turn = has_more;

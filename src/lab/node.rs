@@ -4,7 +4,7 @@
 //! that; engine and connections belong to one *life*. Events that were meant for an earlier life
 //! find another number and come to nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use super::clock::Moment;
@@ -29,11 +29,10 @@ pub struct Node {
     /// Counts the times it was switched on or off.
     pub(super) life: u32,
     pub(super) talks: Slots<Talk>,
-    pub(super) by_end: BTreeMap<EndId, ConnId>,
     /// Dials that nobody has answered yet.
     pub(super) dials: BTreeMap<Key, (TorrentId, SocketAddr)>,
-    /// Connections with something to send.
-    pub(super) dirty: BTreeSet<ConnId>,
+    /// Connections with something to send, each once, in the order in which they got it.
+    dirty: VecDeque<ConnId>,
     /// The earliest call of `tick` that stands in the queue.
     pub(super) armed: Option<Moment>,
     /// Ticks without time going on in between.
@@ -120,6 +119,7 @@ pub(super) struct Talk {
     pub source: Option<SourceId>,
     /// The engine's name for it, since the first block.
     pub torrent: Option<TorrentId>,
+    is_dirty: bool,
     pub voice: Voice,
 }
 
@@ -140,9 +140,8 @@ impl Node {
             is_retired: false,
             life: 0,
             talks: Slots::new(),
-            by_end: BTreeMap::new(),
             dials: BTreeMap::new(),
-            dirty: BTreeSet::new(),
+            dirty: VecDeque::new(),
             armed: None,
             ticks_at: (Moment::START, 0),
             complete: BTreeSet::new(),
@@ -171,17 +170,32 @@ impl Node {
 
     /// Puts a new connection into the table.
     pub(super) fn hold(&mut self, end: EndId, voice: Voice) -> ConnId {
-        let conn = self.talks.insert(Talk { end, source: None, torrent: None, voice });
-        self.by_end.insert(end, conn);
-        conn
+        self.talks.insert(Talk { end, source: None, torrent: None, is_dirty: false, voice })
     }
 
     /// Forgets a connection; its slot may be used again at once, under another generation.
     pub(super) fn forget(&mut self, conn: ConnId) -> Option<Talk> {
         let talk = self.talks.remove(conn)?;
         self.talks.end_turn();
-        self.by_end.remove(&talk.end);
-        self.dirty.remove(&conn);
         Some(talk)
+    }
+
+    /// A connection has something to send.
+    pub(super) fn mark_dirty(&mut self, conn: ConnId) {
+        if let Some(talk) = self.talks.get_mut(conn).filter(|talk| !talk.is_dirty) {
+            talk.is_dirty = true;
+            self.dirty.push_back(conn);
+        }
+    }
+
+    /// The next connection with something to send; it has its turn now.
+    pub(super) fn next_dirty(&mut self) -> Option<ConnId> {
+        while let Some(conn) = self.dirty.pop_front() {
+            if let Some(talk) = self.talks.get_mut(conn) {
+                talk.is_dirty = false;
+                return Some(conn);
+            }
+        }
+        None
     }
 }

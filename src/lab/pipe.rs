@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use super::clock::Moment;
 use super::net::NodeId;
 use super::rope::Rope;
+use crate::base::ConnId;
 
 /// Bytes of one pipe that are buffered or under way; a usual socket's worth.
 pub const WINDOW_BYTES: usize = 128 * 1024;
@@ -69,6 +70,8 @@ pub(super) struct Conn {
 #[derive(Debug)]
 pub(super) struct End {
     pub node: NodeId,
+    /// What the node calls it.
+    pub conn: Option<ConnId>,
     /// The node is done with this end: nothing is delivered to it any more.
     pub is_gone: bool,
     /// All that was written and not read at the other end yet.
@@ -84,6 +87,8 @@ pub(super) struct End {
     pub is_broken: bool,
     /// Packets of one pipe never overtake each other, whatever the jitter.
     pub last_arrival: Moment,
+    /// How many packets stand in the other node's queue for its line.
+    pub queued_down: usize,
     /// Packets held back by a stall or a partition, in order.
     pub held: VecDeque<Packet>,
     /// Whether it stands in its node's queue for the uplink.
@@ -131,6 +136,7 @@ impl End {
     pub fn new(node: NodeId) -> End {
         End {
             node,
+            conn: None,
             is_gone: false,
             rope: Rope::new(),
             landed: 0,
@@ -139,6 +145,7 @@ impl End {
             ending_left: false,
             is_broken: false,
             last_arrival: Moment::START,
+            queued_down: 0,
             held: VecDeque::new(),
             has_turn: false,
             wants_room: false,

@@ -18,6 +18,9 @@ use std::collections::VecDeque;
 
 use super::source::Stretch;
 
+/// What an empty rope may keep of its buffers: enough for a few words.
+const IDLE_MAX: usize = 128;
+
 /// A queue of bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Rope {
@@ -113,9 +116,9 @@ impl Rope {
         }
     }
 
-    /// Most pipes are idle most of the time; an idle one owns no buffer.
+    /// Most pipes are idle most of the time; an idle one owns no large buffer.
     fn release_if_empty(&mut self) {
-        if self.len == 0 {
+        if self.len == 0 && self.own.capacity() + self.parts.capacity() > IDLE_MAX {
             *self = Rope::new();
         }
     }

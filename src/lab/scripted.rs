@@ -243,13 +243,13 @@ impl Lab {
     /// Lets a scripted peer go on with its script.
     pub(super) fn play(&mut self, id: NodeId, conn: ConnId) {
         let Lab { nodes, sources, .. } = self;
-        let Node { role: Role::Script(script), talks, dirty, .. } = &mut nodes[id.0] else {
+        let Node { role: Role::Script(script), talks, .. } = &mut nodes[id.0] else {
             return;
         };
         let Some(Talk { end, voice: Voice::Part(part), .. }) = talks.get_mut(conn) else { return };
         let end = *end;
         let wish = part.play(script, &sources[script.source.0]);
-        dirty.insert(conn);
+        nodes[id.0].mark_dirty(conn);
         self.finish_turn(id);
         match wish {
             None => {}

@@ -18,8 +18,8 @@ use crate::wire::Message;
 #[derive(Debug, Default)]
 pub struct Tally {
     nodes: Vec<Count>,
-    /// Payload bytes that left the first node for the second.
-    given: BTreeMap<(NodeId, NodeId), u64>,
+    /// By giver: payload bytes that left for each taker.
+    given: Vec<BTreeMap<NodeId, u64>>,
     whole: usize,
     gave_up: usize,
     payload: u64,
@@ -79,7 +79,7 @@ impl Tally {
 
     /// Payload bytes that left `from` for `to`.
     pub fn given(&self, from: NodeId, to: NodeId) -> u64 {
-        self.given.get(&(from, to)).copied().unwrap_or(0)
+        self.given.get(from.0).and_then(|given| given.get(&to)).copied().unwrap_or(0)
     }
 
     pub(super) fn on_start(&mut self, now: Moment, node: NodeId) {
@@ -107,7 +107,10 @@ impl Tally {
     }
 
     pub(super) fn on_gave(&mut self, from: NodeId, to: NodeId, payload: u64) {
-        *self.given.entry((from, to)).or_default() += payload;
+        if self.given.len() <= from.0 {
+            self.given.resize_with(from.0 + 1, BTreeMap::new);
+        }
+        *self.given[from.0].entry(to).or_default() += payload;
         self.payload += payload;
         self.count(from).gave += payload;
         self.count(to).was_given += payload;

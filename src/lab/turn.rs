@@ -44,7 +44,7 @@ impl Lab {
             }
             Arrival::Room(end) => {
                 if let Some((id, conn)) = self.holder(end) {
-                    self.nodes[id.0].dirty.insert(conn);
+                    self.nodes[id.0].mark_dirty(conn);
                     self.finish_turn(id);
                 }
             }
@@ -59,7 +59,7 @@ impl Lab {
         };
         let addr = caller_addr(&self.nodes[caller.0], end.key);
         let Some(voice) = self.voice_of(id) else { return self.net.reset(self.now, end) };
-        let conn = self.nodes[id.0].hold(end, voice);
+        let conn = self.hold(id, end, voice);
         self.note(id, "accepts", format_args!("{conn:?} {addr}"));
         match &self.nodes[id.0].role {
             Role::Script(_) => self.play(id, conn),
@@ -71,7 +71,7 @@ impl Lab {
         let Some(id) = self.net.node_at(end) else { return };
         let dialled = self.nodes[id.0].dials.remove(&end.key);
         let Some(voice) = self.voice_of(id) else { return self.net.reset(self.now, end) };
-        let conn = self.nodes[id.0].hold(end, voice);
+        let conn = self.hold(id, end, voice);
         self.note(id, "connected", format_args!("{conn:?}"));
         match (dialled, &self.nodes[id.0].role) {
             (Some((torrent, addr)), Role::Engine(_)) => {
@@ -331,7 +331,7 @@ impl Lab {
         let answer = self.with_disk(id, torrent, |disk, name, layout| disk.survey(name, layout));
         let Some((result, resume)) = answer else { return };
         self.note(id, "surveys", format_args!("{torrent:?} {}", Outcome(&drop_ok(&result))));
-        self.job_done(id, 0, Job::Surveyed { torrent, result, resume });
+        self.job_done(id, 0, Job::Surveyed { torrent, result, resume: resume.map(Box::new) });
     }
 
     fn prepare(&mut self, id: NodeId, torrent: TorrentId) {
@@ -387,6 +387,7 @@ impl Lab {
         }
         match job {
             Job::Surveyed { torrent, result, resume } => {
+                let resume = resume.map(|resume| *resume);
                 self.tell(id, Input::Surveyed { torrent, result, resume });
             }
             Job::Prepared { torrent, result } => {
@@ -447,20 +448,26 @@ impl Lab {
         }
     }
 
+    /// Gives a node a new connection.
+    fn hold(&mut self, id: NodeId, end: EndId, voice: Voice) -> ConnId {
+        let conn = self.nodes[id.0].hold(end, voice);
+        self.net.set_holder(end, conn);
+        conn
+    }
+
     /// Whose end this is, and what it calls the connection.
     fn holder(&self, end: EndId) -> Option<(NodeId, ConnId)> {
-        let id = self.net.node_at(end)?;
-        Some((id, *self.nodes[id.0].by_end.get(&end)?))
+        let (id, conn) = self.net.held_by(end)?;
+        self.nodes[id.0].talks.get(conn)?;
+        Some((id, conn))
     }
 
     /// The link of a connection, which has something to send from now on.
     fn link_mut(&mut self, id: NodeId, conn: ConnId) -> Option<&mut Link> {
         let node = &mut self.nodes[id.0];
+        node.mark_dirty(conn);
         match &mut node.talks.get_mut(conn)?.voice {
-            Voice::Link(link) => {
-                node.dirty.insert(conn);
-                Some(link)
-            }
+            Voice::Link(link) => Some(link),
             Voice::Part(_) => None,
         }
     }
