@@ -6,7 +6,7 @@ ADDR     ?= 127.0.0.1:8000
 RUNS     ?= 200
 SEED     ?= 1
 
-.PHONY: help build demo test interop big faults run-tracker run-peer sim picture tour lint size clean
+.PHONY: help build demo test interop big faults run-tracker run-peer sim mutants snapshot picture tour lint size clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -46,6 +46,9 @@ run-peer: build  ## a peer for the torrents in DIR (demo/peer, with one to begin
 sim:             ## long hunt in the lab: RUNS=… swarms drawn by lot from SEED=… on, on all cores
 	RUNS=$(RUNS) SEED=$(SEED) $(CARGO) test --locked --test stories hunt -- \
 	  --ignored --nocapture
+
+mutants:         ## faults planted on purpose, each of which a story must find (part of `make test`)
+	$(CARGO) test --locked --test mutants
 
 picture: build   ## the picture in the README, drawn anew
 	@mkdir -p fixtures/lab

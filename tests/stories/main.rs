@@ -15,6 +15,7 @@ mod churn;
 mod content;
 mod control;
 mod download;
+mod effects;
 mod endgame;
 mod experiments;
 mod explain;

@@ -1,7 +1,8 @@
 //! Seeds: one that comes late, one that was a peer a moment ago, one with more askers than places.
 
-use swarmlet::base::Span;
+use swarmlet::base::{Claim, Span};
 use swarmlet::lab::{Act, Action, Lab, Line, NodeId, Scenario, SourceId};
+use swarmlet::wire::Message;
 
 use crate::{over_seeds, tell};
 
@@ -9,6 +10,8 @@ const FILE: SourceId = SourceId(0);
 const SEED: NodeId = NodeId(0);
 const PEER: NodeId = NodeId(1);
 const SECOND: NodeId = NodeId(2);
+
+const LINE: Line = Line { up: Some(100_000), down: None };
 
 #[test]
 fn a_seed_that_comes_late_is_found() {
@@ -137,7 +140,7 @@ fn who_gives_nothing_is_served_less_by_peers_who_trade() {
                 lab.knows(peer, file, seed);
                 (1..peer.0).for_each(|other| lab.knows(peer, file, NodeId(other)));
             }
-            let takes = vec![Act::Handshake, Act::Say(swarmlet::wire::Message::Interested)];
+            let takes = vec![Act::Handshake, Act::Say(Message::Interested)];
             lab.scripted("taker", file, takes);
         },
         links: |lab| lab.net.set_line(SEED, Line { up: Some(50_000), down: None }),
@@ -150,4 +153,102 @@ fn who_gives_nothing_is_served_less_by_peers_who_trade() {
         ..Scenario::new("who_gives_nothing_is_served_less_by_peers_who_trade")
     };
     tell(&story, |_| {});
+}
+
+#[test]
+fn who_waits_for_a_seed_keeps_its_connections() {
+    // Two peers with nothing for each other, half an hour long; then a seed comes.
+    let story = Scenario {
+        who: |lab| {
+            let file = lab.source("file", 32 * 1024, &[300_000]);
+            let seed = lab.seed("seed", file);
+            let (one, two) = (lab.peer("one", file), lab.peer("two", file));
+            lab.knows(one, file, two);
+            lab.knows(two, file, seed);
+            lab.starts_at(seed, Span::from_secs(1_800));
+        },
+        limit: Span::from_secs(2_400),
+        ..Scenario::new("who_waits_for_a_seed_keeps_its_connections")
+    };
+    tell(&story, |lab| {
+        let kept = lab.record().count("one", "lost", "") + lab.record().count("one", "closes", "");
+        assert!(kept <= 1, "one connection for the whole time: {kept} ended");
+        assert!(lab.record().count("one", "says", "keep-alive") >= 10);
+    });
+}
+
+#[test]
+fn who_asks_while_it_is_choked_gets_nothing() {
+    let story = Scenario {
+        who: |lab| {
+            let file = lab.source("file", 32 * 1024, &[300_000]);
+            let seed = lab.seed("seed", file);
+            let peer = lab.peer("peer", file);
+            lab.knows(peer, file, seed);
+            // It asks without a word of interest, so it is choked for good.
+            let claim = Claim { piece: 0, begin: 0, len: 16 * 1024 };
+            let ask = Act::Say(Message::Request(claim));
+            lab.scripted("pushy", file, vec![Act::Handshake, ask.clone(), ask.clone(), ask]);
+        },
+        events: |lab| lab.at(Span::from_millis(100), Action::Dial(SECOND, SEED)),
+        limit: Span::from_secs(60),
+        ..Scenario::new("who_asks_while_it_is_choked_gets_nothing")
+    };
+    tell(&story, |_| {});
+}
+
+/// Somebody who asks for `count` blocks at once, and then says what follows.
+fn greedy(lab: &mut Lab, file: SourceId, count: u32, then: Vec<Act>) -> NodeId {
+    let claim = |number| Claim { piece: number / 2, begin: number % 2 * 16_384, len: 16_384 };
+    let mut acts = vec![Act::Handshake, Act::Say(Message::Interested), Act::Await("unchoke")];
+    acts.extend((0..count).map(|number| Act::Say(Message::Request(claim(number)))));
+    acts.extend(then);
+    lab.scripted("greedy", file, acts)
+}
+
+#[test]
+fn what_is_taken_back_while_it_waits_is_not_sent() {
+    // Fifty blocks at a slow line: most of them wait behind the window. The last is taken back.
+    let story = Scenario {
+        who: |lab| {
+            let file = lab.source("file", 32 * 1024, &[1_000_000]);
+            let seed = lab.seed("seed", file);
+            let last = Claim { piece: 24, begin: 16_384, len: 16_384 };
+            let then = vec![Act::Pause(Span::from_secs(1)), Act::Say(Message::Cancel(last))];
+            greedy(lab, file, 50, then);
+            lab.net.set_line(seed, LINE);
+            lab.at(Span::ZERO, Action::Dial(PEER, seed));
+        },
+        over: |lab| lab.now().as_micros() > 20_000_000,
+        ..Scenario::new("what_is_taken_back_while_it_waits_is_not_sent")
+    };
+    tell(&story, |lab| {
+        assert_eq!(lab.record().count("seed", "serves", ""), 50);
+        assert_eq!(lab.record().count("seed", "unqueues", "24+16384"), 1);
+        assert_eq!(lab.tally().given(SEED, PEER), 49 * 16_384);
+    });
+}
+
+#[test]
+fn who_loses_its_place_loses_what_waited_for_it() {
+    let story = Scenario {
+        who: |lab| {
+            let file = lab.source("file", 32 * 1024, &[14_000_000]);
+            let seed = lab.seed("seed", file);
+            lab.settings(seed).unchoked_max = 1;
+            greedy(lab, file, 800, Vec::new());
+            let second = lab.peer("second", file);
+            lab.knows(second, file, seed);
+            lab.net.set_line(seed, LINE);
+            lab.at(Span::ZERO, Action::Dial(PEER, seed));
+            lab.starts_at(second, Span::from_secs(5));
+        },
+        over: |lab| lab.now().as_micros() > 75_000_000,
+        ..Scenario::new("who_loses_its_place_loses_what_waited_for_it")
+    };
+    tell(&story, |lab| {
+        assert_eq!(lab.record().count("seed", "unqueues", "all"), 1);
+        let given = lab.tally().given(SEED, PEER);
+        assert!(given < 70 * 100_000, "{given} bytes of {}", 800 * 16_384);
+    });
 }
