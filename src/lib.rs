@@ -17,11 +17,12 @@
 //! # Floors
 //!
 //! ```text
-//!  7  command    what a person types                           files, stdout, exit codes
-//!  6  world      reactor, sockets, files, clock, signals       mio · std · rustix
-//!  6  lab        the second world: virtual clock, simulated network and disks       pure
+//!  8  command    what a person types                           files, stdout, exit codes
+//!  7  world      reactor, sockets, files, clock, signals       mio · std · rustix
+//!  7  lab        the second world: virtual clock, simulated network and disks       pure
 //! ═══════════════ the border: Input down, Output up ═══════════════
-//!  5  engine     the whole node as one value                  ┐
+//!  6  rpc        remote control: JSON ⇄ what a person wants   ┐
+//!  5  engine     the whole node as one value                  │
 //!  4  torrent    one torrent: decisions                       │
 //!  3  peer  tracker  border                                   │ pure: input + now → outputs
 //!       one conversation · one store of swarms · the words    │
@@ -57,6 +58,7 @@ pub mod engine;
 pub mod format;
 pub mod lab;
 pub mod peer;
+pub mod rpc;
 pub mod torrent;
 pub mod tracker;
 pub mod wire;

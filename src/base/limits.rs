@@ -289,6 +289,23 @@ pub const CENSUS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Blocked torrents that a list may name.
 pub const BLOCKED_MAX: usize = 1_000_000;
 
+// ── Remote control (rpc) ────────────────────────────────────────────────────────────────────
+
+/// Longest body of a request that passed the gate: the largest torrent in base64, and room.
+pub const RPC_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Values in one request: an id or a file each. As values they take some ten MiB.
+pub const RPC_VALUES_MAX: usize = 200_000;
+
+/// Wrong passwords of one host that cost nothing; then each doubles the wait, up to so long; and
+/// how many such hosts are remembered.
+pub const RPC_GUESSES_FREE: u32 = 5;
+pub const RPC_GUESS_WAIT_MAX: Span = Span::from_secs(300);
+pub const RPC_GUESSERS_MAX: usize = 64;
+
+/// Totals are written this often at most, if they changed: flash wears out.
+pub const RPC_SAVE_EVERY: Span = Span::from_secs(300);
+
 // ── The world (world) ───────────────────────────────────────────────────────────────────────
 
 /// The one receive buffer and the one send buffer, for everyone. Large calls are cheap calls:

@@ -150,6 +150,8 @@ pub enum Event {
     Added { torrent: TorrentId },
     /// It was removed. `fault`: some of its files could not be taken away.
     Removed { torrent: TorrentId, fault: Option<DiskFault> },
+    /// What remote control changed cannot be written down: a restart would not know of it.
+    StateTrouble { reason: String },
     /// The tracker's own files cannot be written or read.
     TrackerTrouble { what: &'static str, reason: String },
 }

@@ -30,7 +30,7 @@ output:
     made file= name= info_hash= bytes= pieces= piece_bytes=
     reused file= … (the same)                         (share) the torrent of a PATH
     torrent name= info_hash= bytes= pieces= dir=      taken on
-    ready listen= torrents=                           serves peers from now on
+    ready listen= torrents= rpc=                      serves peers (and remote controls) now
     ready http= announce=                             (tracker) serves announces
     checked name= have= bytes=                        this much was there already
     progress name= percent= have= bytes= peers= down= up=
@@ -45,6 +45,7 @@ output:
     tracker-trouble what= reason=                     (tracker) its own files are not written
     stopping                                          asked to stop; says good-bye
     stopped name=                                     good-byes said, state saved
+    state-trouble reason=                             a restart will not know of the last change
     added name=                                       taken on by remote control
     removed name= left=                               gone; left: why files of it are still there
   Sizes are in bytes, rates in bytes per second. A value made of letters, digits and
@@ -139,6 +140,7 @@ impl Reporter {
             | Event::DiskTrouble { .. }
             | Event::DiskRecovered { .. }
             | Event::TrackerTrouble { .. }
+            | Event::StateTrouble { .. }
             | Event::Stopped { .. }
             | Event::Added { .. }
             | Event::Removed { .. } => return true,
@@ -192,6 +194,7 @@ fn plain(event: &Event, name: &str) -> String {
         Event::TrackerTrouble { what, reason } => {
             Line::new("tracker-trouble").with("what", what).with("reason", reason)
         }
+        Event::StateTrouble { reason } => Line::new("state-trouble").with("reason", reason),
         Event::Stopped { .. } => line("stopped"),
         Event::Added { .. } => line("added"),
         Event::Removed { fault: None, .. } => line("removed"),
@@ -243,6 +246,9 @@ fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
         }
         Event::TrackerTrouble { what, reason } => {
             format!("the tracker cannot use {what}: {reason}")
+        }
+        Event::StateTrouble { reason } => {
+            format!("a restart will not know of the last change: {reason}")
         }
         Event::Stopped { .. } => return None,
         Event::Added { .. } => format!("{name}: added"),

@@ -16,6 +16,7 @@
 pub mod arguments;
 pub mod ask;
 pub mod create;
+pub mod daemon;
 pub mod edit;
 pub mod events;
 pub mod failure;

@@ -1,10 +1,12 @@
-//! `swarmlet peer`: many torrents in one process.
+//! `swarmlet peer`: many torrents in one process, for as long as one likes.
 
 use std::path::{Path, PathBuf};
 
+use super::daemon::{self, Daemon};
 use super::run::{Goal, Job};
 use super::{Arguments, Command, Failure, Screen, files, get, run};
 use crate::engine::Order;
+use crate::rpc::Adopted;
 
 const USAGE: &str = "\
 download and share many torrents in one process
@@ -14,10 +16,22 @@ usage: swarmlet peer [options] [TORRENT...]
 Shares what is in the directory and downloads what is missing, for every TORRENT, until stopped.
 Without any TORRENT it takes all the files *.torrent in the directory.
 
+Remote controls for Transmission (transmission-remote and others) can add, stop and remove torrents
+while it runs. What they change is remembered: the next run goes on with it.
+
 options:
   -d, --dir DIR          where the data is, or shall be (the current directory)
   -l, --listen ADDR      take connections here, HOST:PORT; port 0 picks a free one
                          (port 6881, or the next free one up to 6889, or any)
+  -r, --rpc ADDR         remote controls connect here (127.0.0.1:9091); 'off' for none
+  --rpc-user NAME        ask them for this name, and for a password
+  --rpc-password WORD    the password (everybody on this host can read it)
+  --rpc-password-file FILE
+                         its first line is the password; or set SWARMLET_RPC_PASSWORD (and
+                         SWARMLET_RPC_USER) in the environment
+  --rpc-open             let whoever reaches ADDR in, without a password
+  --rpc-host NAME...     those who connect call this host so; may be repeated
+  --state DIR            remember torrents and settings here (.swarmlet in --dir)
   -h, --help             this text
 
 Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leaves at once.
@@ -25,6 +39,7 @@ Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leave
 examples:
   swarmlet peer --dir /srv/torrents
   swarmlet peer -d downloads one.torrent two.torrent
+  swarmlet peer --dir /srv/torrents & transmission-remote --add new.torrent
 ";
 
 pub const COMMAND: Command = Command {
@@ -40,28 +55,39 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let listen = arguments.address("listen")?;
     let named = arguments.paths();
     named.iter().try_for_each(|path| get::refuse_magnet(path))?;
-    let found = named.is_empty();
-    let paths = if found { torrents_in(&dir)? } else { named };
-    let mut orders = Vec::new();
+    let remote = daemon::options(arguments, &dir, screen)?;
+    let was_found = named.is_empty();
+    let paths = if was_found { torrents_in(&dir)? } else { named };
+    let mut adopted = Vec::new();
     for path in paths {
         match files::read_torrent(&path) {
-            Ok((_, metainfo)) => {
-                let order = Order::new(metainfo);
-                orders.push((order, dir.clone()));
+            Ok((bytes, metainfo)) => {
+                let (order, dir) = (Order::new(metainfo), dir.clone());
+                adopted.push(Adopted { order, dir, bytes, was_found });
             }
             // One bad file among many that nobody named must not keep the rest from running.
-            Err(failure) if found => screen.warn(&failure.to_string()),
+            Err(failure) if was_found => screen.warn(&failure.to_string()),
             Err(failure) => return Err(failure),
         }
     }
-    if orders.is_empty() {
-        return Err(Failure::new(
-            format!("there is no usable torrent in {}", files::shown(&dir)),
-            "name some, or put them there and choose the place with --dir",
-        ));
+    let mut job = Job { listen, ..Job::new(Goal::Serve) };
+    match remote {
+        Some(options) => {
+            adopted.iter_mut().for_each(|torrent| torrent.dir.clone_from(&options.dir));
+            job.daemon = Some(Daemon { options, adopted });
+        }
+        None if adopted.is_empty() => {
+            return Err(Failure::new(
+                format!("there is no usable torrent in {}", files::shown(&dir)),
+                "name some, or put them there and choose the place with --dir",
+            ));
+        }
+        None => {
+            files::make_dir(&dir)?;
+            job.orders = adopted.into_iter().map(|torrent| (torrent.order, torrent.dir)).collect();
+        }
     }
-    files::make_dir(&dir)?;
-    run::run(Job { listen, orders, ..Job::new(Goal::Serve) }, screen)
+    run::run(job, screen)
 }
 
 /// The files *.torrent of a directory, in the order of their names.

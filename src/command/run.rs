@@ -14,16 +14,20 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::daemon::Daemon;
 use super::events::{self, Line, Reporter};
 use super::failure::reason;
 use super::progress::{self, counted, per_cent};
 use super::{Failure, Screen, making};
 use crate::base::{Span, TorrentId};
 use crate::engine::{Event, Order, Phase, Status};
+use crate::format::metainfo::Metainfo;
 use crate::format::text;
+use crate::rpc::Adopted;
 use crate::tracker::Service;
 use crate::world::keeper::Places;
 use crate::world::node::{Node, NodeOptions, OpenError};
+use crate::world::remote::RemoteOptions;
 
 /// When a run is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,11 +47,13 @@ pub struct Job {
     pub http: Option<(SocketAddr, Service, Places)>,
     /// Torrents, and the directories of their data.
     pub orders: Vec<(Order, PathBuf)>,
+    /// Remote control, and the torrents that it takes care of.
+    pub daemon: Option<Daemon>,
 }
 
 impl Job {
     pub fn new(goal: Goal) -> Job {
-        Job { goal, listen: None, http: None, orders: Vec::new() }
+        Job { goal, listen: None, http: None, orders: Vec::new(), daemon: None }
     }
 }
 
@@ -106,14 +112,15 @@ struct Fetched {
 impl Run {
     /// Opens the node and hands it the torrents.
     fn open(job: Job, screen: &mut Screen) -> Result<Run, Failure> {
-        let Job { goal, listen, http, orders } = job;
+        let Job { goal, listen, http, orders, daemon } = job;
+        let remote = daemon.as_ref().map(|daemon| daemon.options.clone());
         let node = match http {
             Some((addr, service, places)) => {
                 let (http, tracker) = (Some(addr), Some(service));
                 let options = NodeOptions { http, tracker, places, ..base(goal) };
                 Node::open(options).map_err(|error| cannot_open(&error, "--http"))?
             }
-            None => open_peer(goal, listen)?,
+            None => open_peer(goal, listen, remote.as_ref())?,
         };
         let mut run = Run {
             node,
@@ -127,23 +134,47 @@ impl Run {
             events: Vec::new(),
         };
         orders.into_iter().for_each(|(order, dir)| run.add(order, dir, screen));
+        if let Some(Daemon { adopted, .. }) = daemon {
+            run.restore(adopted, screen);
+        }
         Ok(run)
+    }
+
+    /// Takes up what remote control remembers, and what the command line names beyond it.
+    fn restore(&mut self, adopted: Vec<Adopted>, screen: &mut Screen) {
+        self.node.restore().iter().for_each(|odd| screen.warn(odd));
+        let known = self.node.torrents();
+        known.iter().for_each(|&id| self.introduce_torrent(id, screen));
+        for torrent in adopted {
+            let odd = oddities(&torrent.order);
+            let Some(id) = self.node.adopt(torrent) else { continue };
+            if !self.torrents.iter().any(|known| known.id == id) {
+                self.introduce_torrent(id, screen);
+                odd.iter().for_each(|odd| screen.warn(odd));
+            }
+        }
+    }
+
+    /// Tells of a torrent that the node has.
+    fn introduce_torrent(&mut self, id: TorrentId, screen: &mut Screen) {
+        let (Some(metainfo), Some(dir)) = (self.node.metainfo(id), self.node.dir_of(id)) else {
+            return;
+        };
+        let (name, dir) = (metainfo.name.clone(), dir.to_path_buf());
+        match screen.is_terminal() {
+            true => screen.text(&introduction(metainfo, false, &dir)),
+            false => screen.line(&events::torrent(metainfo, &dir)),
+        }
+        self.torrents.push(Fetched { id, name, dir, fresh: false, complete: false });
     }
 
     fn add(&mut self, order: Order, dir: PathBuf, screen: &mut Screen) {
         let metainfo = &order.metainfo;
         let name = metainfo.name.clone();
-        let mut odd: Vec<_> =
-            metainfo.warnings.iter().map(|odd| format!("{name}: {odd}")).collect();
-        if is_lonely(&order) {
-            odd.push(format!(
-                "{name}: no tracker is named and no --peer given; only who knows this address can \
-                 connect"
-            ));
-        }
+        let odd = oddities(&order);
         let fresh = order.whole;
         let line = match screen.is_terminal() {
-            true => introduction(&order, &dir),
+            true => introduction(metainfo, order.whole, &dir),
             false => events::torrent(metainfo, &dir) + "\n",
         };
         let Some(id) = self.node.add(order, dir.clone()) else {
@@ -162,6 +193,9 @@ impl Run {
             if let Some(addr) = self.node.listen_addr() {
                 line = line.with("listen", addr).with("torrents", self.torrents.len());
             }
+            if let Some(addr) = self.node.remote_addr() {
+                line = line.with("rpc", addr);
+            }
             if let Some(addr) = self.node.http_addr() {
                 line = line.with("http", addr).with("announce", announce_url(addr));
             }
@@ -169,6 +203,9 @@ impl Run {
         }
         if let Some(addr) = self.node.listen_addr() {
             screen.line(&format!("listening on {addr}; Ctrl-C stops"));
+        }
+        if let Some(addr) = self.node.remote_addr() {
+            screen.line(&format!("remote control at {addr}"));
         }
         if let Some(addr) = self.node.http_addr() {
             screen.line(&format!("tracker at {}; Ctrl-C stops", announce_url(addr)));
@@ -203,6 +240,9 @@ impl Run {
                 self.reporter.tell(screen, &event, "", 0);
                 continue;
             };
+            if matches!(event, Event::Added { .. }) {
+                self.introduce_torrent(id, screen);
+            }
             let Some(torrent) = self.torrents.iter_mut().find(|torrent| torrent.id == id) else {
                 continue;
             };
@@ -220,6 +260,7 @@ impl Run {
                 | Event::DiskTrouble { .. }
                 | Event::DiskRecovered { .. }
                 | Event::TrackerTrouble { .. }
+                | Event::StateTrouble { .. }
                 | Event::Stopped { .. }
                 | Event::Added { .. }
                 | Event::Removed { .. } => false,
@@ -227,6 +268,9 @@ impl Run {
             if !(known && screen.is_terminal()) {
                 let fetched = self.node.status(id).map_or(0, |status| status.downloaded);
                 self.reporter.tell(screen, &event, &torrent.name, fetched);
+            }
+            if matches!(event, Event::Removed { .. }) {
+                self.torrents.retain(|torrent| torrent.id != id);
             }
         }
     }
@@ -321,10 +365,23 @@ impl Run {
 }
 
 /// A node for peers: at the address that was asked for, or at the first usual port that is free.
-fn open_peer(goal: Goal, listen: Option<SocketAddr>) -> Result<Node, Failure> {
-    let open = |addr| Node::open(NodeOptions { listen: Some(addr), ..base(goal) });
+fn open_peer(
+    goal: Goal,
+    listen: Option<SocketAddr>,
+    remote: Option<&RemoteOptions>,
+) -> Result<Node, Failure> {
+    let open = |addr| {
+        let remote = remote.cloned();
+        Node::open(NodeOptions { listen: Some(addr), remote, ..base(goal) })
+    };
     if let Some(addr) = listen {
         return open(addr).map_err(|error| cannot_open(&error, "--listen"));
+    }
+    // Its address is one, and ours are many: which of them is taken must be told apart.
+    if let Some(remote) = remote {
+        let bound = std::net::TcpListener::bind(remote.listen);
+        let what = format!("cannot listen on {}", remote.listen);
+        bound.map_err(|source| cannot_open(&OpenError { what, source }, "--rpc"))?;
     }
     for port in USUAL_PORTS.chain([0]) {
         match open(SocketAddr::from(([0, 0, 0, 0], port))) {
@@ -359,13 +416,27 @@ fn announce_url(addr: SocketAddr) -> String {
     format!("http://{addr}/announce")
 }
 
-/// What a person wants to know of a torrent before it begins.
-fn introduction(order: &Order, dir: &Path) -> String {
-    let verb = if order.whole { "sharing" } else { "in" };
+/// What a person should know that is odd about a torrent.
+fn oddities(order: &Order) -> Vec<String> {
+    let name = &order.metainfo.name;
+    let warnings = order.metainfo.warnings.iter();
+    let mut odd: Vec<_> = warnings.map(|odd| format!("{name}: {odd}")).collect();
+    if is_lonely(order) {
+        odd.push(format!(
+            "{name}: no tracker is named and no --peer given; only who knows this address can \
+             connect"
+        ));
+    }
+    odd
+}
+
+/// What a person wants to know of a torrent before it begins. `whole`: it is to be shared.
+fn introduction(metainfo: &Metainfo, whole: bool, dir: &Path) -> String {
+    let verb = if whole { "sharing" } else { "in" };
     format!(
         "{}\n  {}; {verb} {}\n",
-        text::clean(&order.metainfo.name),
-        making::dimensions(&order.metainfo),
+        text::clean(&metainfo.name),
+        making::dimensions(metainfo),
         text::clean(dir.display().to_string()),
     )
 }
@@ -424,6 +495,6 @@ fn torrent_of(event: &Event) -> Option<TorrentId> {
         | Event::Stopped { torrent }
         | Event::Added { torrent }
         | Event::Removed { torrent, .. } => Some(*torrent),
-        Event::TrackerTrouble { .. } => None,
+        Event::TrackerTrouble { .. } | Event::StateTrouble { .. } => None,
     }
 }

@@ -1,8 +1,10 @@
 //! Floor 1: texts and files ⇄ values.
 
 pub mod announce;
+pub mod base64;
 pub mod bencode;
 pub mod census;
+pub mod client;
 pub mod digest;
 pub mod draft;
 pub mod http;

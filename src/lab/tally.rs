@@ -143,6 +143,7 @@ impl Tally {
             | Event::TrackerOk { .. }
             | Event::TrackerFailed { .. }
             | Event::TrackerTrouble { .. }
+            | Event::StateTrouble { .. }
             | Event::Added { .. }
             | Event::Removed { .. } => {}
         }

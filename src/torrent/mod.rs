@@ -28,6 +28,7 @@ pub mod blame;
 pub mod candidates;
 pub mod checker;
 pub mod choker;
+pub mod detail;
 mod explain;
 pub mod fetch;
 mod life;

@@ -131,6 +131,7 @@ impl Reactor {
         for done in self.keeper.collect() {
             self.on_kept(done);
         }
+        self.collect_from_bookkeeper();
     }
 
     // ── The tracker's files ─────────────────────────────────────────────────────────────────

@@ -38,11 +38,12 @@ use mio::net::TcpStream;
 
 use super::conn::Kind;
 use super::reactor::Reactor;
+use super::remote::{Called, Caller, Remote};
 use crate::base::limits::{
     HTTP_BYTES_MAX, HTTP_LIFETIME, HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX,
     HTTP_RECEIVE_BYTES, HTTP_STEP_BYTES, RECEIVE_BUFFER_BYTES, REQUEST_BODY_BYTES_MAX,
 };
-use crate::base::{ConnId, Time};
+use crate::base::{ConnId, Span, Time};
 use crate::engine::Engine;
 use crate::format::http::{self, Parsed, Request, Scan, Status};
 use crate::tracker::{Errand, Kept};
@@ -66,6 +67,16 @@ pub struct HttpConn {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Serves {
     Tracker,
+    Remote,
+}
+
+/// What must be done after an exchange has run.
+#[derive(Debug)]
+pub(super) enum After {
+    Nothing,
+    /// The tracker's files, before its answer.
+    Errand(Errand),
+    Called(Box<Called>),
 }
 
 /// Who answers the requests of an exchange.
@@ -73,6 +84,11 @@ pub trait Responder {
     /// How many bytes the body of this request, of which `head` holds all but the body, may have;
     /// or the status that it is refused with at once. See `Request::parse_admitted`.
     fn body_bytes_max(&mut self, head: &Request<'_>) -> Result<usize, Status>;
+
+    /// Appends the response to a request that is no request, or may not be one.
+    fn refuse(&mut self, status: Status, answer: &mut Vec<u8>) {
+        http::write_refusal(status, answer);
+    }
 
     /// Appends a whole response to `answer`, or nothing if it comes later.
     fn answer(&mut self, request: &Request<'_>, answer: &mut Vec<u8>) -> Answered;
@@ -304,7 +320,7 @@ impl Exchange {
                 }
                 Parsed::More => return used,
                 Parsed::Bad(status) => {
-                    http::write_refusal(status, &mut self.outbox);
+                    responder.refuse(status, &mut self.outbox);
                     self.stage = Stage::Refusing;
                 }
             }
@@ -343,9 +359,9 @@ impl Reactor {
             in_ready_list: false,
             counted_bytes: 0,
         };
-        let (step, errand) = self.run_http(&mut http);
+        let (step, after) = self.run_http(&mut http);
         if step == Step::Over {
-            return self.send_errand(None, errand);
+            return self.follow_up(None, after);
         }
         if self.http_line.len() >= self.http_connections_max
             && let Some((oldest, _)) = self.http_line.front()
@@ -364,7 +380,7 @@ impl Reactor {
                 self.mark_http_ready(id);
             }
         }
-        self.send_errand(id, errand);
+        self.follow_up(id, after);
     }
 
     pub(super) fn on_http_event(&mut self, id: ConnId, hung_up: bool) {
@@ -379,13 +395,13 @@ impl Reactor {
         for id in std::mem::take(&mut self.http_ready) {
             let Some(http) = self.table.http(id) else { continue };
             http.in_ready_list = false;
-            let Some((step, errand)) = self.run_http_at(id) else { continue };
+            let Some((step, after)) = self.run_http_at(id) else { continue };
             match step {
                 Step::Wait => {}
                 Step::Again | Step::EndSending => self.mark_http_ready(id),
                 Step::Over => self.close_http(id),
             }
-            self.send_errand(Some(id), errand);
+            self.follow_up(Some(id), after);
         }
         self.expire_http();
     }
@@ -429,7 +445,7 @@ impl Reactor {
             }
             let ran = self.run_http_at(id);
             self.close_http(id);
-            self.send_errand(None, ran.and_then(|(_, errand)| errand));
+            self.follow_up(None, ran.map_or(After::Nothing, |(_, after)| after));
         }
     }
 
@@ -471,11 +487,29 @@ impl Reactor {
         http_line.iter().find(holds_much).or(http_line.front().map(|(id, _)| id))
     }
 
+    /// Does what an exchange left to be done. `id`: the connection, if it is still there.
+    fn follow_up(&mut self, id: Option<ConnId>, after: After) {
+        match after {
+            After::Nothing => {}
+            After::Errand(errand) => self.send_errand(id, Some(errand)),
+            After::Called(called) => self.on_called(id, *called),
+        }
+    }
+
     /// Runs one connection of the table as far as it goes in this turn.
-    fn run_http_at(&mut self, id: ConnId) -> Option<(Step, Option<Errand>)> {
-        let busy = !self.keeper.takes_errands();
-        let http = self.table.http(id)?;
-        let ran = run(http, &mut self.receive_buffer, &mut self.engine, self.now, busy);
+    fn run_http_at(&mut self, id: ConnId) -> Option<(Step, After)> {
+        let Some(Kind::Http(http)) = self.table.get_mut(id) else { return None };
+        let ran = run(
+            http,
+            &mut self.receive_buffer,
+            Parties {
+                engine: &mut self.engine,
+                remote: self.remote.as_mut(),
+                now: self.now,
+                longest_turn: self.longest_turn,
+                busy: !self.keeper.takes_errands(),
+            },
+        );
         if http.exchange.take_stepped() {
             self.http_line.renew(self.now, id);
         }
@@ -484,10 +518,29 @@ impl Reactor {
     }
 
     /// The same for one that is not in the table yet.
-    fn run_http(&mut self, http: &mut HttpConn) -> (Step, Option<Errand>) {
-        let busy = !self.keeper.takes_errands();
-        run(http, &mut self.receive_buffer, &mut self.engine, self.now, busy)
+    fn run_http(&mut self, http: &mut HttpConn) -> (Step, After) {
+        run(
+            http,
+            &mut self.receive_buffer,
+            Parties {
+                engine: &mut self.engine,
+                remote: self.remote.as_mut(),
+                now: self.now,
+                longest_turn: self.longest_turn,
+                busy: !self.keeper.takes_errands(),
+            },
+        )
     }
+}
+
+/// Whoever may have to answer, and what they must know.
+struct Parties<'p> {
+    engine: &'p mut Engine,
+    remote: Option<&'p mut Remote>,
+    now: Time,
+    longest_turn: Span,
+    /// The tracker can take no errand on.
+    busy: bool,
 }
 
 /// The engine's tracker, asked by one connection.
@@ -528,18 +581,21 @@ pub(super) fn finish(engine: &mut Engine, errand: Errand, kept: Kept, answer: &m
 }
 
 /// Runs one connection as far as it goes in this turn, whoever it is for answering.
-fn run(
-    http: &mut HttpConn,
-    buffer: &mut [u8],
-    engine: &mut Engine,
-    now: Time,
-    busy: bool,
-) -> (Step, Option<Errand>) {
+fn run(http: &mut HttpConn, buffer: &mut [u8], parties: Parties<'_>) -> (Step, After) {
+    let from = http.from;
+    let Parties { engine, remote, now, longest_turn, busy } = parties;
     match http.serves {
         Serves::Tracker => {
-            let mut tracker = Tracker { engine, now, from: http.from, busy, errand: None };
+            let mut tracker = Tracker { engine, now, from, busy, errand: None };
             let step = run_with(http, buffer, &mut tracker);
-            (step, tracker.errand)
+            (step, tracker.errand.map_or(After::Nothing, After::Errand))
+        }
+        Serves::Remote => {
+            let remote = remote.expect("its listener was opened with it");
+            let called = Called::default();
+            let mut caller = Caller { remote, engine, now, from, longest_turn, called };
+            let step = run_with(http, buffer, &mut caller);
+            (step, After::Called(Box::new(caller.called)))
         }
     }
 }

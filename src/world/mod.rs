@@ -26,6 +26,7 @@
 //! answers through a channel and a waker. They share nothing else.
 
 mod act;
+pub mod bookkeeper;
 pub mod conn;
 pub mod dial;
 pub mod fault;
@@ -41,6 +42,7 @@ pub mod node;
 pub mod peer_io;
 mod peers;
 pub mod reactor;
+pub mod remote;
 pub mod resolver;
 pub mod resume;
 pub mod store;

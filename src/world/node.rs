@@ -11,11 +11,12 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::http_io::Serves;
 use super::keeper::Places;
 use super::reactor::{Reactor, bind};
+use super::remote::RemoteOptions;
 use super::resume;
 use super::sys::{self, Clock};
 use crate::base::limits::{
@@ -25,6 +26,7 @@ use crate::base::limits::{
 use crate::base::{Span, Time, TorrentId};
 use crate::engine::{DiskFault, Engine, Event, Order, Settings, Status};
 use crate::format::metainfo::Metainfo;
+use crate::rpc::Adopted;
 use crate::tracker::{Counts, Service};
 
 /// What a node is to be.
@@ -37,6 +39,8 @@ pub struct NodeOptions {
     pub tracker: Option<Service>,
     /// Where the tracker keeps its files.
     pub places: Places,
+    /// Remote control, unless it is switched off.
+    pub remote: Option<RemoteOptions>,
     pub connections_max: usize,
     pub connections_per_torrent_max: usize,
     pub unchoked_max: usize,
@@ -59,6 +63,7 @@ pub struct Node {
     reactor: Reactor,
     listen_addr: Option<SocketAddr>,
     http_addr: Option<SocketAddr>,
+    remote_addr: Option<SocketAddr>,
 }
 
 impl Node {
@@ -69,6 +74,8 @@ impl Node {
     pub fn open(mut options: NodeOptions) -> Result<Node, OpenError> {
         let peers = listen_on(options.listen)?;
         let http = listen_on(options.http)?;
+        let remote = listen_on(options.remote.as_ref().map(|remote| remote.listen))?;
+        let remote_addr = remote.as_ref().map(|(_, addr)| *addr);
         fit_to_host(&mut options);
         let listen_addr = peers.as_ref().map(|(_, addr)| *addr);
         let http_addr = http.as_ref().map(|(_, addr)| *addr);
@@ -101,7 +108,13 @@ impl Node {
                 listening.map_err(cannot(&format!("listen on {addr}")))?;
             }
         }
-        Ok(Node { reactor, listen_addr, http_addr: http_addr.filter(|_| has_tracker) })
+        if let (Some((listener, addr)), Some(remote)) = (remote, options.remote) {
+            let peer_port = listen_addr.map_or(0, |addr| addr.port());
+            let serving = reactor.serve_remote(listener, remote, peer_port);
+            serving.map_err(cannot(&format!("listen on {addr}")))?;
+        }
+        let http_addr = http_addr.filter(|_| has_tracker);
+        Ok(Node { reactor, listen_addr, http_addr, remote_addr })
     }
 
     /// Where peers reach us, with the port that was picked.
@@ -112,6 +125,28 @@ impl Node {
     /// Where the tracker answers.
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.http_addr
+    }
+
+    /// Where remote controls are answered.
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.remote_addr
+    }
+
+    /// Takes on all torrents that remote control remembers of earlier runs. To be called before
+    /// others are added. Returns what a person should hear, a clean line each.
+    pub fn restore(&mut self) -> Vec<String> {
+        self.reactor.restore_remote()
+    }
+
+    /// Takes a torrent on, and has remote control remember it. `None`: it was removed before, and
+    /// nobody named it now.
+    pub fn adopt(&mut self, torrent: Adopted) -> Option<TorrentId> {
+        self.reactor.adopt(torrent)
+    }
+
+    /// The directory that holds a torrent's files, or shall.
+    pub fn dir_of(&self, torrent: TorrentId) -> Option<&Path> {
+        self.reactor.dir_of(torrent)
     }
 
     /// Takes a torrent on, whose files are, or will be, in `dir`. `None` if it is here already.
@@ -170,7 +205,10 @@ impl Node {
 
     /// Whether all good-byes are said.
     pub fn is_stopped(&self) -> bool {
-        self.reactor.engine.is_stopped() && self.reactor.keeper.is_idle()
+        let remote = self.reactor.remote.as_ref();
+        self.reactor.engine.is_stopped()
+            && self.reactor.keeper.is_idle()
+            && remote.is_none_or(|remote| remote.bookkeeper.is_idle())
     }
 
     /// How often a person (or a service manager) asked us to leave, by SIGINT or SIGTERM.
@@ -196,6 +234,7 @@ impl Default for NodeOptions {
             http: None,
             tracker: None,
             places: Places::default(),
+            remote: None,
             connections_max: CONNECTIONS_MAX,
             connections_per_torrent_max: CONNECTIONS_PER_TORRENT_MAX,
             unchoked_max: UNCHOKED_MAX,
@@ -207,7 +246,7 @@ impl Default for NodeOptions {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Node { reactor: _, listen_addr, http_addr } = self;
+        let Node { reactor: _, listen_addr, http_addr, remote_addr: _ } = self;
         f.debug_struct("Node").field("listen", listen_addr).field("http", http_addr).finish()
     }
 }

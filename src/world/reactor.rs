@@ -51,6 +51,7 @@ use super::http_io::Serves;
 use super::keeper::{Keeper, Places};
 use super::line::Line;
 use super::peers::Readiness;
+use super::remote::{Remote, RemoteOptions};
 use super::resolver::Resolver;
 use super::store::Store;
 use super::syncer::Syncer;
@@ -79,6 +80,8 @@ pub struct Reactor {
     pub(super) syncer: Syncer,
     pub(super) resolver: Resolver,
     pub(super) keeper: Keeper,
+    pub(super) remote: Option<Remote>,
+    waker: Arc<Waker>,
 
     /// The two buffers for everyone.
     pub(super) receive_buffer: Box<[u8]>,
@@ -147,6 +150,7 @@ impl Reactor {
             syncer: Syncer::new(wake(&waker)),
             resolver: Resolver::new(wake(&waker)),
             keeper: Keeper::new(places, wake(&waker)),
+            remote: None,
             receive_buffer: vec![0; RECEIVE_BUFFER_BYTES].into(),
             send_buffer: vec![0; SEND_BUFFER_BYTES].into(),
             out: Vec::new(),
@@ -164,6 +168,7 @@ impl Reactor {
             connecting: Line::new(),
             dial_from: None,
             calls: Calls::default(),
+            waker,
         })
     }
 
@@ -174,6 +179,18 @@ impl Reactor {
         let id = self.table.open(kind(listener))?;
         self.listeners.push(Listener { id, serves, is_ready: true, rests_until: None });
         Ok(())
+    }
+
+    /// Lets remote controls in from now on. `peer_port`: where peers reach us.
+    pub fn serve_remote(
+        &mut self,
+        listener: TcpListener,
+        options: RemoteOptions,
+        peer_port: u16,
+    ) -> io::Result<()> {
+        let now = self.read_clock();
+        self.remote = Some(Remote::new(now, options, peer_port, wake(&self.waker))?);
+        self.listen(listener, Some(Serves::Remote))
     }
 
     /// Takes a torrent on, whose files are below `dir`. `None` if it is here already.
@@ -190,6 +207,7 @@ impl Reactor {
         let now = self.read_clock();
         self.engine.stop(now, &mut self.out);
         self.carry_out();
+        self.save_remote();
     }
 
     /// One heartbeat. Waits for at most `wait_max` (`None`: until something happens) and appends
@@ -228,6 +246,7 @@ impl Reactor {
         if let Some(service) = self.engine.service_mut() {
             service.note_turn(took);
         }
+        self.mind_remote();
         news.append(&mut self.news);
         self.check();
         Ok(())
@@ -296,7 +315,8 @@ impl Reactor {
         let engine = self.engine.deadline().map(|(at, _why)| at);
         let service = self.engine.service().filter(|_| self.keeper.takes_parts());
         let census = service.and_then(Service::census_deadline);
-        [engine, self.http_deadline(), self.connects_deadline(), calls, rests, census]
+        let remote = self.remote.as_ref().and_then(Remote::deadline);
+        [engine, self.http_deadline(), self.connects_deadline(), calls, rests, census, remote]
             .into_iter()
             .flatten()
             .min()

@@ -12,6 +12,7 @@
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -134,6 +135,14 @@ pub fn wall_clock_secs() -> i64 {
         Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |secs| -secs),
     }
+}
+
+/// Bytes free for us, and in all, of the file system that holds `dir`, or the nearest directory
+/// above it that exists; `None` if it does not tell.
+pub fn space(dir: &Path) -> Option<(u64, u64)> {
+    let stats = dir.ancestors().find_map(|dir| rustix::fs::statvfs(dir).ok())?;
+    let bytes = |blocks: u64| blocks.saturating_mul(stats.f_frsize);
+    Some((bytes(stats.f_bavail), bytes(stats.f_blocks)))
 }
 
 /// Columns of the terminal that standard output goes to; `None` if it goes to a file or a pipe.

@@ -69,7 +69,7 @@ fn a_signal_is_heard_in_every_phase() {
     dir.ok(&["create", "file.bin", "-t", &silent, "-t", dead]);
     #[rustfmt::skip]
     let table: &[(&[&str], &str, i32)] = &[
-        (&["peer", "big.bin.torrent", "-l", LOCAL],               "ready ",   0), // checking
+        (&["peer", "big.bin.torrent", "-l", LOCAL, "-r", "off"],   "ready ",   0), // checking
         (&["get", "file.bin.torrent", "-d", "copy", "-l", LOCAL], "checked ", 1), // downloading
         (&["share", "file.bin.torrent", "-l", LOCAL],             "complete ", 0), // seeding
     ];

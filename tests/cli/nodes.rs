@@ -205,12 +205,12 @@ fn peer_takes_the_torrents_of_its_directory_and_both_roles() {
             .unwrap();
     }
     dir.write("copy/broken.torrent", b"broken");
-    let words = ["peer", "--listen", LOCAL, "a.bin.torrent", "b.bin.torrent"];
+    let words = ["peer", "--listen", LOCAL, "--rpc", "off", "a.bin.torrent", "b.bin.torrent"];
     let mut seeds = dir.start(&words);
     assert_eq!(value(&seeds.wait_for("ready "), "torrents"), "2");
     seeds.wait_for("tracker-ok ");
     seeds.wait_for("tracker-ok ");
-    let mut leeches = dir.start(&["peer", "--listen", LOCAL, "--dir", "copy"]);
+    let mut leeches = dir.start(&["peer", "--listen", LOCAL, "--rpc", "off", "--dir", "copy"]);
     leeches.wait_for("complete ");
     leeches.wait_for("complete ");
     assert!(dir.read("a.bin") == dir.read("copy/a.bin"));
@@ -358,8 +358,8 @@ fn nodes_that_cannot_begin_say_why() {
         (&["get", "x.torrent", "--dir", "x"],           "cannot make the directory 'x'"),
         (&["get", "x.torrent", "--peer", "no.such.name.invalid:1"], "no address is known"),
         (&["share", "nowhere"],                         "cannot read 'nowhere'"),
-        (&["peer", "--dir", "bare"],                    "no usable torrent in 'bare'"),
-        (&["peer", "nowhere.torrent"],                  "cannot read 'nowhere.torrent'"),
+        (&["peer", "--rpc", "off", "--dir", "bare"],   "no usable torrent in 'bare'"),
+        (&["peer", "--rpc", "off", "nowhere.torrent"], "cannot read 'nowhere.torrent'"),
     ];
     for (words, told) in table {
         let line = dir.fails(1, words);

@@ -173,7 +173,7 @@ def signals_in_every_phase(folder):
     status, _, err = run(folder, "create", "-l", "16M", big, "-o", "big.torrent")
     expect(status == 0, err)
     for number in (signal.SIGTERM, signal.SIGINT):
-        peer = Program(folder, "peer", "big.torrent", "-d", ".", "-l", "127.0.0.1:0")
+        peer = Program(folder, "peer", "--rpc", "off", "big.torrent", "-d", ".", "-l", "127.0.0.1:0")
         time.sleep(0.4)
         began = time.monotonic()
         peer.signal(number)
@@ -260,7 +260,7 @@ def disk_full_at_the_last_byte(folder):
     try:
         expect(len(torrent.data) <= 880 * 1024, "fits")
         (place / torrent.name).write_bytes(torrent.data)
-        share = Program(folder, "peer", torrent.path, "-d", place, "-l", "127.0.0.1:0")
+        share = Program(folder, "peer", "--rpc", "off", torrent.path, "-d", place, "-l", "127.0.0.1:0")
         addr = share.addr()
         share.wait_for("complete")
         expect(fetch_block(addr, torrent, 3) == torrent.piece_bytes(3)[:BLOCK], "not served")
@@ -484,7 +484,7 @@ def seeded_file_changes(folder):
         here.mkdir()
         torrent = Torrent(here, 2_000_000)
         other = Torrent(here, 500_000, name="other.bin", seed=2)
-        peer = Program(here, "peer", torrent.path, other.path, "-d", "seed", "-l", "127.0.0.1:0")
+        peer = Program(here, "peer", "--rpc", "off", torrent.path, other.path, "-d", "seed", "-l", "127.0.0.1:0")
         addr = peer.addr()
         peer.wait_for("complete", count=2)
         first = fetch_block(addr, torrent, 1)

@@ -18,6 +18,7 @@ mod pieces;
 mod pipeline;
 mod rate;
 mod reason;
+mod rpc;
 mod scratch;
 mod service;
 mod session;
