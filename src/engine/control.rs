@@ -93,6 +93,7 @@ impl Engine {
         result: Result<(), DiskFault>,
         out: &mut Vec<Output>,
     ) {
+        self.throttle.forget(id);
         if let Some(torrent) = self.torrents.remove(&id) {
             assert_eq!(torrent.peer_count(), 0, "{id:?} goes with peers");
             torrent.on_removed(result, out);

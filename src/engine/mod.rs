@@ -16,6 +16,7 @@
 pub mod control;
 mod door;
 pub mod feed;
+pub mod throttle;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ use crate::tracker::{Errand, Service};
 use crate::wire::Frame;
 
 pub use self::feed::feed;
+pub use self::throttle::{Throttle, Way};
 pub use crate::border::{Closed, DiskFault, Event, Input, Output, ReadFor, ReadJob, Reason};
 pub use crate::torrent::{Phase, Status};
 
@@ -84,6 +86,8 @@ pub struct Engine {
     conns: BTreeMap<ConnId, TorrentId>,
     dials: Dials,
     service: Option<Service>,
+    /// What may move now; the world asks before it moves bytes.
+    throttle: Throttle,
     stopping: bool,
 }
 
@@ -109,6 +113,7 @@ impl Engine {
             conns: BTreeMap::new(),
             dials: Dials::new(),
             service: None,
+            throttle: Throttle::default(),
             stopping: false,
         }
     }
@@ -183,6 +188,11 @@ impl Engine {
     /// Serves a tracker, too.
     pub fn serve_tracker(&mut self, service: Service) {
         self.service = Some(service);
+    }
+
+    /// The limits on sending and receiving.
+    pub fn throttle(&mut self) -> &mut Throttle {
+        &mut self.throttle
     }
 
     /// One HTTP request to the tracker; appends the whole response (head and body) to `answer`,

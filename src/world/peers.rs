@@ -12,8 +12,11 @@
 //! have read it empty. So two lists remember who can go on: `receive_list` and `flush_list`. As
 //! long as one of them is not empty, the next poll does not wait.
 //!
+//! Where a person set a limit, whoever may not go on moves to a third and a fourth list, and back
+//! when the limit allows more.
+//!
 //! # Invariants
-//! A connection is in a list exactly if its flag says so, and at most once.
+//! A connection is in a list, throttled or not, exactly if its flag says so, and at most once.
 //!
 //! # Limits
 //! Each connection receives one buffer full per turn and sends one; all of them together receive
@@ -30,7 +33,7 @@ use super::peer_io::{self, FlushEnd, PeerConn, Received, Stage};
 use super::reactor::Reactor;
 use crate::base::limits::{CONNECT_TIMEOUT, RECEIVE_BYTES_PER_TURN};
 use crate::base::{ConnId, Time, TorrentId};
-use crate::engine::{self, Closed, DiskFault, Input};
+use crate::engine::{self, Closed, DiskFault, Input, Throttle, Way};
 
 /// What an event says about a socket.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +41,15 @@ pub(super) struct Readiness {
     pub readable: bool,
     pub writable: bool,
     pub hung_up: bool,
+}
+
+/// Connections that wait for a limit to allow more.
+#[derive(Debug, Default)]
+pub(super) struct Throttled {
+    pub receive_list: Vec<ConnId>,
+    pub flush_list: Vec<ConnId>,
+    /// `None`: nobody waits.
+    pub until: Option<Time>,
 }
 
 impl Reactor {
@@ -99,6 +111,14 @@ impl Reactor {
     pub(super) fn flush_peers(&mut self) {
         for id in std::mem::take(&mut self.flush_list) {
             self.flush_peer(id);
+        }
+    }
+
+    /// Lets those who wait for a limit try again, before those who do not.
+    pub(super) fn end_throttling(&mut self) {
+        if self.throttled.until.take_if(|until| *until <= self.now).is_some() {
+            self.receive_list.splice(0..0, self.throttled.receive_list.drain(..));
+            self.flush_list.splice(0..0, self.throttled.flush_list.drain(..));
         }
     }
 
@@ -188,7 +208,16 @@ impl Reactor {
         if peer.stage != Stage::Open {
             return 0;
         }
-        let buffer = &mut self.receive_buffer;
+        let torrent = self.engine.torrent_of(id);
+        let allowance = self.engine.throttle().allowance(self.now, Way::Down, torrent);
+        if allowance == 0 {
+            peer.ready.in_receive_list = true;
+            self.throttled.receive_list.push(id);
+            self.throttled.until.get_or_insert(Throttle::next_step(self.now));
+            return 0;
+        }
+        let room = allowance.min(self.receive_buffer.len());
+        let buffer = &mut self.receive_buffer[..room];
         let len = match peer_io::receive(&mut peer.stream, buffer, peer.ready.hung_up) {
             Received::More(len) => len,
             Received::Drained(len) => {
@@ -200,6 +229,7 @@ impl Reactor {
                 return 0;
             }
         };
+        self.engine.throttle().moved(Way::Down, torrent, len);
         peer.served.add(self.now, len as u64);
         let received = &buffer[..len];
         let fed =
@@ -217,13 +247,18 @@ impl Reactor {
         let Some(peer) = self.table.peer(id) else { return };
         peer.ready.in_flush_list = false;
         let PeerConn { stream, link, torrent, appetite_bytes, .. } = peer;
-        let buffer = &mut self.send_buffer[..*appetite_bytes];
+        let allowance = self.engine.throttle().allowance(self.now, Way::Up, *torrent);
+        let is_throttled = allowance < *appetite_bytes;
+        let buffer = &mut self.send_buffer[..allowance.min(*appetite_bytes)];
         let files = torrent.and_then(|torrent| Some((torrent, self.engine.layout(torrent)?)));
         let flush = peer_io::flush(stream, link, buffer, |piece, begin, bytes| match files {
             Some((torrent, layout)) => self.store.read(torrent, layout, piece, begin, bytes),
             None => Err(DiskFault::Missing),
         });
-        peer.learn(&flush);
+        self.engine.throttle().moved(Way::Up, peer.torrent, flush.written);
+        if !is_throttled {
+            peer.learn(&flush);
+        }
         if peer.stage == Stage::Closing {
             self.table.close(id);
             return;
@@ -232,7 +267,20 @@ impl Reactor {
             let waiting = peer.link.waiting();
             self.tell(Input::Sent { conn: id, payload: flush.payload, waiting });
         }
-        self.after_flush(id, flush.end);
+        if is_throttled && flush.end == FlushEnd::More {
+            self.throttle_flush(id);
+        } else {
+            self.after_flush(id, flush.end);
+        }
+    }
+
+    fn throttle_flush(&mut self, id: ConnId) {
+        let Some(peer) = self.table.peer(id) else { return };
+        if !peer.ready.in_flush_list {
+            peer.ready.in_flush_list = true;
+            self.throttled.flush_list.push(id);
+            self.throttled.until.get_or_insert(Throttle::next_step(self.now));
+        }
     }
 
     fn after_flush(&mut self, id: ConnId, end: FlushEnd) {

@@ -50,7 +50,7 @@ use super::http_call::Calls;
 use super::http_io::Serves;
 use super::keeper::{Keeper, Places};
 use super::line::Line;
-use super::peers::Readiness;
+use super::peers::{Readiness, Throttled};
 use super::remote::{Remote, RemoteOptions};
 use super::resolver::Resolver;
 use super::store::Store;
@@ -99,6 +99,8 @@ pub struct Reactor {
     listeners: Vec<Listener>,
     pub(super) receive_list: Vec<ConnId>,
     pub(super) flush_list: Vec<ConnId>,
+    /// Those who could go on, had a limit not been reached, in the order in which they came.
+    pub(super) throttled: Throttled,
     pub(super) http_ready: Vec<ConnId>,
     /// HTTP connections by the beginning of their present step.
     pub(super) http_line: Line,
@@ -161,6 +163,7 @@ impl Reactor {
             listeners: Vec::new(),
             receive_list: Vec::new(),
             flush_list: Vec::new(),
+            throttled: Throttled::default(),
             http_ready: Vec::new(),
             http_line: Line::new(),
             http_connections_max: HTTP_CONNECTIONS_MAX,
@@ -226,6 +229,7 @@ impl Reactor {
         self.run_calls();
         // 5.
         self.expire_connects();
+        self.end_throttling();
         self.receive_from_peers();
         // 6.
         self.report_done();
@@ -271,8 +275,11 @@ impl Reactor {
         for (id, kind) in self.table.iter() {
             if let Kind::Peer(peer) = kind {
                 let count = |list: &[ConnId]| list.iter().filter(|&&other| other == id).count();
-                assert_eq!(count(&self.receive_list), usize::from(peer.ready.in_receive_list));
-                assert_eq!(count(&self.flush_list), usize::from(peer.ready.in_flush_list));
+                let throttled = &self.throttled;
+                let receives = count(&self.receive_list) + count(&throttled.receive_list);
+                assert_eq!(receives, usize::from(peer.ready.in_receive_list));
+                let flushes = count(&self.flush_list) + count(&throttled.flush_list);
+                assert_eq!(flushes, usize::from(peer.ready.in_flush_list));
             }
         }
     }
@@ -316,10 +323,9 @@ impl Reactor {
         let service = self.engine.service().filter(|_| self.keeper.takes_parts());
         let census = service.and_then(Service::census_deadline);
         let remote = self.remote.as_ref().and_then(Remote::deadline);
-        [engine, self.http_deadline(), self.connects_deadline(), calls, rests, census, remote]
-            .into_iter()
-            .flatten()
-            .min()
+        let ours = [engine, self.throttled.until, remote];
+        let http = [self.http_deadline(), self.connects_deadline(), calls, rests, census];
+        ours.into_iter().chain(http).flatten().min()
     }
 
     /// Notes who became ready; nobody is served yet, except that connects are concluded.

@@ -25,4 +25,5 @@ mod session;
 mod store;
 mod swarm;
 mod syncer;
+mod throttle;
 mod torrent;

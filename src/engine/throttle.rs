@@ -1,0 +1,130 @@
+//! Throttle: how many bytes may move now, where a person set a limit.
+//!
+//! Each limit is a bucket that is filled in steps of a tenth of a second with a tenth of a
+//! second's bytes; who moves bytes takes them out. A byte has to fit through two buckets: that of
+//! the node and that of its torrent.
+//!
+//! ```text
+//!   every step:  rate / 10  ──▶ │     │ node      │     │ torrent
+//!                               │▒▒▒▒▒│           │▒▒▒▒▒│
+//!   every byte:                 └──┬──┘           └──┬──┘   allowance = the smaller one
+//! ```
+//!
+//! # Interface
+//! Before sending or receiving ask `allowance`; afterwards say what `moved`. At zero, wait for
+//! `next_step`. Who waits longest goes first: that is the driver's part.
+//!
+//! # Limits
+//! What is not used in `BURST_STEPS` is lost, so that a pause is not followed by a flood.
+//!
+//! # Why
+//! Steps, and not a little for every millisecond that has passed: a connection would get a
+//! packet's worth at each turn of the loop, and batching is what makes a byte cheap. A limit on
+//! receiving works by leaving bytes in the socket: TCP tells the other end to slow down.
+
+use std::collections::BTreeMap;
+
+use crate::base::{Span, Time, TorrentId};
+
+/// Buckets are filled this often.
+const STEP: Span = Span::from_millis(100);
+const STEPS_PER_SEC: u64 = 10;
+
+/// So many steps' worth fit in.
+const BURST_STEPS: u64 = 3;
+
+/// Which way bytes move.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Way {
+    Up,
+    Down,
+}
+
+/// The limits of a node and of its torrents.
+#[derive(Debug, Default)]
+pub struct Throttle {
+    node: [Option<Bucket>; 2],
+    torrents: BTreeMap<TorrentId, [Option<Bucket>; 2]>,
+}
+
+/// One limit. Bytes are counted in tenths, so that a step is a whole number of them.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    bytes_per_sec: u64,
+    /// May be below zero: messages are not cut for a limit.
+    tenths: i64,
+    filled_at: Time,
+}
+
+impl Throttle {
+    /// Limits what moves this way, of one torrent or (`None`) of the whole node, to so many bytes
+    /// per second; `None`: no limit.
+    pub fn limit(&mut self, now: Time, way: Way, of: Option<TorrentId>, rate: Option<u64>) {
+        let bucket = rate.map(|bytes_per_sec| Bucket { bytes_per_sec, tenths: 0, filled_at: now });
+        let lane = match of {
+            None => &mut self.node,
+            Some(torrent) => self.torrents.entry(torrent).or_default(),
+        };
+        let before = &mut lane[way as usize];
+        // Saying the same again must not empty the bucket.
+        if before.map(|bucket| bucket.bytes_per_sec) != rate {
+            *before = bucket;
+        }
+    }
+
+    /// The limit that was set.
+    pub fn limit_of(&self, way: Way, of: Option<TorrentId>) -> Option<u64> {
+        let lane = match of {
+            None => &self.node,
+            Some(torrent) => self.torrents.get(&torrent)?,
+        };
+        lane[way as usize].map(|bucket| bucket.bytes_per_sec)
+    }
+
+    /// A torrent is gone, and its limits with it.
+    pub fn forget(&mut self, torrent: TorrentId) {
+        self.torrents.remove(&torrent);
+    }
+
+    /// How many bytes may move now. `torrent`: `None` while it is not known.
+    pub fn allowance(&mut self, now: Time, way: Way, torrent: Option<TorrentId>) -> usize {
+        let node = self.node[way as usize].as_mut();
+        let torrent = torrent.and_then(|torrent| self.torrents.get_mut(&torrent));
+        let torrent = torrent.and_then(|lane| lane[way as usize].as_mut());
+        let buckets = [node, torrent].into_iter().flatten();
+        buckets.map(|bucket| bucket.allowance(now)).min().unwrap_or(usize::MAX)
+    }
+
+    /// So many bytes moved.
+    pub fn moved(&mut self, way: Way, torrent: Option<TorrentId>, bytes: usize) {
+        let node = self.node[way as usize].as_mut();
+        let torrent = torrent.and_then(|torrent| self.torrents.get_mut(&torrent));
+        let torrent = torrent.and_then(|lane| lane[way as usize].as_mut());
+        let tenths = i64::try_from(bytes).unwrap_or(i64::MAX).saturating_mul(10);
+        for bucket in [node, torrent].into_iter().flatten() {
+            bucket.tenths = bucket.tenths.saturating_sub(tenths);
+        }
+    }
+
+    /// When there may be more for those who wait since `now`.
+    pub fn next_step(now: Time) -> Time {
+        now + STEP
+    }
+}
+
+impl Bucket {
+    fn allowance(&mut self, now: Time) -> usize {
+        let steps = now.since(self.filled_at).as_millis() / STEP.as_millis();
+        if steps > 0 {
+            let rate = i64::try_from(self.bytes_per_sec).unwrap_or(i64::MAX / 10);
+            let most = rate.saturating_mul(i64::try_from(BURST_STEPS).unwrap_or(1));
+            let steps_signed = i64::try_from(steps).unwrap_or(i64::MAX);
+            let filled = self.tenths.saturating_add(rate.saturating_mul(steps_signed));
+            self.tenths = filled.min(most);
+            self.filled_at += STEP.times(steps);
+        }
+        usize::try_from(self.tenths / 10).unwrap_or(0)
+    }
+}
+
+const _: () = assert!(STEP.as_millis() * STEPS_PER_SEC == 1000);
