@@ -98,6 +98,11 @@ fn recall(service: &mut Service, file: &Path, screen: &mut Screen) -> Result<(),
         ),
         _ => cannot("read", file, &error),
     })?;
+    // Better known now than after the first announce.
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
+    if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
+        return Err(cannot("use the directory", dir, &ErrorKind::NotFound.into()));
+    }
     if let Some(remembered) = remembered
         && let Err(bad) = service.restore(Time::START, remembered.gone, &remembered.census)
     {

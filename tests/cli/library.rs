@@ -244,6 +244,7 @@ fn what_cannot_be_asked_is_told_in_one_line() {
         (&["swarm", &site, "none.torrent"],              1, "cannot read 'none.torrent'"),
         (&["tracker", "--only-published"],               2, "--only-published needs a --library"),
         (&["tracker", "--library", "file.bin"],          1, "cannot use the library 'file.bin'"),
+        (&["tracker", "--state", "none/state"],          1, "cannot use the directory 'none'"),
         (&["tracker", "--block", "none"],                1, "cannot read 'none': no such file"),
     ];
     for (words, code, told) in table {

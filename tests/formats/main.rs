@@ -2,6 +2,7 @@
 
 mod announce;
 mod bencode;
+mod census;
 mod http;
 mod http_fixtures;
 mod layout;

@@ -3,12 +3,14 @@
 mod announcer;
 mod blame;
 mod candidates;
+mod census;
 mod checker;
 mod choker;
 mod erase;
 mod hashing;
 mod host;
 mod http_io;
+mod keeper;
 mod library;
 mod line;
 mod link;

@@ -1,8 +1,9 @@
 //! Torrent: one engine with one torrent, and peers who say exactly what a test wants.
 
 use swarmlet::base::limits::{BLOCK_BYTES, SAVE_EVERY};
-use swarmlet::base::{Bits, Block, ConnId, PeerId, Random, Span, Time, TorrentId};
+use swarmlet::base::{Bits, Block, ConnId, PeerId, PieceIndex, Random, Span, Time, TorrentId};
 use swarmlet::engine::{DiskFault, Engine, Input, Order, Output, Phase, Settings};
+use swarmlet::format::announce::Reply;
 use swarmlet::format::resume::{FileStamp, Resume};
 use swarmlet::lab::Source;
 use swarmlet::wire::{Frame, Handshake, Message};
@@ -21,6 +22,11 @@ struct Bench {
 impl Bench {
     /// The engine as it is right after it was told of the torrent.
     fn new(whole: bool) -> Bench {
+        Bench::announcing(whole, &[])
+    }
+
+    /// The same, with trackers.
+    fn announcing(whole: bool, trackers: &[&str]) -> Bench {
         let source = Source::new("file", 2 * BLOCK_BYTES, &[160_000], &mut Random::new(1));
         let settings = Settings {
             port: 6881,
@@ -32,7 +38,8 @@ impl Bench {
         };
         let mut engine = Engine::new(settings, 1);
         let metainfo = source.metainfo.clone();
-        let order = Order { whole, ..Order::new(metainfo) };
+        let trackers = trackers.iter().map(|&url| url.to_owned()).collect();
+        let order = Order { whole, trackers, ..Order::new(metainfo) };
         let mut out = Vec::new();
         let torrent = engine.add(Time::START, order, &mut out).expect("the first torrent");
         Bench { engine, source, torrent, now: Time::START, out }
@@ -294,6 +301,33 @@ fn a_full_table_of_descriptors_costs_one_connection_and_not_the_torrent() {
     bench.tell(Input::SendFailed { conn: conns[1], torrent, fault: DiskFault::Missing });
     let status = bench.engine.status(bench.now, torrent).expect("it is there");
     assert_eq!(status.phase, Phase::Troubled(DiskFault::Missing));
+}
+
+#[test]
+fn a_tracker_that_asks_is_told_what_we_have_and_no_other() {
+    let mut have = Bits::none(5);
+    have.set(PieceIndex::checked(1));
+    have.set(PieceIndex::checked(4));
+    for wants_have in [false, true] {
+        let mut bench = Bench::announcing(false, &["http://t/announce"]);
+        bench.surveyed(Some(have.clone()));
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            bench.tick();
+            let asked = bench.out.drain(..).find_map(|output| match output {
+                Output::Announce { announce, tracker, .. } => Some((announce, tracker)),
+                _ => None,
+            });
+            let (announce, tracker) = asked.expect("an announce is due");
+            told.push(announce.have);
+            let (torrent, from) = (bench.torrent, None);
+            let reply = Reply { interval_secs: Some(300), wants_have, ..Reply::default() };
+            bench.tell(Input::Announced { torrent, tracker, from, result: Ok(reply) });
+            bench.wait(Span::from_secs(301));
+        }
+        let expected = wants_have.then(|| vec![0b0100_1000]);
+        assert_eq!(told, [None, expected.clone(), expected]);
+    }
 }
 
 #[test]
