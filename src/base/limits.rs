@@ -272,9 +272,11 @@ pub const HOLDERS_PER_TORRENT_MAX: usize = 200;
 pub const HOLDERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const HAVE_BYTES_MAX: usize = 2 * 1024;
 
-/// A census is taken this long after the first change, but no more often than this many bytes per
-/// second allow: memory cards wear. (A million peers make 8 MiB: every nine minutes.)
+/// A census is taken this long after the first change. But memory cards wear, so two are so far
+/// apart, and farther if they would write more than so many bytes a second. (A million peers make
+/// 8 MiB: every ten minutes.)
 pub const CENSUS_AFTER: Span = Span::from_secs(5);
+pub const CENSUS_APART: Span = Span::from_secs(60);
 pub const CENSUS_BYTES_PER_SECOND: u64 = 16 * 1024;
 
 /// After a failure it is tried again so much later.

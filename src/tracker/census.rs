@@ -26,7 +26,7 @@ use super::service::{Service, moment};
 use super::swarm::Swarm;
 use super::table::Minute;
 use crate::base::limits::{
-    CENSUS_AFTER, CENSUS_BYTES_PER_SECOND, CENSUS_RETRY, CENSUS_SLOTS_PER_TURN,
+    CENSUS_AFTER, CENSUS_APART, CENSUS_BYTES_PER_SECOND, CENSUS_RETRY, CENSUS_SLOTS_PER_TURN,
 };
 use crate::base::{InfoHash, Span, Time};
 use crate::format::Malformed;
@@ -105,7 +105,7 @@ impl Service {
         if !part.is_empty() {
             return Some(Part::Swarms(part));
         }
-        let pause = CENSUS_AFTER + Span::from_secs(under_way.bytes / CENSUS_BYTES_PER_SECOND);
+        let pause = CENSUS_APART + Span::from_secs(under_way.bytes / CENSUS_BYTES_PER_SECOND);
         self.taking.under_way = None;
         self.taking.not_before = now + pause;
         self.taking.due = self.taking.due.map(|due| due.max(now + pause));

@@ -62,6 +62,12 @@ impl Holders {
         self.drop_if_empty(hash);
     }
 
+    /// A whole swarm is gone.
+    pub fn forget_all(&mut self, hash: InfoHash) {
+        let gone = self.torrents.remove(&hash).unwrap_or_default();
+        self.bytes -= gone.iter().map(Holder::bytes).sum::<usize>();
+    }
+
     /// Forgets who has been silent for longer than so many minutes.
     pub fn sweep(&mut self, minute: Minute, silence_max_mins: u16) {
         self.torrents.retain(|_, holders| {

@@ -8,15 +8,18 @@
 //!  Swarm     peers of one torrent: take out, pick, put in  one for each torrent
 //!  Table     those peers in memory, 8 bytes for each       up to four for each swarm
 //!
-//!  pages     everything but announces: lists, numbers, publishing
+//!  pages     everything but announces: lists, publishing; over page, crowd, figures
 //!  Library   the torrents that were published, as far as a list and a search need them
 //!  Holders   who holds which pieces, as far as peers tell
 //!  census    who is there, written down in parts: what survives a restart
 //! ```
 
 pub mod census;
+mod crowd;
+mod figures;
 pub mod holders;
 pub mod library;
+mod page;
 mod pages;
 pub mod service;
 pub mod swarm;

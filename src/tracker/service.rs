@@ -35,9 +35,11 @@ use std::net::SocketAddr;
 use std::ops::Bound;
 
 use super::census::Taking;
+use super::figures::Figures;
 use super::holders::Holders;
 use super::library::{Errand, Library};
-use super::pages::{Shown, Visited};
+use super::page::{Page, write_page};
+use super::pages::Visited;
 use super::swarm::{Found, Moment, Swarm, Visit};
 use super::table::Minute;
 use crate::base::limits::{
@@ -45,7 +47,7 @@ use crate::base::limits::{
 };
 use crate::base::{InfoHash, Random, Span, Time};
 use crate::format::announce::{Announce, Answer, Event, Scrape, Tally, write_failure};
-use crate::format::http::{Request, ResponseHead, Status};
+use crate::format::http::Request;
 
 /// The rules of a tracker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,7 +91,7 @@ pub struct Service {
     pub(super) blocked: BTreeSet<InfoHash>,
     pub(super) holders: Holders,
     pub(super) taking: Taking,
-    pub(super) shown: Shown,
+    pub(super) figures: Figures,
     /// The secret of the tables' hash.
     pub(super) seed: u64,
     pub(super) random: Random,
@@ -113,7 +115,7 @@ impl Service {
             blocked: BTreeSet::new(),
             holders: Holders::default(),
             taking: Taking::default(),
-            shown: Shown::default(),
+            figures: Figures::default(),
             seed: random.next_u64(),
             random,
             next_sweep: Time::START,
@@ -346,6 +348,7 @@ impl Service {
     pub(super) fn forget(&mut self, hash: InfoHash) {
         if let Some(swarm) = self.torrents.remove(&hash) {
             self.counts.moved(swarm.tally(), Tally::default());
+            self.holders.forget_all(hash);
         }
     }
 
@@ -430,34 +433,6 @@ pub(super) fn moment<'r>(
 pub(super) fn is_over(swarm: &Swarm, minute: Minute) -> bool {
     swarm.is_empty()
         && (swarm.tally().completed == 0 || minute.since(swarm.heard()) > EMPTY_KEPT_MINS)
-}
-
-/// What the head of an answer says of its body.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Page {
-    pub status: Status,
-    pub content_type: &'static str,
-    /// Further headers.
-    pub extra: &'static [(&'static str, &'static str)],
-}
-
-impl Page {
-    pub const PLAIN: Page = Page { status: Status::Ok, content_type: "text/plain", extra: &[] };
-}
-
-/// Appends a whole response. `is_head`: all but the body was asked for.
-pub(super) fn write_page(
-    page: Page,
-    keep_alive: bool,
-    is_head: bool,
-    body: &[u8],
-    answer: &mut Vec<u8>,
-) {
-    let Page { status, content_type, extra } = page;
-    ResponseHead { status, content_type, keep_alive, extra }.write(body.len(), answer);
-    if !is_head {
-        answer.extend_from_slice(body);
-    }
 }
 
 /// The parameters of an announce by POST: the body's, or the target's if there is none.

@@ -102,7 +102,7 @@ fn what_is_stored_is_on_the_disk_and_comes_back() {
     let (kept, answer) = stage.run(errand);
     assert_eq!(kept, Kept::Stored);
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
-    assert_eq!(stage.names("lib"), [name.clone()]);
+    assert_eq!(stage.names("lib"), [name.as_str()]);
     assert_eq!(fs::read(stage.dir.at("lib").join(&name)).unwrap(), TORRENT);
 
     let errand = stage.errand("GET", &format!("/torrents/{name}"), b"");
