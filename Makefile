@@ -47,6 +47,10 @@ sim:             ## long hunt in the lab: RUNS=… swarms drawn by lot from SEED
 	RUNS=$(RUNS) SEED=$(SEED) $(CARGO) test --locked --test stories hunt -- \
 	  --ignored --nocapture
 
+snapshot:        ## the tables of how swarms behave (fixtures/sim), made anew
+	SNAPSHOT=write $(CARGO) test --locked --test stories snapshot
+	@git diff --stat -- fixtures/sim
+
 mutants:         ## faults planted on purpose, each of which a story must find (part of `make test`)
 	$(CARGO) test --locked --test mutants
 

@@ -24,6 +24,7 @@ mod lab;
 mod loss;
 mod resume;
 mod seed;
+mod snapshot;
 mod tracker;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
