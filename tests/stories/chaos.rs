@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use swarmlet::base::{Claim, PieceIndex, Random, Span};
 use swarmlet::engine::DiskFault;
+use swarmlet::engine::control::Control;
 use swarmlet::lab::disk::{Loss, Speed};
 use swarmlet::lab::{
     Act, Action, Cut, DiskChange, Failure, Lab, Line, Mishap, Mood, NodeId, Path, Serving,
@@ -382,6 +383,8 @@ impl Chaos {
         let jitter = self.one_of(&[0, 0, 10, 200]);
         let path = Path { delay: Span::from_millis(delay), jitter: Span::from_millis(jitter) };
         self.lab.net.set_usual_path(path);
+        let loss = self.one_of(&[0, 0, 0, 20, 100, 500]);
+        self.lab.net.set_loss(loss);
         let cut = match self.below(40) {
             0 => Cut::Random(30),
             1..10 => Cut::Random(3_000),
@@ -400,11 +403,12 @@ impl Chaos {
         let at = self.millis(when);
         let after = at + Span::from_millis(100) + self.millis(20_000);
         let (one, two) = (self.anybody(), self.anybody());
-        match self.below(8) {
+        match self.below(9) {
             0 | 1 => self.trouble_with_power(one, at, after),
             2 | 3 => self.trouble_with_lines(one, two, at, after),
             4 | 5 => self.trouble_with_disks(one, at, after),
             6 => self.trouble_with_trackers(at, after),
+            7 => self.trouble_with_people(one, at, after),
             _ => {
                 let n = 1 + self.below(400) as u64;
                 let mishap = match self.below(3) {
@@ -441,6 +445,26 @@ impl Chaos {
             self.lab.at(at + Span::from_secs(6), Action::WhileOff(one, change));
         }
         self.lab.at(after, Action::Start(one));
+    }
+
+    /// Somebody stops a torrent and starts it again, or has it verified.
+    fn trouble_with_people(&mut self, one: NodeId, at: Span, after: Span) {
+        let source = self.one_of(&self.sources.clone());
+        if !self.lab.wants(one, source) {
+            return;
+        }
+        let say = |control| Action::Control(one, source, control);
+        let control = self.below(4);
+        let begin = match control {
+            0 => Control::Verify,
+            1 => Control::Reannounce,
+            _ => Control::Stop,
+        };
+        self.lab.at(at, say(begin));
+        if control == 3 {
+            self.lab.at(at + Span::from_millis(700), say(Control::Verify));
+        }
+        self.lab.at(after, say(Control::Start));
     }
 
     fn trouble_with_lines(&mut self, one: NodeId, two: NodeId, at: Span, after: Span) {
