@@ -20,12 +20,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use getopts::{Fail, HasArg, Matches, Occur, Options};
 
-use super::Failure;
+use super::{Failure, making};
+use crate::world::node::Rates;
+
+/// Limits that make sense. One of a few bytes would hold up even the words of the protocol.
+const RATES: RangeInclusive<u64> = 1024..=1 << 40;
 
 /// The parsed words of one command.
 pub struct Arguments {
@@ -127,6 +132,28 @@ impl Arguments {
             }
         }
         Ok(peers)
+    }
+
+    /// A number, which may end in K or M.
+    pub fn number(
+        &self,
+        option: &str,
+        allowed: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, Failure> {
+        let Some(word) = self.text(option)? else { return Ok(None) };
+        let number = making::parse_size(&word)
+            .ok_or_else(|| self.wrong(format!("--{option} {word}: not a number")))?;
+        if !allowed.contains(&number) {
+            let (least, most) = (allowed.start(), allowed.end());
+            return Err(self.wrong(format!("--{option} {word}: not from {least} to {most}")));
+        }
+        Ok(Some(number))
+    }
+
+    /// Limits on sending and receiving: `--up` and `--down`, bytes per second.
+    pub fn rates(&self) -> Result<Rates, Failure> {
+        let (up, down) = (self.number("up", RATES)?, self.number("down", RATES)?);
+        Ok(Rates { up, down })
     }
 
     /// Wrong usage of this command.

@@ -22,6 +22,8 @@ options:
                          (port 6881, or the next free one up to 6889, or any)
   -p, --peer ADDR...     also connect to this peer, HOST:PORT; may be repeated
   -s, --seed             go on sharing once it is complete, until stopped
+  --up RATE              send at most so many bytes per second: 500K, 2M
+  --down RATE            receive at most so many
   -h, --help             this text
 
 Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leaves at once. The
@@ -41,11 +43,12 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
     let peers = arguments.peers("peer")?;
     let listen = arguments.address("listen")?;
+    let rates = arguments.rates()?;
     let (_, metainfo) = files::read_torrent(&path)?;
     files::make_dir(&dir)?;
     let order = Order { peers, ..Order::new(metainfo) };
     let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
-    run::run(Job { listen, orders: vec![(order, dir)], ..Job::new(goal) }, screen)
+    run::run(Job { listen, rates, orders: vec![(order, dir)], ..Job::new(goal) }, screen)
 }
 
 /// A magnet link names a torrent without describing it; that needs peers who send the rest.

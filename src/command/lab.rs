@@ -107,7 +107,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         Failure::usage(format!("lab: there is no scenario '{name}'"), hint)
     })?;
     let setup = setup(arguments, screen)?;
-    let seed = number(arguments, "seed", 0..=u64::MAX)?.unwrap_or(1);
+    let seed = arguments.number("seed", 0..=u64::MAX)?.unwrap_or(1);
     // A file that cannot be written is told of before the run, not after it.
     let log = arguments.path("log").map(Output::open).transpose()?;
     let svg = arguments.path("svg").map(Output::open).transpose()?;
@@ -134,20 +134,20 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
 fn setup(arguments: &Arguments, screen: &mut Screen) -> Result<Setup, Failure> {
     let usual = Setup::default();
     let mut setup = usual.clone();
-    let count = |option, usual| match number(arguments, option, 1..=NODES_MAX) {
+    let count = |option, usual| match arguments.number(option, 1..=NODES_MAX) {
         Ok(count) => Ok(count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usual)),
         Err(failure) => Err(failure),
     };
     setup.peers = count("peers", usual.peers)?;
     setup.seeds = count("seeds", usual.seeds)?;
-    setup.bytes = number(arguments, "size", 1..=SIZE_MAX)?.unwrap_or(usual.bytes);
+    setup.bytes = arguments.number("size", 1..=SIZE_MAX)?.unwrap_or(usual.bytes);
     setup.piece_bytes = making::piece_length(arguments, screen)?;
     setup.line.up = rate(arguments, "up", usual.line.up)?;
     setup.line.down = rate(arguments, "down", usual.line.down)?;
-    if let Some(millis) = number(arguments, "delay", 0..=DELAY_MILLIS_MAX)? {
+    if let Some(millis) = arguments.number("delay", 0..=DELAY_MILLIS_MAX)? {
         setup.delay = Span::from_millis(millis);
     }
-    if let Some(millis) = number(arguments, "jitter", 0..=DELAY_MILLIS_MAX)? {
+    if let Some(millis) = arguments.number("jitter", 0..=DELAY_MILLIS_MAX)? {
         setup.jitter = Span::from_millis(millis);
     }
     setup.loss = loss(arguments)?.unwrap_or(usual.loss);
@@ -163,7 +163,7 @@ fn rate(arguments: &Arguments, option: &str, usual: Option<u64>) -> Result<Optio
     if arguments.text(option)?.is_some_and(|word| word == "none") {
         return Ok(None);
     }
-    Ok(number(arguments, option, 1..=RATE_MAX)?.or(usual))
+    Ok(arguments.number(option, 1..=RATE_MAX)?.or(usual))
 }
 
 /// Lost packets of `LOSS_OF`.
@@ -215,22 +215,6 @@ fn decimal(word: &str, places: usize) -> Option<u64> {
     let digits = format!("{whole}{part:0<places$}");
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit()) && !whole.is_empty();
     digits.parse().ok().filter(|_| is_number && part.len() <= places)
-}
-
-/// The value of an option that is a number, which may end in K or M.
-fn number(
-    arguments: &Arguments,
-    option: &str,
-    allowed: std::ops::RangeInclusive<u64>,
-) -> Result<Option<u64>, Failure> {
-    let Some(word) = arguments.text(option)? else { return Ok(None) };
-    let number = making::parse_size(&word)
-        .ok_or_else(|| arguments.wrong(format!("--{option} {word}: not a number")))?;
-    if !allowed.contains(&number) {
-        let (least, most) = (allowed.start(), allowed.end());
-        return Err(arguments.wrong(format!("--{option} {word}: not from {least} to {most}")));
-    }
-    Ok(Some(number))
 }
 
 /// A file that the run will be written to.

@@ -32,6 +32,8 @@ options:
   --rpc-open             let whoever reaches ADDR in, without a password
   --rpc-host NAME...     those who connect call this host so; may be repeated
   --state DIR            remember torrents and settings here (.swarmlet in --dir)
+  --up RATE              send at most so many bytes per second: 500K, 2M
+  --down RATE            receive at most so many
   -h, --help             this text
 
 Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leaves at once.
@@ -53,6 +55,7 @@ pub const COMMAND: Command = Command {
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
     let listen = arguments.address("listen")?;
+    let rates = arguments.rates()?;
     let named = arguments.paths();
     named.iter().try_for_each(|path| get::refuse_magnet(path))?;
     let remote = daemon::options(arguments, &dir, screen)?;
@@ -70,7 +73,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
             Err(failure) => return Err(failure),
         }
     }
-    let mut job = Job { listen, ..Job::new(Goal::Serve) };
+    let mut job = Job { listen, rates, ..Job::new(Goal::Serve) };
     match remote {
         Some(options) => {
             adopted.iter_mut().for_each(|torrent| torrent.dir.clone_from(&options.dir));

@@ -26,7 +26,7 @@ use crate::format::text;
 use crate::rpc::Adopted;
 use crate::tracker::Service;
 use crate::world::keeper::Places;
-use crate::world::node::{Node, NodeOptions, OpenError};
+use crate::world::node::{Node, NodeOptions, OpenError, Rates};
 use crate::world::remote::RemoteOptions;
 
 /// When a run is over.
@@ -43,6 +43,7 @@ pub struct Job {
     pub goal: Goal,
     /// Where to take peers' connections; `None` for one of the usual ports.
     pub listen: Option<SocketAddr>,
+    pub rates: Rates,
     /// Serve a tracker there, which keeps its files in these places.
     pub http: Option<(SocketAddr, Service, Places)>,
     /// Torrents, and the directories of their data.
@@ -53,7 +54,14 @@ pub struct Job {
 
 impl Job {
     pub fn new(goal: Goal) -> Job {
-        Job { goal, listen: None, http: None, orders: Vec::new(), daemon: None }
+        Job {
+            goal,
+            listen: None,
+            rates: Rates::default(),
+            http: None,
+            orders: Vec::new(),
+            daemon: None,
+        }
     }
 }
 
@@ -112,7 +120,7 @@ struct Fetched {
 impl Run {
     /// Opens the node and hands it the torrents.
     fn open(job: Job, screen: &mut Screen) -> Result<Run, Failure> {
-        let Job { goal, listen, http, orders, daemon } = job;
+        let Job { goal, listen, rates, http, orders, daemon } = job;
         let remote = daemon.as_ref().map(|daemon| daemon.options.clone());
         let node = match http {
             Some((addr, service, places)) => {
@@ -120,7 +128,7 @@ impl Run {
                 let options = NodeOptions { http, tracker, places, ..base(goal) };
                 Node::open(options).map_err(|error| cannot_open(&error, "--http"))?
             }
-            None => open_peer(goal, listen, remote.as_ref())?,
+            None => open_peer(goal, listen, rates, remote.as_ref())?,
         };
         let mut run = Run {
             node,
@@ -368,11 +376,12 @@ impl Run {
 fn open_peer(
     goal: Goal,
     listen: Option<SocketAddr>,
+    rates: Rates,
     remote: Option<&RemoteOptions>,
 ) -> Result<Node, Failure> {
     let open = |addr| {
         let remote = remote.cloned();
-        Node::open(NodeOptions { listen: Some(addr), remote, ..base(goal) })
+        Node::open(NodeOptions { listen: Some(addr), rates, remote, ..base(goal) })
     };
     if let Some(addr) = listen {
         return open(addr).map_err(|error| cannot_open(&error, "--listen"));

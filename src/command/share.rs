@@ -25,6 +25,8 @@ options:
                          (port 6881, or the next free one up to 6889, or any)
   -p, --peer ADDR...     also connect to this peer, HOST:PORT; may be repeated
   --private              make private torrents: peers come from their trackers only
+  --up RATE              send at most so many bytes per second: 500K, 2M
+  --down RATE            receive at most so many
   -h, --help             this text
 
 Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leaves at once.
@@ -49,6 +51,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     }
     paths.iter().try_for_each(|path| get::refuse_magnet(path))?;
     let listen = arguments.address("listen")?;
+    let rates = arguments.rates()?;
     let peers = arguments.peers("peer")?;
     let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
     let wishes = Wishes {
@@ -66,7 +69,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         order.peers.clone_from(&peers);
         orders.push((order, dir));
     }
-    run::run(Job { listen, orders, ..Job::new(Goal::Serve) }, screen)
+    run::run(Job { listen, rates, orders, ..Job::new(Goal::Serve) }, screen)
 }
 
 /// An order for a .torrent that exists.

@@ -22,7 +22,7 @@
 //! packet's worth at each turn of the loop, and batching is what makes a byte cheap. A limit on
 //! receiving works by leaving bytes in the socket: TCP tells the other end to slow down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Span, Time, TorrentId};
 
@@ -43,8 +43,12 @@ pub enum Way {
 /// The limits of a node and of its torrents.
 #[derive(Debug, Default)]
 pub struct Throttle {
+    /// For the node, where nothing else is set.
+    usual: [Option<u64>; 2],
     node: [Option<Bucket>; 2],
     torrents: BTreeMap<TorrentId, [Option<Bucket>; 2]>,
+    /// Those that the limits of the node are not for.
+    exempt: BTreeSet<TorrentId>,
 }
 
 /// One limit. Bytes are counted in tenths, so that a step is a whole number of them.
@@ -57,9 +61,17 @@ struct Bucket {
 }
 
 impl Throttle {
+    /// Limits what moves this way of the whole node as long as no other limit is set.
+    pub fn set_usual(&mut self, way: Way, rate: Option<u64>) {
+        self.usual[way as usize] = rate;
+        self.limit(Time::START, way, None, None);
+    }
+
     /// Limits what moves this way, of one torrent or (`None`) of the whole node, to so many bytes
     /// per second; `None`: no limit.
     pub fn limit(&mut self, now: Time, way: Way, of: Option<TorrentId>, rate: Option<u64>) {
+        let usual = self.usual[way as usize].filter(|_| of.is_none());
+        let rate = rate.or(usual);
         let bucket = rate.map(|bytes_per_sec| Bucket { bytes_per_sec, tenths: 0, filled_at: now });
         let lane = match of {
             None => &mut self.node,
@@ -69,6 +81,15 @@ impl Throttle {
         // Saying the same again must not empty the bucket.
         if before.map(|bucket| bucket.bytes_per_sec) != rate {
             *before = bucket;
+        }
+    }
+
+    /// Whether the limits of the node are for this torrent, too. They are unless one says so.
+    pub fn set_exempt(&mut self, torrent: TorrentId, is_exempt: bool) {
+        if is_exempt {
+            self.exempt.insert(torrent);
+        } else {
+            self.exempt.remove(&torrent);
         }
     }
 
@@ -84,26 +105,28 @@ impl Throttle {
     /// A torrent is gone, and its limits with it.
     pub fn forget(&mut self, torrent: TorrentId) {
         self.torrents.remove(&torrent);
+        self.exempt.remove(&torrent);
     }
 
     /// How many bytes may move now. `torrent`: `None` while it is not known.
     pub fn allowance(&mut self, now: Time, way: Way, torrent: Option<TorrentId>) -> usize {
-        let node = self.node[way as usize].as_mut();
-        let torrent = torrent.and_then(|torrent| self.torrents.get_mut(&torrent));
-        let torrent = torrent.and_then(|lane| lane[way as usize].as_mut());
-        let buckets = [node, torrent].into_iter().flatten();
-        buckets.map(|bucket| bucket.allowance(now)).min().unwrap_or(usize::MAX)
+        self.buckets(way, torrent).map(|bucket| bucket.allowance(now)).min().unwrap_or(usize::MAX)
     }
 
     /// So many bytes moved.
     pub fn moved(&mut self, way: Way, torrent: Option<TorrentId>, bytes: usize) {
-        let node = self.node[way as usize].as_mut();
-        let torrent = torrent.and_then(|torrent| self.torrents.get_mut(&torrent));
-        let torrent = torrent.and_then(|lane| lane[way as usize].as_mut());
         let tenths = i64::try_from(bytes).unwrap_or(i64::MAX).saturating_mul(10);
-        for bucket in [node, torrent].into_iter().flatten() {
+        for bucket in self.buckets(way, torrent) {
             bucket.tenths = bucket.tenths.saturating_sub(tenths);
         }
+    }
+
+    /// Those that a byte of this torrent has to fit through.
+    fn buckets(&mut self, way: Way, of: Option<TorrentId>) -> impl Iterator<Item = &mut Bucket> {
+        let is_exempt = of.is_some_and(|torrent| self.exempt.contains(&torrent));
+        let node = self.node[way as usize].as_mut().filter(|_| !is_exempt);
+        let lane = of.and_then(|torrent| self.torrents.get_mut(&torrent));
+        [node, lane.and_then(|lane| lane[way as usize].as_mut())].into_iter().flatten()
     }
 
     /// When there may be more for those who wait since `now`.

@@ -47,7 +47,7 @@ pub struct Page {
     pub peers_max: Option<u32>,
     pub labels: Vec<String>,
     pub group: String,
-    /// Wishes that nothing obeys yet: rates in kB/s, goals, files.
+    /// Rates in kB/s; goals and files, which nothing obeys yet.
     pub priority: i8,
     pub download_limit: u32,
     pub download_limited: bool,

@@ -31,6 +31,7 @@ pub mod book;
 mod fields;
 pub mod gate;
 mod json;
+mod limits;
 mod session;
 mod torrents;
 mod wishes;
@@ -324,6 +325,7 @@ impl Rpc {
             self.session.wishes.insert("download-dir".to_owned(), json!(dir.to_string_lossy()));
             self.options.dir = dir;
         }
+        self.limit_node(desk.now, desk.engine);
         self.keep_session(desk.now, desk.effects);
         Ok(Map::new())
     }
@@ -432,6 +434,7 @@ impl Rpc {
         for (metainfo, page) in found {
             self.take_on(now, Order::new(metainfo), page, engine, effects);
         }
+        self.limit_node(now, engine);
         self.keep_session(now, effects);
         warnings.iter().map(text::clean).collect()
     }
@@ -488,6 +491,7 @@ impl Rpc {
         torrent.set_peers_max(usize::try_from(peers_max).unwrap_or(1).max(1));
         page.position = self.book.len() as u64;
         self.book.insert(id, Entry::new(now, info_hash, page));
+        self.limit_torrent(now, id, engine);
         Some(id)
     }
 

@@ -28,7 +28,8 @@ enum Kind {
 const NUMBER: i64 = u32::MAX as i64;
 
 /// Wishes. Obeyed are: `download-dir`, `start-added-torrents`, `peer-limit-per-torrent` (all three
-/// for torrents added from then on). The others are remembered.
+/// for torrents added from then on), and the limits of rates, but not the hours of `alt-speed`. The
+/// others are remembered.
 const WISHES: &[(&str, Kind)] = &[
     ("alt-speed-down", Kind::Int(0, NUMBER, 50)),
     ("alt-speed-enabled", Kind::Bool(false)),

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!  obeyed at once    peer-limit, trackerAdd, trackerRemove, trackerReplace, trackerList,
+//!                    downloadLimit(ed), uploadLimit(ed), honorsSessionLimits,
 //!                    queuePosition (an order, nothing waits in it yet)
-//!  remembered        labels, group, bandwidthPriority, downloadLimit(ed), uploadLimit(ed),
-//!                    honorsSessionLimits, seedRatio…, seedIdle…, files-(un)wanted, priority-…
+//!  remembered        labels, group, bandwidthPriority, seedRatio…, seedIdle…,
+//!                    files-(un)wanted, priority-…
 //! ```
 //! Those that are merely remembered stand in the torrent's page, survive restarts and are shown
 //! as they were set; whoever makes the engine obey one of them reads it there.
@@ -84,6 +85,7 @@ impl Rpc {
         for control in controls {
             desk.engine.control(desk.now, id, &control, &mut desk.effects.out);
         }
+        self.limit_torrent(desk.now, id, desk.engine);
         self.keep_page(id, desk.effects);
     }
 }

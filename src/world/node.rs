@@ -24,7 +24,7 @@ use crate::base::limits::{
     UNCHOKED_MAX,
 };
 use crate::base::{Span, Time, TorrentId};
-use crate::engine::{DiskFault, Engine, Event, Order, Settings, Status};
+use crate::engine::{DiskFault, Engine, Event, Order, Settings, Status, Way};
 use crate::format::metainfo::Metainfo;
 use crate::rpc::Adopted;
 use crate::tracker::{Counts, Service};
@@ -44,10 +44,18 @@ pub struct NodeOptions {
     pub connections_max: usize,
     pub connections_per_torrent_max: usize,
     pub unchoked_max: usize,
+    pub rates: Rates,
     /// One more HTTP connection closes the one that waited longest.
     pub http_connections_max: usize,
     /// Keep each torrent after it is complete, or stop it.
     pub seed: bool,
+}
+
+/// Limits for the node as a whole, bytes per second; `None`: none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rates {
+    pub up: Option<u64>,
+    pub down: Option<u64>,
 }
 
 /// A node that could not be opened.
@@ -90,6 +98,8 @@ impl Node {
         };
         let seed = sys::random_seed().map_err(cannot("get random numbers"))?;
         let mut engine = Engine::new(settings, seed);
+        engine.throttle().set_usual(Way::Up, options.rates.up);
+        engine.throttle().set_usual(Way::Down, options.rates.down);
         let has_tracker = options.tracker.is_some();
         if let Some(mut service) = options.tracker {
             if options.places.state.is_some() {
@@ -238,6 +248,7 @@ impl Default for NodeOptions {
             connections_max: CONNECTIONS_MAX,
             connections_per_torrent_max: CONNECTIONS_PER_TORRENT_MAX,
             unchoked_max: UNCHOKED_MAX,
+            rates: Rates::default(),
             http_connections_max: HTTP_CONNECTIONS_MAX,
             seed: true,
         }

@@ -78,6 +78,32 @@ fn a_peer_by_hand_needs_no_tracker() {
 }
 
 #[test]
+fn limits_on_sending_and_on_receiving_are_kept() {
+    let dir = Workdir::new("limits");
+    let bytes = noise(8, 600_000);
+    dir.write("file.bin", &bytes);
+    // A busy machine can only make it slower; what may not be is that it is faster.
+    for (copy, up, down) in [("one", "200K", "900M"), ("two", "900M", "200K")] {
+        let share = ["share", "file.bin", "--listen", LOCAL, "--up", up];
+        let mut sharer = dir.start(&share);
+        let addr = sharer.ready("listen");
+        let begun = Instant::now();
+        let get = ["get", "file.bin.torrent", "-d", copy, "-l", LOCAL, "--peer", &addr];
+        let mut getter = dir.start(&[&get[..], &["--down", down]].concat());
+        getter.wait_for("complete ");
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(2_400), "--up {up} --down {down}: {took:?}");
+        assert_eq!(getter.end(PATIENCE).code(), Some(0));
+        assert!(dir.read(&format!("{copy}/file.bin")) == bytes);
+        assert_eq!(sharer.stop(), Some(0));
+    }
+    for (rate, why) in [("5", "not from 1024 to"), ("fast", "not a number")] {
+        let said = dir.fails(2, &["get", "file.bin.torrent", "--down", rate]);
+        assert!(said.contains(&format!("--down {rate}: {why}")), "{said}");
+    }
+}
+
+#[test]
 fn get_with_seed_goes_on_sharing() {
     let dir = Workdir::new("seed");
     dir.write("file.bin", &noise(8, 100_000));

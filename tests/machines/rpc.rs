@@ -626,6 +626,36 @@ fn every_field_that_remote_controls_ask_for_is_there_in_its_type() {
 }
 
 #[test]
+fn limits_that_are_set_are_in_force() {
+    use swarmlet::engine::Way;
+    let mut stage = Stage::new();
+    let id = stage.add(SINGLE);
+    let node = |stage: &mut Stage, way| stage.engine.throttle().limit_of(way, None);
+    let torrent = |stage: &mut Stage, way| stage.engine.throttle().limit_of(way, Some(id));
+    assert_eq!(node(&mut stage, Way::Up), None);
+    stage.ok("session-set", json!({ "speed-limit-up": 50, "speed-limit-up-enabled": true }));
+    assert_eq!(node(&mut stage, Way::Up), Some(50_000), "kB are 1000 bytes");
+    assert_eq!(node(&mut stage, Way::Down), None);
+    stage.ok("session-set", json!({ "alt-speed-enabled": true, "alt-speed-down": 7 }));
+    assert_eq!(node(&mut stage, Way::Down), Some(7_000), "the turtle goes before");
+    stage.ok("session-set", json!({ "alt-speed-enabled": false, "speed-limit-up": 60 }));
+    assert_eq!((node(&mut stage, Way::Up), node(&mut stage, Way::Down)), (Some(60_000), None));
+
+    let ids = [id.0];
+    let wish = json!({ "ids": ids, "downloadLimit": 20, "downloadLimited": true });
+    stage.ok("torrent-set", wish);
+    assert_eq!(torrent(&mut stage, Way::Down), Some(20_000));
+    stage.now += Span::from_secs(3600);
+    let now = stage.now;
+    let allowance = |stage: &mut Stage| stage.engine.throttle().allowance(now, Way::Up, Some(id));
+    assert_eq!(allowance(&mut stage), 18_000, "three tenths of a second of the node's");
+    stage.ok("torrent-set", json!({ "ids": ids, "honorsSessionLimits": false }));
+    assert_eq!(allowance(&mut stage), usize::MAX);
+    stage.ok("torrent-set", json!({ "ids": ids, "downloadLimited": false }));
+    assert_eq!(torrent(&mut stage, Way::Down), None);
+}
+
+#[test]
 fn stopping_and_starting_reach_the_engine_and_the_book() {
     let mut stage = Stage::new();
     let id = stage.add(SINGLE);

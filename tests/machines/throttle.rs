@@ -80,3 +80,15 @@ fn the_same_limit_again_changes_nothing_and_zero_stops_everything() {
     throttle.forget(TorrentId(1));
     assert_eq!(throttle.allowance(now, Way::Up, ONE), usize::MAX);
 }
+
+#[test]
+fn the_usual_limit_is_for_when_nothing_else_is_set() {
+    let mut throttle = Throttle::default();
+    throttle.set_usual(Way::Up, Some(50_000));
+    assert_eq!(throttle.limit_of(Way::Up, None), Some(50_000));
+    throttle.limit(Time::START, Way::Up, None, Some(10_000));
+    assert_eq!(throttle.limit_of(Way::Up, None), Some(10_000));
+    throttle.limit(Time::START, Way::Up, None, None);
+    assert_eq!(throttle.limit_of(Way::Up, None), Some(50_000));
+    assert_eq!(throttle.limit_of(Way::Up, ONE), None, "not for each torrent");
+}

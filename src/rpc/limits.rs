@@ -1,0 +1,49 @@
+//! Limits: which of the rates that a person set are in force.
+//!
+//! ```text
+//!  node      alt-speed-enabled ? alt-speed-up/-down : speed-limit-up/-down, if enabled
+//!  torrent   uploadLimit, downloadLimit, if limited; honorsSessionLimits: the node's, too
+//! ```
+//! Remote controls count in kB of 1000 bytes; the engine's throttle, which obeys, in bytes.
+
+use super::{Rpc, session};
+use crate::base::{Time, TorrentId};
+use crate::engine::{Engine, Way};
+
+/// What remote controls call a kB.
+const KB: u64 = 1000;
+
+/// By way: switched on by, and set by; in the usual case and with the "turtle" on.
+const USUAL: [(Way, &str, &str); 2] = [
+    (Way::Up, "speed-limit-up-enabled", "speed-limit-up"),
+    (Way::Down, "speed-limit-down-enabled", "speed-limit-down"),
+];
+const TURTLE: [(Way, &str, &str); 2] = [
+    (Way::Up, "alt-speed-enabled", "alt-speed-up"),
+    (Way::Down, "alt-speed-enabled", "alt-speed-down"),
+];
+
+impl Rpc {
+    /// Puts the node's limits in force.
+    pub(super) fn limit_node(&self, now: Time, engine: &mut Engine) {
+        let turtle = session::is_set(&self.session, "alt-speed-enabled");
+        for (way, switch, rate) in if turtle { TURTLE } else { USUAL } {
+            let is_on = session::is_set(&self.session, switch);
+            let rate = u64::try_from(session::number(&self.session, rate)).unwrap_or(0);
+            engine.throttle().limit(now, way, None, is_on.then_some(rate * KB));
+        }
+    }
+
+    /// Puts a torrent's limits in force.
+    pub(super) fn limit_torrent(&self, now: Time, id: TorrentId, engine: &mut Engine) {
+        let Some(entry) = self.book.get(&id) else { return };
+        let page = &entry.page;
+        let rate = |is_on: bool, kb: u32| is_on.then_some(u64::from(kb) * KB);
+        let up = rate(page.upload_limited, page.upload_limit);
+        let down = rate(page.download_limited, page.download_limit);
+        let throttle = engine.throttle();
+        throttle.limit(now, Way::Up, Some(id), up);
+        throttle.limit(now, Way::Down, Some(id), down);
+        throttle.set_exempt(id, !page.honors_session_limits);
+    }
+}
