@@ -46,6 +46,10 @@
 //! `engine/mod.rs` the node as one value · `engine/door.rs` who is let in · `world/peer_io.rs`
 //! words meet sockets · `world/reactor.rs` the heartbeat.
 //!
+//! Aside, remote control: `rpc/gate.rs` who may speak · `rpc/mod.rs` requests into verbs ·
+//! `rpc/fields.rs` what can be asked · `engine/control.rs` and `torrent/will.rs` what a person may
+//! want · `world/remote.rs` what the world adds.
+//!
 //! Third walk, proof: `lab/net.rs` → `lab/mod.rs` → `lab/judge.rs` → `tests/stories/download.rs`:
 //! hours of a swarm in a second, with lost links and full disks.
 

@@ -11,6 +11,7 @@
 //!            hashing                                 files become pieces
 //!            keeper                                  the tracker's files
 //!  sockets   reactor ── peers, peer_io               connections to peers
+//!                    ├─ remote ── bookkeeper          remote control, and what it remembers
 //!                    ├─ http_io, http_call            trackers, at either end
 //!                    └─ act                           what the engine wants is carried out
 //!            conn, line                              the table of open things; who waits longest

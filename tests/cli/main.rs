@@ -10,4 +10,5 @@ mod lab;
 mod library;
 mod nodes;
 mod program;
+mod remote;
 mod workdir;

@@ -1,8 +1,10 @@
-//! (header to be written)
+//! Every text and message that is read or written: good, bad, there and back, cut anywhere.
 
 mod announce;
+mod base64;
 mod bencode;
 mod census;
+mod client;
 mod http;
 mod http_fixtures;
 mod layout;
