@@ -23,8 +23,8 @@
 //! # Why threads
 //! Two calls cannot be bounded and have no form that a poll can wait for: `fsync` on a memory
 //! card takes seconds, `getaddrinfo` as long as it likes. Whoever needs one of them (`syncer`,
-//! `keeper`, `resolver`) has one helper thread, started when first needed, that owns its job and
-//! answers through a channel and a waker. They share nothing else.
+//! `keeper`, `bookkeeper`, `resolver`) has one helper thread, started when first needed, that owns
+//! its job and answers through a channel and a waker. They share nothing else.
 
 mod act;
 pub mod bookkeeper;
