@@ -296,6 +296,9 @@ pub const BLOCKED_MAX: usize = 1_000_000;
 /// Longest body of a request that passed the gate: the largest torrent in base64, and room.
 pub const RPC_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Connections of remote controls at once, where no tracker is served beside them.
+pub const RPC_CONNECTIONS_MAX: usize = 64;
+
 /// Values in one request: an id or a file each. As values they take some ten MiB.
 pub const RPC_VALUES_MAX: usize = 200_000;
 

@@ -235,11 +235,11 @@ impl Row<'_> {
 
     /// Seconds; -1 if there is nothing to wait for, -2 if there is no telling.
     fn eta(&self) -> i64 {
-        match (&self.status.phase, self.status.time_left) {
-            (Phase::Downloading, Some(left)) => i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            (Phase::Downloading, None) => -2,
-            _ => -1,
+        if self.status.phase != Phase::Downloading {
+            return -1;
         }
+        let left = self.status.time_left;
+        left.map_or(-2, |left| i64::try_from(left.as_secs()).unwrap_or(i64::MAX))
     }
 
     /// What we gave for what we got; -1 if neither, -2 if we got nothing and have nothing.

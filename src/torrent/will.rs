@@ -52,7 +52,6 @@ impl Torrent {
 
     /// Starts it, or makes it try again what it waits for.
     pub fn go_on(&mut self, now: Time, out: &mut Vec<Output>) {
-        let checks_asleep = self.will.asleep && self.state != State::Stopped;
         self.will.asleep = false;
         match &mut self.state {
             State::Stopped => {
@@ -69,9 +68,6 @@ impl Torrent {
             State::Active => {
                 if let Some(pause) = &mut self.pause {
                     pause.retry = now;
-                }
-                if checks_asleep {
-                    self.candidates.hurry(now);
                 }
             }
             State::Surveying | State::Renewing => {}

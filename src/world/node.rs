@@ -21,7 +21,7 @@ use super::resume;
 use super::sys::{self, Clock};
 use crate::base::limits::{
     CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, HTTP_CONNECTIONS_MAX, OPEN_FILES_MAX,
-    UNCHOKED_MAX,
+    RPC_CONNECTIONS_MAX, UNCHOKED_MAX,
 };
 use crate::base::{Span, Time, TorrentId};
 use crate::engine::{DiskFault, Engine, Event, Order, Settings, Status, Way};
@@ -290,7 +290,11 @@ fn cannot(what: &str) -> impl FnOnce(io::Error) -> OpenError {
 fn fit_to_host(options: &mut NodeOptions) {
     // Where no handler can be had, a file beyond `ulimit -f` ends us, as it ends everybody.
     let _ = sys::take_file_size_signal();
-    let http = if options.tracker.is_some() { options.http_connections_max } else { 0 };
+    if options.tracker.is_none() {
+        options.http_connections_max = options.http_connections_max.min(RPC_CONNECTIONS_MAX);
+    }
+    let serves_http = options.tracker.is_some() || options.remote.is_some();
+    let http = if serves_http { options.http_connections_max } else { 0 };
     let wanted = options.connections_max + http + OPEN_FILES_MAX + SPARE_DESCRIPTORS;
     let limit = sys::raise_open_files_limit(wanted as u64).unwrap_or(u64::MAX);
     if limit >= wanted as u64 {
@@ -298,7 +302,7 @@ fn fit_to_host(options: &mut NodeOptions) {
     }
     let limit = usize::try_from(limit).expect("less than what was wanted");
     let mut places = limit.saturating_sub(FEWEST_DESCRIPTORS).max(2);
-    if options.tracker.is_some() {
+    if serves_http {
         let share = if options.listen.is_some() { places / 2 } else { places };
         options.http_connections_max = http.min(share);
         places -= share;

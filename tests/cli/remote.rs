@@ -274,3 +274,17 @@ fn hostile_requests_are_refused_and_others_are_answered_meanwhile() {
     drop(silent);
     assert_eq!(running.stop(), Some(0));
 }
+
+#[test]
+fn what_cannot_be_remembered_is_done_and_the_answer_says_so() {
+    let dir = Workdir::new("remote-unkept");
+    let a = torrent(&dir, "a", 10_000);
+    dir.write("file", b"where the state should be");
+    let mut running = daemon(&dir, &["--state", "file/state"]);
+    let remote = Remote::new(&mut running);
+    running.wait_for("state-trouble ");
+    let (result, _) = remote.call("torrent-add", json!({ "metainfo": base64::write(&a) }));
+    assert!(result.contains("a restart will not know of it"), "{result}");
+    assert_eq!(remote.fields("name"), ["a"], "it is here all the same");
+    assert_eq!(running.stop(), Some(0));
+}
