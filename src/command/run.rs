@@ -383,14 +383,14 @@ fn open_peer(
         let remote = remote.cloned();
         Node::open(NodeOptions { listen: Some(addr), rates, remote, ..base(goal) })
     };
-    if let Some(addr) = listen {
-        return open(addr).map_err(|error| cannot_open(&error, "--listen"));
-    }
-    // Its address is one, and ours are many: which of them is taken must be told apart.
+    // It listens, too: which of the two addresses is taken must be told apart.
     if let Some(remote) = remote {
         let bound = std::net::TcpListener::bind(remote.listen);
         let what = format!("cannot listen on {}", remote.listen);
         bound.map_err(|source| cannot_open(&OpenError { what, source }, "--rpc"))?;
+    }
+    if let Some(addr) = listen {
+        return open(addr).map_err(|error| cannot_open(&error, "--listen"));
     }
     for port in USUAL_PORTS.chain([0]) {
         match open(SocketAddr::from(([0, 0, 0, 0], port))) {

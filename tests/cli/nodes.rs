@@ -376,6 +376,7 @@ fn nodes_that_cannot_begin_say_why() {
     let table: &[(&[&str], &str)] = &[
         (&["tracker", "--http", &taken],                "in use; choose another with --http"),
         (&["share", "x", "--listen", &taken],           "in use; choose another with --listen"),
+        (&["peer", "--listen", LOCAL, "--rpc", &taken], "in use; choose another with --rpc"),
         (&["share", "x", "--listen", "192.0.2.1:0"],    "an address of this machine"),
         (&["get", "magnet:?xt=urn:btih:da39a3ee5e6b4b0d3255bfef95601890afd80709"],
                                                         "magnet link is not supported yet"),
