@@ -396,6 +396,15 @@ pub const ASK_TIMEOUT: Span = Span::from_secs(60);
 /// Longest answer that a command reads: the longest .torrent, or five hundred torrents listed.
 pub const ASK_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// The same of a daemon: the holders of two million pieces and what a hundred peers have of them.
+pub const REMOTE_REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long `shutdown` waits for a daemon to be gone, and the shell for one to be there.
+pub const DAEMON_WAIT_MAX: Span = Span::from_secs(10);
+
+/// How often `status --watch` looks.
+pub const WATCH_EVERY: Span = Span::from_secs(1);
+
 /// Calls to trackers under way at once, and waiting for their turn.
 pub const CALLS_AT_ONCE_MAX: usize = 16;
 pub const CALLS_QUEUED_MAX: usize = 4_096;

@@ -168,12 +168,18 @@ impl Arguments {
         }
     }
 
+    /// The addresses of a free word HOST:PORT.
+    pub fn resolve_word(&self, word: &str) -> Result<Vec<SocketAddr>, Failure> {
+        self.resolve("", word)
+    }
+
     fn resolve(&self, option: &str, word: &str) -> Result<Vec<SocketAddr>, Failure> {
-        check_shape(word).map_err(|why| self.wrong(format!("--{option} {word}: {why}")))?;
+        let place = if option.is_empty() { word.to_owned() } else { format!("--{option} {word}") };
+        check_shape(word).map_err(|why| self.wrong(format!("{place}: {why}")))?;
         match word.to_socket_addrs() {
             Ok(addrs) => Ok(addrs.collect()),
             Err(_) => Err(Failure::new(
-                format!("--{option} {word}: no address is known for this name"),
+                format!("{place}: no address is known for this name"),
                 "check the spelling and the network, or give the address in numbers",
             )),
         }

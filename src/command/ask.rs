@@ -122,7 +122,7 @@ impl Site {
 
     fn converse(&self, request: &[u8]) -> Result<Response, Failure> {
         let stream = self.connect()?;
-        exchange(stream, request).map_err(|why| {
+        exchange(stream, request, ASK_REPLY_BYTES_MAX).map_err(|why| {
             let message = format!("no answer from {}: {why}", self.name());
             Failure::new(message, "is it a tracker, and does it run?")
         })
@@ -171,10 +171,16 @@ pub fn search_page(words: &str, before: Option<u64>) -> String {
     page
 }
 
-/// Writes a request and reads the response.
-fn exchange(mut stream: TcpStream, request: &[u8]) -> Result<Response, String> {
+/// Writes a request and reads the response, whose body may have so many bytes.
+///
+/// Error: what went wrong, in words.
+pub(super) fn exchange(
+    mut stream: TcpStream,
+    request: &[u8],
+    body_bytes_max: usize,
+) -> Result<Response, String> {
     let end = Instant::now() + real(ASK_TIMEOUT);
-    let mut response = Response::with_body_max(ASK_REPLY_BYTES_MAX);
+    let mut response = Response::with_body_max(body_bytes_max);
     set_timeouts(&stream, end)?;
     // Who is refused by the head alone may not get rid of the body; the answer says why.
     let written = stream.write_all(request);
@@ -218,7 +224,7 @@ fn said(error: io::Error) -> String {
     }
 }
 
-fn real(span: Span) -> Duration {
+pub(super) fn real(span: Span) -> Duration {
     Duration::from_millis(span.as_millis())
 }
 

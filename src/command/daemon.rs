@@ -63,8 +63,8 @@ pub fn options(
     Ok(Some(RemoteOptions { listen, dir, roots, state_dir, login, names }))
 }
 
-/// User and password; `None` if there are none.
-fn login(arguments: &Arguments) -> Result<Option<Login>, Failure> {
+/// User and password, of the options or the environment; `None` if there are none.
+pub fn login(arguments: &Arguments) -> Result<Option<Login>, Failure> {
     let from_environment = |name| std::env::var(name).ok().filter(|word| !word.is_empty());
     let user = arguments.text("rpc-user")?.or_else(|| from_environment("SWARMLET_RPC_USER"));
     let password = match (arguments.text("rpc-password")?, arguments.path("rpc-password-file")) {

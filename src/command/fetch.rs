@@ -80,7 +80,7 @@ pub fn fetch(site: &Site, hash: InfoHash) -> Result<(Vec<u8>, Metainfo), Failure
 }
 
 /// The info-hash of what a person means by `name`.
-fn choose(site: &Site, name: &str) -> Result<InfoHash, Failure> {
+pub(super) fn choose(site: &Site, name: &str) -> Result<InfoHash, Failure> {
     let listing = find(site, name)?;
     let named: Vec<&Listed> =
         listing.torrents.iter().filter(|torrent| torrent.name == name).collect();

@@ -244,7 +244,7 @@ pub(super) fn exact_size(bytes: u64) -> String {
 ///
 /// Source: the days-to-civil algorithm on eras of 400 years, each of 146,097 days, with years
 /// that begin in March, so that the leap day comes last.
-fn date(secs: i64) -> String {
+pub(super) fn date(secs: i64) -> String {
     let (days, of_day) = (secs.div_euclid(86_400), secs.rem_euclid(86_400));
     let since_march_0000 = days.saturating_add(719_468);
     let era = since_march_0000.div_euclid(146_097);

@@ -9,10 +9,13 @@
 //!  files only       create  edit  info  magnet  verify
 //!  run a node       tracker  share  get  peer            all over run.rs
 //!  ask a tracker    publish  fetch  search  swarm        all over ask.rs
+//!  ask a daemon     add  leech  seed  status  show  look (files, peers)  pieces  order (start,
+//!                   stop, remove, reannounce, connect)  limit  select  ping   all over remote.rs
 //!  play a swarm     lab
-//!  shared           arguments  failure  files  making  screen  progress  events  run
+//!  shared           arguments  failure  files  making  screen  table  progress  events  run  daemon
 //! ```
 
+pub mod add;
 pub mod arguments;
 pub mod ask;
 pub mod create;
@@ -25,16 +28,27 @@ pub mod files;
 pub mod get;
 pub mod info;
 pub mod lab;
+pub mod limit;
+pub mod look;
 pub mod magnet;
 pub mod making;
+pub mod order;
 pub mod peer;
+pub mod pieces;
+pub mod ping;
 pub mod progress;
 pub mod publish;
+pub mod remote;
 pub mod run;
 pub mod screen;
 pub mod search;
+pub mod seed;
+pub mod select;
 pub mod share;
+pub mod show;
+pub mod status;
 pub mod swarm;
+pub mod table;
 pub mod tracker;
 pub mod verify;
 
@@ -81,6 +95,23 @@ pub const COMMANDS: &[Command] = &[
     search::COMMAND,
     fetch::COMMAND,
     swarm::COMMAND,
+    add::ADD_COMMAND,
+    seed::COMMAND,
+    add::LEECH_COMMAND,
+    status::COMMAND,
+    show::COMMAND,
+    look::FILES_COMMAND,
+    look::PEERS_COMMAND,
+    pieces::COMMAND,
+    order::START_COMMAND,
+    order::STOP_COMMAND,
+    order::REMOVE_COMMAND,
+    order::REANNOUNCE_COMMAND,
+    order::CONNECT_COMMAND,
+    limit::COMMAND,
+    select::COMMAND,
+    ping::PING_COMMAND,
+    ping::SHUTDOWN_COMMAND,
     lab::COMMAND,
 ];
 
@@ -149,10 +180,10 @@ fn overview() -> String {
          commands:\n",
     );
     for command in COMMANDS {
-        text.push_str(&format!("  {:8}  {}\n", command.name, command.summary));
+        text.push_str(&format!("  {:10}  {}\n", command.name, command.summary));
     }
     text.push_str(
-        "  help      all about one command: swarmlet help COMMAND\n\n\
+        "  help        all about one command: swarmlet help COMMAND\n\n\
          A first walk, in three terminals:\n\
          \x20 swarmlet tracker\n\
          \x20 swarmlet share DIRECTORY --tracker http://127.0.0.1:8000/announce\n\

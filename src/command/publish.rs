@@ -77,7 +77,8 @@ pub fn publish(sites: &[Site], torrent: &[u8]) -> Result<(Site, Published), Fail
     Err(last)
 }
 
-fn tell(screen: &mut Screen, site: &Site, published: &Published) {
+/// Tells that it is there.
+pub(super) fn tell(screen: &mut Screen, site: &Site, published: &Published) {
     let Published { info_hash, name, new, private, torrent: _ } = published;
     let (info_hash, name) = (text::clean(info_hash), text::clean(name));
     if !screen.is_terminal() {

@@ -57,6 +57,23 @@ impl Screen {
         self.write(lines);
     }
 
+    /// Draws a whole page over what the terminal shows: these lines, as far as they fit, and
+    /// nothing else. Where there is no terminal they are ordinary lines.
+    pub fn page(&mut self, lines: &[String]) {
+        if !self.is_terminal {
+            return lines.iter().for_each(|line| self.line(line));
+        }
+        let (width, height) = (self.width(), sys::stdout_rows().map_or(24, usize::from));
+        let mut page = String::from("\x1b[H");
+        for line in lines.iter().take(height.saturating_sub(1)) {
+            let line = clean(line);
+            page.push_str(cut(&line, width.saturating_sub(1)));
+            page.push_str("\x1b[K\n");
+        }
+        page.push_str("\x1b[J");
+        self.write(&page);
+    }
+
     /// Draws the progress line anew; does nothing where there is no terminal.
     pub fn progress(&mut self, line: &str) {
         if !self.is_terminal {
@@ -72,6 +89,11 @@ impl Screen {
     /// Whether a progress line is there; an ordinary line removes it.
     pub fn has_progress(&self) -> bool {
         self.drawn
+    }
+
+    /// Whether nobody reads any more, or nothing more can be written.
+    pub fn is_broken(&self) -> bool {
+        self.broken.is_some()
     }
 
     /// Removes the progress line.
@@ -128,13 +150,22 @@ pub(super) fn clean(line: &str) -> String {
 ///
 /// Letters beyond U+1100, where the scripts of East Asia begin, count as two columns, which is
 /// right for those and too careful for a few others: a line may end early but never wraps.
-fn cut(line: &str, columns: usize) -> &str {
+pub(super) fn cut(line: &str, columns: usize) -> &str {
     let mut used = 0;
     for (at, letter) in line.char_indices() {
-        used += if letter < '\u{1100}' { 1 } else { 2 };
+        used += columns_of(letter);
         if used > columns {
             return &line[..at];
         }
     }
     line
+}
+
+/// How wide a text is on a terminal, by the same measure.
+pub(super) fn width_of(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+fn columns_of(letter: char) -> usize {
+    if letter < '\u{1100}' { 1 } else { 2 }
 }

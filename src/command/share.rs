@@ -78,30 +78,44 @@ fn existing(path: &Path) -> Result<Order, Failure> {
     Ok(Order::new(metainfo))
 }
 
-/// Makes the torrent of `path` in the current directory; returns an order and the directory that
-/// holds the data.
+/// Makes the torrent of `path`; returns an order and the directory that holds the data.
 fn fresh(screen: &mut Screen, path: &Path, wishes: &Wishes) -> Result<(Order, PathBuf), Failure> {
+    let Made { metainfo, parent, .. } = make(screen, path, wishes, false)?;
+    Ok((Order { whole: true, ..Order::new(metainfo) }, parent))
+}
+
+/// Makes the torrent of `path` in the current directory, or finds it there. `quiet`: it need not be
+/// told of.
+pub(super) fn make(
+    screen: &mut Screen,
+    path: &Path,
+    wishes: &Wishes,
+    quiet: bool,
+) -> Result<Made, Failure> {
     let source = making::survey(screen, path, wishes)?;
     let file = making::file_name(source.name());
     source.must_not_hold(&file)?;
-    let Made { bytes, metainfo, parent } = source.hash(screen)?;
+    let mut made = source.hash(screen)?;
     let shown = files::shown(&file);
-    if std::fs::symlink_metadata(&file).is_err() {
-        files::write_torrent(&file, &bytes, false)?;
-        making::tell(screen, "made", &file, &metainfo);
+    let verb = if std::fs::symlink_metadata(&file).is_err() {
+        files::write_torrent(&file, &made.bytes, false)?;
+        "made"
     } else {
-        let (_, before) = files::read_torrent(&file)?;
-        if before.info_hash != metainfo.info_hash {
+        let (bytes, before) = files::read_torrent(&file)?;
+        if before.info_hash != made.metainfo.info_hash {
             return Err(Failure::new(
                 format!("{shown} exists already and is of other content"),
                 "move it away, or share from another directory",
             ));
         }
-        making::tell(screen, "reused", &file, &metainfo);
         warn_of_unnamed(screen, &before, wishes, &file);
+        made.bytes = bytes;
+        "reused"
+    };
+    if !quiet {
+        making::tell(screen, verb, &file, &made.metainfo);
     }
-    let order = Order { whole: true, ..Order::new(metainfo) };
-    Ok((order, parent))
+    Ok(made)
 }
 
 /// Who gets the torrent as it was will not find us at a tracker that it does not name.

@@ -4,42 +4,53 @@ use std::fmt;
 use std::path::Path;
 
 use super::progress::{Meter, counted};
-use super::{Arguments, Command, Failure, Screen, files};
+use super::remote::daemon_options;
+use super::{Arguments, Command, Failure, Screen, files, order};
 use crate::base::{PieceIndex, TorrentId};
 use crate::format::layout::File;
 use crate::format::metainfo::Metainfo;
 use crate::world::hashing;
 use crate::world::store::Store;
 
-const USAGE: &str = "\
+const USAGE: &str = concat!(
+    "\
 check the data of a torrent
 
 usage: swarmlet verify --dir DIR FILE
+       swarmlet verify [options] ID...
 
-Reads all the data in DIR that belongs to the torrent FILE, compares every piece with its hash,
-and tells of each file whether it is whole. Nothing is changed. Exits 0 only if all is whole.
+With --dir it reads all the data in DIR that belongs to the torrent FILE, compares every piece with
+its hash, and tells of each file whether it is whole. Nothing is changed. Exits 0 only if all is
+whole. A piece may reach over the border of two files: if it is damaged, both are called damaged.
+
+Without, it has a daemon check what it has of these torrents, and get anew what is damaged;
+'swarmlet status' shows how far it is. Into a pipe or a file it prints one line for each:
+verifying id= name= info_hash=
 
 options:
-  -d, --dir DIR     where the data is: the directory that holds the torrent's file or directory
-  -h, --help        this text
-
-A piece may reach over the border of two files: if it is damaged, both are called damaged.
-
-example:
-  swarmlet verify --dir downloads debian.iso.torrent
-";
+  -d, --dir DIR           where the data is: the directory that holds the torrent's file or directory
+",
+    daemon_options!(),
+    "\nexamples:\n  swarmlet verify --dir downloads debian.iso.torrent\n  swarmlet verify holiday\n"
+);
 
 pub const COMMAND: Command = Command {
     name: "verify",
-    summary: "check the data of a torrent",
+    summary: "check the data of a torrent, or have a daemon do so",
     usage: USAGE,
     runs_node: false,
     run,
 };
 
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    let Some(dir) = arguments.path("dir") else {
+        // Who names a file means the first of the two, and forgot something.
+        return match arguments.paths().iter().any(|path| files::is_torrent_name(path)) {
+            true => Err(arguments.wrong("--dir is missing")),
+            false => order::verify(arguments, screen),
+        };
+    };
     let path = arguments.only_path("FILE")?;
-    let dir = arguments.path("dir").ok_or_else(|| arguments.wrong("--dir is missing"))?;
     let (_, metainfo) = files::read_torrent(&path)?;
     if !dir.is_dir() {
         let message = format!("{} is no directory", files::shown(&dir));

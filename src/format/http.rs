@@ -259,9 +259,23 @@ pub fn write_post(
     body: &[u8],
     out: &mut Vec<u8>,
 ) {
+    write_post_with(url, target, &[("Content-Type", content_type)], body, out);
+}
+
+/// The same with headers of one's own: name and value, which hold no control character.
+pub fn write_post_with(
+    url: &TrackerUrl,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    out: &mut Vec<u8>,
+) {
     write_request_head("POST", url, target, out);
-    write!(out, "Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len())
-        .expect("a vector takes every write");
+    for (name, value) in headers {
+        assert!(!value.bytes().any(|byte| byte.is_ascii_control()), "a header of two lines");
+        write!(out, "{name}: {value}\r\n").expect("a vector takes every write");
+    }
+    write!(out, "Content-Length: {}\r\n\r\n", body.len()).expect("a vector takes every write");
     out.extend_from_slice(body);
 }
 

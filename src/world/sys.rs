@@ -150,6 +150,12 @@ pub fn stdout_columns() -> Option<u16> {
     columns(&io::stdout())
 }
 
+/// Rows of the terminal that standard output goes to; `None` if it goes elsewhere or does not say.
+pub fn stdout_rows() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(size.ws_row).filter(|rows| *rows > 0)
+}
+
 /// Columns of the terminal that standard error goes to; `None` if it goes to a file or a pipe.
 pub fn stderr_columns() -> Option<u16> {
     columns(&io::stderr())

@@ -1,0 +1,95 @@
+//! `swarmlet select`: which files of a torrent are wanted, and which first.
+
+use serde_json::{Value, json};
+
+use super::remote::{Remote, daemon_options, how_to_name, tell};
+use super::{Arguments, Command, Failure, Screen};
+
+const USAGE: &str = concat!(
+    "\
+choose which files of a torrent a daemon shall get, and which first
+
+usage: swarmlet select [options] ID
+
+FILES are numbers as 'swarmlet files ID' shows them, such as 0,2-5, or all. The daemon remembers
+them over a restart, and obeys them as far as its version can. Into a pipe or a file it prints one
+line: selected id= name= info_hash=
+
+",
+    how_to_name!(),
+    "
+options:
+      --only FILES        get these and no others
+      --want FILES        get these, too
+      --skip FILES        do not get these
+      --high FILES        get these before others
+      --normal FILES      neither before nor after
+      --low FILES         get these after all others
+",
+    daemon_options!(),
+    "\nexamples:\n  swarmlet select holiday --only 0-3\n  swarmlet select 2 --skip all --want 7\n"
+);
+
+pub const COMMAND: Command = Command {
+    name: "select",
+    summary: "choose which files of a torrent a daemon shall get",
+    usage: USAGE,
+    runs_node: false,
+    run,
+};
+
+/// Options, and what the protocol calls them, in the order in which they take effect.
+const WISHES: [(&str, &str); 5] = [
+    ("skip", "files-unwanted"),
+    ("want", "files-wanted"),
+    ("high", "priority-high"),
+    ("normal", "priority-normal"),
+    ("low", "priority-low"),
+];
+
+fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    let mut wishes: Vec<Value> = Vec::new();
+    if let Some(files) = files(arguments, "only")? {
+        wishes.push(json!({ "files-unwanted": [] }));
+        wishes.push(json!({ "files-wanted": files }));
+    }
+    for (option, key) in WISHES {
+        if let Some(files) = files(arguments, option)? {
+            wishes.push(json!({ key: files }));
+        }
+    }
+    if wishes.is_empty() {
+        return Err(arguments.wrong("nothing to change; say --only, --skip, --want or --high"));
+    }
+    let mut remote = Remote::of(arguments)?;
+    let which = vec![remote.only(arguments)?];
+    // One after the other: what an object says twice over has no order.
+    for wish in wishes {
+        remote.act("torrent-set", &which, wish)?;
+    }
+    tell(screen, arguments, "selected", &which)
+}
+
+/// The numbers that an option names; an empty list means all of them.
+fn files(arguments: &Arguments, option: &str) -> Result<Option<Vec<u32>>, Failure> {
+    let Some(word) = arguments.text(option)? else { return Ok(None) };
+    if word == "all" {
+        return Ok(Some(Vec::new()));
+    }
+    let mut files = Vec::new();
+    for part in word.split(',') {
+        let wrong = || arguments.wrong(format!("--{option} {word}: '{part}' is no file's number"));
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) else {
+            return Err(wrong());
+        };
+        if last < first || last - first >= NUMBERS_MAX {
+            return Err(wrong());
+        }
+        files.extend(first..=last);
+    }
+    Ok(Some(files))
+}
+
+/// A torrent with more files is named as a whole, or not at all.
+const NUMBERS_MAX: u32 = 100_000;

@@ -1,0 +1,274 @@
+//! `swarmlet show`: all that a daemon knows of its torrents, short of peers and pieces.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::events::Line;
+use super::info::{date, exact_size};
+use super::progress::counted;
+use super::remote::{Remote, cleaned, daemon_options, how_to_name, seconds, unless_negative};
+use super::status::State;
+use super::table::{ratio, share};
+use super::{Arguments, Command, Failure, Screen, info};
+use crate::base::Span;
+use crate::format::text;
+
+const USAGE: &str = concat!(
+    "\
+show the torrents of a daemon with their details
+
+usage: swarmlet show [options] [ID...]
+
+Shows of every torrent, or of those that are named, what it is, where it lies, how it is doing, what
+it gave and got in all runs, and what its trackers say. Into a pipe or a file it prints one line for
+each torrent, and one for each of its trackers:
+torrent id= name= info_hash= state= bytes= left= dir= uploaded= downloaded= wasted= private=
+tracker id= url= ok= said= seeds= leechers=
+
+",
+    how_to_name!(),
+    "\noptions:\n",
+    daemon_options!(),
+    "\nexample:\n  swarmlet show holiday\n"
+);
+
+pub const COMMAND: Command = Command {
+    name: "show",
+    summary: "show the torrents of a daemon with their details",
+    usage: USAGE,
+    runs_node: false,
+    run,
+};
+
+/// A torrent, in detail.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Shown {
+    id: u64,
+    #[serde(deserialize_with = "cleaned")]
+    name: String,
+    #[serde(rename(deserialize = "hashString"))]
+    info_hash: String,
+    #[serde(rename(deserialize = "status"))]
+    state: State,
+    #[serde(rename(deserialize = "errorString"), deserialize_with = "cleaned")]
+    trouble: String,
+    #[serde(rename(deserialize = "totalSize"))]
+    bytes: u64,
+    #[serde(rename(deserialize = "leftUntilDone"))]
+    left_bytes: u64,
+    #[serde(rename(deserialize = "desiredAvailable"))]
+    offered_bytes: u64,
+    #[serde(rename(deserialize = "downloadDir"), deserialize_with = "cleaned")]
+    dir: String,
+    #[serde(rename(deserialize = "isPrivate"))]
+    private: bool,
+    #[serde(deserialize_with = "cleaned")]
+    comment: String,
+    #[serde(rename(deserialize = "pieceCount"))]
+    pieces: u64,
+    #[serde(rename(deserialize = "pieceSize"))]
+    piece_bytes: u64,
+    #[serde(rename(deserialize = "file-count"))]
+    files: usize,
+    /// Of all runs.
+    #[serde(rename(deserialize = "uploadedEver"))]
+    uploaded: u64,
+    #[serde(rename(deserialize = "downloadedEver"))]
+    downloaded: u64,
+    #[serde(rename(deserialize = "corruptEver"))]
+    wasted: u64,
+    #[serde(rename(deserialize = "uploadRatio"), deserialize_with = "unless_negative")]
+    ratio: Option<f64>,
+    #[serde(rename(deserialize = "rateDownload"))]
+    rate_down: u64,
+    #[serde(rename(deserialize = "rateUpload"))]
+    rate_up: u64,
+    #[serde(rename(deserialize = "eta"), deserialize_with = "seconds")]
+    seconds_left: Option<u64>,
+    #[serde(rename(deserialize = "peersConnected"))]
+    peers: usize,
+    #[serde(rename(deserialize = "peersSendingToUs"))]
+    peers_giving: u64,
+    #[serde(rename(deserialize = "peersGettingFromUs"))]
+    peers_taking: u64,
+    /// Seconds since 1970; 0 for never.
+    #[serde(rename(deserialize = "addedDate"))]
+    added: i64,
+    #[serde(rename(deserialize = "doneDate"))]
+    done: i64,
+    #[serde(rename(deserialize = "trackerStats"))]
+    trackers: Vec<Tracker>,
+}
+
+/// What a tracker said last.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Tracker {
+    #[serde(rename(deserialize = "announce"), deserialize_with = "cleaned")]
+    url: String,
+    #[serde(rename(deserialize = "hasAnnounced"))]
+    was_asked: bool,
+    #[serde(rename(deserialize = "lastAnnounceSucceeded"))]
+    ok: bool,
+    #[serde(rename(deserialize = "lastAnnounceResult"), deserialize_with = "cleaned")]
+    said: String,
+    #[serde(rename(deserialize = "lastAnnouncePeerCount"))]
+    peers: usize,
+    /// -1: it did not say.
+    #[serde(rename(deserialize = "seederCount"))]
+    seeds: i64,
+    #[serde(rename(deserialize = "leecherCount"))]
+    leechers: i64,
+}
+
+fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    let words = arguments.words()?;
+    let mut remote = Remote::of(arguments)?;
+    let shown: Vec<Shown> = match &words[..] {
+        [] => remote.all()?,
+        named => {
+            let which = remote.choose(named)?;
+            remote.each(&which)?
+        }
+    };
+    if arguments.has("json") {
+        return info::show_json(screen, &json!({ "torrents": shown }));
+    }
+    for (at, torrent) in shown.iter().enumerate() {
+        if !screen.is_terminal() {
+            plain(torrent).iter().for_each(|line| screen.line(line));
+            continue;
+        }
+        if at > 0 {
+            screen.line("");
+        }
+        for (label, value) in spoken(torrent) {
+            screen.line(&format!("{label:<11}{value}"));
+        }
+    }
+    if shown.is_empty() && screen.is_terminal() {
+        screen.line("no torrents yet; 'swarmlet add' and 'swarmlet seed' bring some");
+    }
+    Ok(())
+}
+
+fn spoken(torrent: &Shown) -> Vec<(&'static str, String)> {
+    let have = torrent.bytes.saturating_sub(torrent.left_bytes);
+    let mut rows = vec![
+        ("name", format!("{} ({})", torrent.name, torrent.id)),
+        ("info-hash", torrent.info_hash.clone()),
+        ("state", state(torrent)),
+        ("size", exact_size(torrent.bytes)),
+        ("here", format!("{} in {}", share(have, torrent.bytes), torrent.dir)),
+        (
+            "pieces",
+            format!(
+                "{} of {}, in {}{}",
+                torrent.pieces,
+                text::size(torrent.piece_bytes),
+                counted(torrent.files, "file"),
+                if torrent.private { "; private" } else { "" }
+            ),
+        ),
+        ("traffic", traffic(torrent)),
+        (
+            "peers",
+            format!(
+                "{} connected, {} giving, {} taking",
+                torrent.peers, torrent.peers_giving, torrent.peers_taking
+            ),
+        ),
+    ];
+    for (at, tracker) in torrent.trackers.iter().enumerate() {
+        let label = if at == 0 { "trackers" } else { "" };
+        rows.push((label, format!("{}: {}", tracker.url, tracker.words())));
+    }
+    if torrent.added > 0 {
+        rows.push(("added", date(torrent.added)));
+    }
+    if torrent.done > 0 {
+        rows.push(("complete", date(torrent.done)));
+    }
+    if !torrent.comment.is_empty() {
+        rows.push(("comment", torrent.comment.clone()));
+    }
+    rows
+}
+
+fn state(torrent: &Shown) -> String {
+    let mut state = torrent.state.word().to_owned();
+    if torrent.state == State::Downloading {
+        let left = torrent.seconds_left.map(|left| text::duration(Span::from_secs(left)));
+        let offered = torrent.offered_bytes.min(torrent.left_bytes);
+        state += &match left {
+            Some(left) => format!(", {left} left"),
+            None if offered < torrent.left_bytes => {
+                let missing = torrent.left_bytes - offered;
+                format!("; nobody who is connected has the last {}", text::size(missing))
+            }
+            None => String::new(),
+        };
+    }
+    if !torrent.trouble.is_empty() {
+        state += &format!("; {}", torrent.trouble);
+    }
+    state
+}
+
+fn traffic(torrent: &Shown) -> String {
+    let mut words = format!(
+        "down {} ({}/s), up {} ({}/s), ratio {}",
+        text::size(torrent.downloaded),
+        text::size(torrent.rate_down),
+        text::size(torrent.uploaded),
+        text::size(torrent.rate_up),
+        ratio(torrent.ratio),
+    );
+    if torrent.wasted > 0 {
+        words += &format!("; {} came damaged", text::size(torrent.wasted));
+    }
+    words
+}
+
+fn plain(torrent: &Shown) -> Vec<String> {
+    let line = Line::new("torrent")
+        .with("id", torrent.id)
+        .with("name", &torrent.name)
+        .with("info_hash", &torrent.info_hash)
+        .with("state", torrent.state.word())
+        .with("bytes", torrent.bytes)
+        .with("left", torrent.left_bytes)
+        .with("dir", &torrent.dir)
+        .with("uploaded", torrent.uploaded)
+        .with("downloaded", torrent.downloaded)
+        .with("wasted", torrent.wasted)
+        .with("private", torrent.private);
+    let tracker = |tracker: &Tracker| {
+        Line::new("tracker")
+            .with("id", torrent.id)
+            .with("url", &tracker.url)
+            .with("ok", tracker.ok)
+            .with("said", &tracker.said)
+            .with("seeds", tracker.seeds)
+            .with("leechers", tracker.leechers)
+            .into_string()
+    };
+    let trackers = torrent.trackers.iter().map(tracker);
+    std::iter::once(line.into_string()).chain(trackers).collect()
+}
+
+impl Tracker {
+    fn words(&self) -> String {
+        match (self.was_asked, self.ok) {
+            (false, _) => "not asked yet".to_owned(),
+            (true, false) => format!("failed: {}", self.said),
+            (true, true) => match (usize::try_from(self.seeds), self.leechers) {
+                (Ok(seeds), leechers @ 0..) => {
+                    format!("ok, {}, {leechers} getting", counted(seeds, "seed"))
+                }
+                _ => format!("ok, {}", counted(self.peers, "peer")),
+            },
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! `swarmlet status`: how the torrents of a daemon are doing.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::ask::real;
+use super::events::Line;
+use super::progress::counted;
+use super::remote::{Remote, cleaned, daemon_options, how_to_name, seconds, unless_negative};
+use super::table::{Table, amount, ratio, share};
+use super::{Arguments, Command, Failure, Screen, info};
+use crate::base::Span;
+use crate::base::limits::WATCH_EVERY;
+use crate::format::text;
+
+const USAGE: &str = concat!(
+    "\
+how the torrents of a daemon are doing
+
+usage: swarmlet status [options] [ID...]
+
+Shows every torrent of the daemon, or those that are named: how much of it is here, how fast it
+comes and goes, what was given for what was got, how many peers are connected, how long it will
+take; below, the sums, and the longest time for which the daemon's loop was busy with one turn.
+Into a pipe or a file it prints one line for each torrent, and one for all:
+torrent id= name= info_hash= state= percent= bytes= left= down= up= ratio= peers= seconds_left=
+sums torrents= active= down= up= longest_turn_ms=
+
+",
+    how_to_name!(),
+    "
+options:
+  -w, --watch             look again every second, until Ctrl-C
+",
+    daemon_options!(),
+    "
+examples:
+  swarmlet status
+  swarmlet status --watch --rpc nas:9091
+"
+);
+
+pub const COMMAND: Command = Command {
+    name: "status",
+    summary: "how the torrents of a daemon are doing: rates, peers, time left",
+    usage: USAGE,
+    runs_node: false,
+    run,
+};
+
+/// What a torrent is at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, Serialize)]
+#[serde(from = "u8", rename_all = "lowercase")]
+pub enum State {
+    #[default]
+    Stopped,
+    /// It waits for its turn.
+    Queued,
+    Checking,
+    Downloading,
+    Seeding,
+}
+
+/// A torrent in the table.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Row {
+    pub id: u64,
+    #[serde(deserialize_with = "cleaned")]
+    pub name: String,
+    #[serde(rename(deserialize = "hashString"))]
+    pub info_hash: String,
+    #[serde(rename(deserialize = "status"))]
+    pub state: State,
+    /// Why it does not go on; empty if all is well.
+    #[serde(rename(deserialize = "errorString"), deserialize_with = "cleaned")]
+    pub trouble: String,
+    #[serde(rename(deserialize = "sizeWhenDone"))]
+    pub bytes: u64,
+    #[serde(rename(deserialize = "leftUntilDone"))]
+    pub left_bytes: u64,
+    /// How much of it was read, while it is checked: 1 is all.
+    #[serde(rename(deserialize = "recheckProgress"))]
+    pub checked: f64,
+    /// Bytes per second.
+    #[serde(rename(deserialize = "rateDownload"))]
+    pub rate_down: u64,
+    #[serde(rename(deserialize = "rateUpload"))]
+    pub rate_up: u64,
+    #[serde(rename(deserialize = "uploadRatio"), deserialize_with = "unless_negative")]
+    pub ratio: Option<f64>,
+    #[serde(rename(deserialize = "peersConnected"))]
+    pub peers: u64,
+    #[serde(rename(deserialize = "eta"), deserialize_with = "seconds")]
+    pub seconds_left: Option<u64>,
+}
+
+/// All torrents together.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Sums {
+    #[serde(rename(deserialize = "torrentCount"))]
+    torrents: u64,
+    #[serde(rename(deserialize = "activeTorrentCount"))]
+    active: u64,
+    #[serde(rename(deserialize = "downloadSpeed"))]
+    rate_down: u64,
+    #[serde(rename(deserialize = "uploadSpeed"))]
+    rate_up: u64,
+    /// Only daemons of ours tell.
+    #[serde(rename(deserialize = "longestTurn"))]
+    longest_turn_millis: Option<u64>,
+}
+
+fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    let words = arguments.words()?;
+    let mut remote = Remote::of(arguments)?;
+    let is_watched = arguments.has("watch");
+    if is_watched && screen.is_terminal() {
+        // A page of its own, below what is there.
+        screen.text("\x1b[2J");
+    }
+    loop {
+        let rows: Vec<Row> = match &words[..] {
+            [] => remote.all()?,
+            named => {
+                let which = remote.choose(named)?;
+                remote.each(&which)?
+            }
+        };
+        let sums: Sums = remote.call("session-stats", &json!({}))?;
+        if arguments.has("json") {
+            info::show_json(screen, &json!({ "torrents": rows, "sums": sums }))?;
+        } else if !screen.is_terminal() {
+            rows.iter().for_each(|row| screen.line(&plain(row)));
+            screen.line(&plain_sums(&sums));
+        } else {
+            let lines = spoken(&rows, &sums, screen.width().saturating_sub(1));
+            match is_watched {
+                true => screen.page(&lines),
+                false => lines.iter().for_each(|line| screen.line(line)),
+            }
+        }
+        if !is_watched || screen.is_broken() {
+            return Ok(());
+        }
+        std::thread::sleep(real(WATCH_EVERY));
+    }
+}
+
+fn spoken(rows: &[Row], sums: &Sums, width: usize) -> Vec<String> {
+    let heads = ["ID", "DONE", "SIZE", "DOWN/s", "UP/s", "RATIO", "PEERS", "LEFT", "<NAME"];
+    let mut table = Table::new(&heads);
+    for row in rows {
+        table.row(vec![
+            row.id.to_string(),
+            share(row.bytes.saturating_sub(row.left_bytes), row.bytes),
+            amount(row.bytes),
+            amount(row.rate_down),
+            amount(row.rate_up),
+            ratio(row.ratio),
+            row.peers.to_string(),
+            row.left(),
+            row.name.clone(),
+        ]);
+    }
+    let mut lines = match rows.is_empty() {
+        true => vec!["no torrents yet; 'swarmlet add' and 'swarmlet seed' bring some".to_owned()],
+        false => table.lines(width),
+    };
+    for row in rows.iter().filter(|row| !row.trouble.is_empty()) {
+        lines.push(format!("{}: {}", row.id, row.trouble));
+    }
+    let count = usize::try_from(sums.torrents).unwrap_or(usize::MAX);
+    let turn = sums.longest_turn_millis.map(|millis| format!("; longest turn {millis} ms"));
+    lines.push(format!(
+        "{}, {} active; down {}/s, up {}/s{}",
+        counted(count, "torrent"),
+        sums.active,
+        text::size(sums.rate_down),
+        text::size(sums.rate_up),
+        turn.unwrap_or_default(),
+    ));
+    lines
+}
+
+fn plain(row: &Row) -> String {
+    let have = row.bytes.saturating_sub(row.left_bytes);
+    let line = Line::new("torrent")
+        .with("id", row.id)
+        .with("name", &row.name)
+        .with("info_hash", &row.info_hash)
+        .with("state", row.state.word())
+        .with("percent", super::progress::per_cent(have, row.bytes))
+        .with("bytes", row.bytes)
+        .with("left", row.left_bytes)
+        .with("down", row.rate_down)
+        .with("up", row.rate_up)
+        .with("ratio", ratio(row.ratio))
+        .with("peers", row.peers);
+    let left = row.seconds_left.map_or("-".to_owned(), |seconds| seconds.to_string());
+    let line = line.with("seconds_left", left);
+    match row.trouble.is_empty() {
+        true => line.into_string(),
+        false => line.with("trouble", &row.trouble).into_string(),
+    }
+}
+
+fn plain_sums(sums: &Sums) -> String {
+    let line = Line::new("sums")
+        .with("torrents", sums.torrents)
+        .with("active", sums.active)
+        .with("down", sums.rate_down)
+        .with("up", sums.rate_up);
+    match sums.longest_turn_millis {
+        Some(millis) => line.with("longest_turn_ms", millis).into_string(),
+        None => line.into_string(),
+    }
+}
+
+impl Row {
+    /// How long it will take, or what it is at if that is not waiting.
+    fn left(&self) -> String {
+        match (self.state, self.seconds_left) {
+            (State::Checking, _) => format!("check {:.0}%", (self.checked * 100.0).floor()),
+            (State::Downloading, Some(seconds)) => text::duration(Span::from_secs(seconds)),
+            (State::Downloading, None) => "?".to_owned(),
+            (State::Stopped | State::Queued | State::Seeding, _) => self.state.word().to_owned(),
+        }
+    }
+}
+
+impl State {
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Stopped => "stopped",
+            State::Queued => "queued",
+            State::Checking => "checking",
+            State::Downloading => "downloading",
+            State::Seeding => "seeding",
+        }
+    }
+}
+
+impl From<u8> for State {
+    /// From the number that remote controls are told.
+    fn from(status: u8) -> State {
+        match status {
+            1 | 3 | 5 => State::Queued,
+            2 => State::Checking,
+            4 => State::Downloading,
+            6 => State::Seeding,
+            _ => State::Stopped,
+        }
+    }
+}
