@@ -311,6 +311,9 @@ pub const RPC_GUESSERS_MAX: usize = 64;
 /// Totals are written this often at most, if they changed: flash wears out.
 pub const RPC_SAVE_EVERY: Span = Span::from_secs(300);
 
+/// Peers that one request may have us dial; a person types a few.
+pub const RPC_PEERS_ADDED_MAX: usize = 64;
+
 // ── The world (world) ───────────────────────────────────────────────────────────────────────
 
 /// The one receive buffer and the one send buffer, for everyone. Large calls are cheap calls:

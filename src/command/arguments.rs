@@ -65,6 +65,12 @@ impl Arguments {
         self.matches.opt_str(option).map(|word| PathBuf::from(to_bytes(&word)))
     }
 
+    /// All values of an option that may be repeated, as paths.
+    pub fn all_paths(&self, option: &str) -> Vec<PathBuf> {
+        let words = self.matches.opt_strs(option).into_iter();
+        words.map(|word| PathBuf::from(to_bytes(&word))).collect()
+    }
+
     /// The value of an option as text.
     pub fn text(&self, option: &str) -> Result<Option<String>, Failure> {
         self.matches.opt_str(option).map(|word| self.must_be_text(option, word)).transpose()

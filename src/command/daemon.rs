@@ -59,7 +59,11 @@ pub fn options(
         None => dir.join(RECORD_DIR),
     };
     let names = arguments.texts("rpc-host")?;
-    let roots = vec![dir.clone()];
+    let mut roots = vec![dir.clone()];
+    for root in arguments.all_paths("root") {
+        let real = std::fs::canonicalize(&root);
+        roots.push(real.map_err(|error| files::cannot("use", &root, &error))?);
+    }
     Ok(Some(RemoteOptions { listen, dir, roots, state_dir, login, names }))
 }
 

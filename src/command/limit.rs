@@ -14,8 +14,8 @@ show or set how fast a daemon may be
 
 usage: swarmlet limit [options] [ID...]
 
-Without an ID it is about all torrents together, with one about that torrent. Without --up and
---down it shows what is set. The daemon remembers limits over a restart; it keeps them as far as its
+Without an ID it is about all torrents together, with one about that torrent. Without --up or --down
+it shows what is set. The daemon remembers limits over a restart; it keeps them as far as its
 version can, and 'swarmlet status' shows how fast it really is. Into a pipe or a file it prints one
 line for each: limit id= name= down= up=   (bytes per second, or off; id=all for all together)
 

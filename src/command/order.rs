@@ -48,8 +48,8 @@ have a daemon forget torrents
 
 usage: swarmlet remove [options] ID...
 
-The daemon says good-bye for them and forgets them. What was downloaded stays where it is, unless
---with-data is given. Into a pipe or a file it prints one line for each:
+The daemon says good-bye for them and forgets them. What was downloaded stays where it is, but for
+those that go --with-data. Into a pipe or a file it prints one line for each:
 removed id= name= info_hash=
 
 ",

@@ -16,8 +16,9 @@ usage: swarmlet peer [options] [TORRENT...]
 Shares what is in the directory and downloads what is missing, for every TORRENT, until stopped.
 Without any TORRENT it takes all the files *.torrent in the directory.
 
-Remote controls for Transmission (transmission-remote and others) can add, stop and remove torrents
-while it runs. What they change is remembered: the next run goes on with it.
+While it runs, other commands add, show, stop and remove torrents (swarmlet add, swarmlet status and
+so on), and so do remote controls for Transmission. What they change is remembered: the next run
+goes on with it.
 
 options:
   -d, --dir DIR          where the data is, or shall be (the current directory)
@@ -31,6 +32,7 @@ options:
                          SWARMLET_RPC_USER) in the environment
   --rpc-open             let whoever reaches ADDR in, without a password
   --rpc-host NAME...     those who connect call this host so; may be repeated
+  --root DIR...          remote control may use what is below DIR, too; may be repeated
   --state DIR            remember torrents and settings here (.swarmlet in --dir)
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
@@ -41,7 +43,7 @@ Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leave
 examples:
   swarmlet peer --dir /srv/torrents
   swarmlet peer -d downloads one.torrent two.torrent
-  swarmlet peer --dir /srv/torrents & transmission-remote --add new.torrent
+  swarmlet peer --dir /srv/torrents --root /home & swarmlet seed /home/me/holiday
 ";
 
 pub const COMMAND: Command = Command {

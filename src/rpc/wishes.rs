@@ -3,7 +3,8 @@
 //! ```text
 //!  obeyed at once    peer-limit, trackerAdd, trackerRemove, trackerReplace, trackerList,
 //!                    downloadLimit(ed), uploadLimit(ed), honorsSessionLimits,
-//!                    queuePosition (an order, nothing waits in it yet)
+//!                    queuePosition (an order, nothing waits in it yet), peersAdd (ours: peers
+//!                    to dial, a list of HOST:PORT in numbers; nothing of them is remembered)
 //!  remembered        labels, group, bandwidthPriority, seedRatio…, seedIdle…,
 //!                    files-(un)wanted, priority-…
 //! ```
@@ -13,13 +14,15 @@
 //! # Invariants
 //! A request whose one value cannot be changes nothing.
 
+use std::net::SocketAddr;
+
 use serde_json::{Map, Value};
 
 use super::book::Page;
 use super::session::{as_bool, as_int};
 use super::{Answer, Desk, Rpc};
 use crate::base::TorrentId;
-use crate::base::limits::{TRACKERS_MAX, URL_BYTES_MAX};
+use crate::base::limits::{RPC_PEERS_ADDED_MAX, TRACKERS_MAX, URL_BYTES_MAX};
 use crate::engine::control::Control;
 use crate::format::query::TrackerUrl;
 use crate::format::text;
@@ -34,6 +37,7 @@ impl Rpc {
         if arguments.contains_key("location") {
             return Err("moving a torrent is not supported yet".to_owned());
         }
+        let peers = new_peers(arguments)?;
         let ids = self.ids(arguments, desk);
         let mut changes: Vec<(TorrentId, Page)> = Vec::new();
         for &id in &ids {
@@ -55,6 +59,9 @@ impl Rpc {
         }
         for (id, page) in changes {
             self.obey(id, page, desk);
+        }
+        for (&id, &addr) in ids.iter().flat_map(|id| peers.iter().map(move |addr| (id, addr))) {
+            desk.engine.control(desk.now, id, &Control::Connect(addr), &mut desk.effects.out);
         }
         if let Some(place) = arguments.get("queuePosition").and_then(as_int) {
             let place = usize::try_from(place).unwrap_or(0);
@@ -238,6 +245,21 @@ fn new_tiers(
         tiers.last_mut().expect("pushed above, if not before").push(url);
     }
     Ok(is_new.then_some(tiers))
+}
+
+/// The peers that a person wants dialled.
+fn new_peers(arguments: &Map<String, Value>) -> Answer<Vec<SocketAddr>> {
+    let Some(list) = arguments.get("peersAdd") else { return Ok(Vec::new()) };
+    let list = list.as_array().ok_or("peersAdd: not a list")?;
+    if list.len() > RPC_PEERS_ADDED_MAX {
+        return Err(format!("peersAdd: more than {RPC_PEERS_ADDED_MAX} peers at once"));
+    }
+    let peer = |said: &Value| {
+        let addr = said.as_str().and_then(|text| text.parse().ok());
+        addr.filter(|addr: &SocketAddr| addr.port() != 0 && !addr.ip().is_unspecified())
+            .ok_or_else(|| "peersAdd: not an address and a port in numbers".to_owned())
+    };
+    list.iter().map(peer).collect()
 }
 
 /// A URL in a line, a blank line between tiers.
