@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::events::Line;
 use super::remote::{Known, Remote, cleaned, daemon_options, how_to_name};
-use super::{Arguments, Command, Failure, Screen, info};
+use super::{Arguments, Command, Failure, Screen, info, making};
 
 const USAGE: &str = concat!(
     "\
@@ -15,16 +15,16 @@ show or set how fast a daemon may be
 usage: swarmlet limit [options] [ID...]
 
 Without an ID it is about all torrents together, with one about that torrent. Without --up or --down
-it shows what is set. The daemon remembers limits over a restart; it keeps them as far as its
-version can, and 'swarmlet status' shows how fast it really is. Into a pipe or a file it prints one
-line for each: limit id= name= down= up=   (bytes per second, or off; id=all for all together)
+it shows what is set. The daemon remembers limits over a restart. It counts in kB, thousands of
+bytes, so a rate is rounded down to those. Into a pipe or a file it prints one line for each:
+limit id= name= down= up=   (bytes per second, or off; id=all for all together)
 
 ",
     how_to_name!(),
     "
 options:
-  -u, --up RATE           bytes per second that may be given: 500K, 2M (K is 1000), or off
-  -d, --down RATE         bytes per second that may be taken
+      --up RATE           send at most so many bytes per second: 500K, 2M, or off
+      --down RATE         receive at most so many
 ",
     daemon_options!(),
     "\nexamples:\n  swarmlet limit --up 500K\n  swarmlet limit holiday --down off\n"
@@ -103,19 +103,12 @@ fn rate(arguments: &Arguments, option: &str) -> Result<Option<Option<u32>>, Fail
     if word == "off" {
         return Ok(Some(None));
     }
-    let (digits, unit) = match word.strip_suffix(['K', 'k']) {
-        Some(digits) => (digits, 1000),
-        None => match word.strip_suffix(['M', 'm']) {
-            Some(digits) => (digits, 1_000_000),
-            None => (word.as_str(), 1),
-        },
-    };
-    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    let bytes = making::parse_size(&word);
     // The protocol counts in thousands: less than one would mean none at all.
     let thousands = bytes.filter(|bytes| *bytes >= 1000).map(|bytes| bytes / 1000);
     let thousands = thousands.and_then(|thousands| u32::try_from(thousands).ok());
     thousands.map(|thousands| Some(Some(thousands))).ok_or_else(|| {
-        arguments.wrong(format!("--{option} {word}: not a rate from 1K on, such as 500K or 2M"))
+        arguments.wrong(format!("--{option} {word}: not a rate such as 500K or 2M, nor off"))
     })
 }
 

@@ -12,8 +12,9 @@ choose which files of a torrent a daemon shall get, and which first
 usage: swarmlet select [options] ID
 
 FILES are numbers as 'swarmlet files ID' shows them, such as 0,2-5, or all. The daemon remembers
-them over a restart, and obeys them as far as its version can. Into a pipe or a file it prints one
-line: selected id= name= info_hash=
+them over a restart and shows them; a daemon of this version gets all files all the same, in the
+order in which they are rarest. Into a pipe or a file it prints one line:
+selected id= name= info_hash=
 
 ",
     how_to_name!(),
@@ -67,6 +68,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     for wish in wishes {
         remote.act("torrent-set", &which, wish)?;
     }
+    screen.warn("remembered, but a daemon of this version still gets all files");
     tell(screen, arguments, "selected", &which)
 }
 

@@ -28,7 +28,7 @@ Without, it has a daemon check what it has of these torrents, and get anew what 
 verifying id= name= info_hash=
 
 options:
-  -d, --dir DIR           where the data is: the directory that holds the torrent's file or directory
+  -d, --dir DIR           the directory that holds the torrent's file or directory
 ",
     daemon_options!(),
     "\nexamples:\n  swarmlet verify --dir downloads debian.iso.torrent\n  swarmlet verify holiday\n"

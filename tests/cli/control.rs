@@ -158,11 +158,11 @@ fn limits_and_wishes_reach_the_daemon_and_come_back() {
     at(&dir, &rpc, &["seed", album]);
     assert_eq!(at(&dir, &rpc, &["limit"]), "limit id=all name=\"\" down=off up=off\n");
     let out = at(&dir, &rpc, &["limit", "--up", "500K", "--down", "2M"]);
-    assert_eq!(out, "limit id=all name=\"\" down=2000000 up=500000\n");
+    assert_eq!(out, "limit id=all name=\"\" down=2097000 up=512000\n");
     let out = at(&dir, &rpc, &["limit", "album", "--up", "64K"]);
-    assert_eq!(out, "limit id=1 name=album down=off up=64000\n");
+    assert_eq!(out, "limit id=1 name=album down=off up=65000\n");
     let out = at(&dir, &rpc, &["limit", "--down", "off"]);
-    assert_eq!(out, "limit id=all name=\"\" down=off up=500000\n");
+    assert_eq!(out, "limit id=all name=\"\" down=off up=512000\n");
     at(&dir, &rpc, &["select", "album", "--only", "0,2-3", "--high", "3"]);
     let files = json_at(&dir, &rpc, &["files", "album"]);
     let wanted: Vec<&Value> =
