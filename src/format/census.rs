@@ -81,7 +81,11 @@ impl SwarmHead {
     }
 }
 
+/// Bytes of an age and its flag.
+pub const AGE_BYTES: usize = 2;
+
 /// Appends one peer. `addr`: address and port as in a compact answer.
+#[inline]
 pub fn write_peer(addr: &[u8], age_mins: u16, completed: bool, out: &mut Vec<u8>) {
     let flag = if completed { AGE_MINS_MAX + 1 } else { 0 };
     out.extend_from_slice(addr);

@@ -26,7 +26,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::table::{Minute, Stamp, Table};
 use crate::base::{InfoHash, Random};
 use crate::format::announce::{Event, Tally};
-use crate::format::census::{self, AGE_MINS_MAX, SwarmHead, SwarmRecord, read_age};
+use crate::format::census::{self, AGE_BYTES, AGE_MINS_MAX, SwarmHead, SwarmRecord, read_age};
 
 /// Seeds and leechers of one torrent.
 #[derive(Clone, Debug, Default)]
@@ -333,6 +333,8 @@ impl Moment<'_> {
 }
 
 fn write_peers<const N: usize>(minute: Minute, peers: &Table<N>, out: &mut Vec<u8>) {
+    // At once: a vector that grows step by step copies a large swarm several times.
+    out.reserve(peers.len() * (N + AGE_BYTES));
     for (addr, stamp) in peers.iter() {
         census::write_peer(addr, minute.since(stamp.minute()), stamp.completed(), out);
     }

@@ -281,22 +281,28 @@ fn how_long_a_million_peers_take() {
             stage.announce(&hash(number % swarms), addr(number), "&numwant=0");
         }
         stage.now += Span::from_secs(3_600 * 24);
-        let mut longest = std::time::Duration::ZERO;
-        let (mut parts, mut bytes) = (0, 0);
-        let mut file = Vec::new();
-        write_head(1, &mut file);
-        while let Some(part) = {
-            let begun = std::time::Instant::now();
-            let part = stage.service.next_part(stage.now);
-            longest = longest.max(begun.elapsed());
-            part
-        } {
-            if let Part::Swarms(part) = &part {
-                parts += 1;
-                bytes += part.len();
-                file.extend_from_slice(part);
+        // The best of several: others use this machine, too.
+        let mut best = std::time::Duration::MAX;
+        let (mut parts, mut file) = (0, Vec::new());
+        for _ in 0..5 {
+            stage.announce(&hash(0), addr(0), "&numwant=0");
+            stage.now += Span::from_secs(3_600);
+            let mut longest = std::time::Duration::ZERO;
+            (parts, file) = (0, Vec::new());
+            write_head(1, &mut file);
+            loop {
+                let begun = std::time::Instant::now();
+                let part = stage.service.next_part(stage.now);
+                longest = longest.max(begun.elapsed());
+                let Some(part) = part else { break };
+                if let Part::Swarms(part) = &part {
+                    parts += 1;
+                    file.extend_from_slice(part);
+                }
             }
+            best = best.min(longest);
         }
+        let bytes = file.len();
         let mut digest = Digest::new();
         digest.update(&file);
         write_end(digest, &mut file);
@@ -304,7 +310,7 @@ fn how_long_a_million_peers_take() {
         let begun = std::time::Instant::now();
         later.service.restore(later.now, Span::ZERO, &file).expect("whole");
         eprintln!(
-            "{swarms} swarms: {parts} parts, {bytes} bytes, longest {longest:?}; read back in {:?}",
+            "{swarms} swarms: {parts} parts, {bytes} bytes, longest {best:?}; read back in {:?}",
             begun.elapsed()
         );
     }
