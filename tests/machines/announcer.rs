@@ -421,3 +421,80 @@ fn nobody_who_never_accepted_us_is_told_good_bye() {
     assert_eq!(announcer.deadline(true), None);
     assert!(announcer.is_done_stopping());
 }
+
+// ── What a person wants ─────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_person_may_have_the_tracker_asked_now_but_not_all_the_time() {
+    let mut announcer = over(&[&["a"]]);
+    accepted(&mut announcer, 0, &every(1800));
+    announcer.hurry(at(5));
+    assert_eq!(ordered(&mut announcer, 9), None, "ten seconds lie between");
+    assert_eq!(accepted(&mut announcer, 10, &every(1800)), (0, Regular));
+    announcer.hurry(at(500));
+    assert_eq!(ordered(&mut announcer, 500), Some((0, Regular)));
+    // While an answer is awaited, nothing more is asked.
+    announcer.hurry(at(501));
+    assert_eq!(ordered(&mut announcer, 501), None);
+}
+
+#[test]
+fn who_comes_back_after_a_farewell_says_started_again() {
+    let mut announcer = over(&[&["a"]]);
+    accepted(&mut announcer, 0, &every(1800));
+    announcer.stop();
+    assert_eq!(accepted(&mut announcer, 10, &every(1800)), (0, Stopped));
+    assert!(announcer.is_done_stopping());
+    announcer.begin_again(at(20));
+    assert_eq!(accepted(&mut announcer, 20, &every(1800)), (0, Started));
+    assert_eq!(announcer.deadline(false), Some(at(1820)));
+}
+
+#[test]
+fn who_comes_back_while_the_farewell_is_under_way_waits_for_its_answer() {
+    for goes_through in [true, false] {
+        let mut announcer = over(&[&["a"]]);
+        accepted(&mut announcer, 0, &every(1800));
+        announcer.stop();
+        assert_eq!(ordered(&mut announcer, 10), Some((0, Stopped)));
+        announcer.begin_again(at(11));
+        assert_eq!(ordered(&mut announcer, 11), None, "one at a time");
+        if goes_through {
+            announcer.on_reply(at(12), 0, &every(1800));
+        } else {
+            announcer.on_failure(at(12), 0, &gone());
+        }
+        assert_eq!(accepted(&mut announcer, 12, &every(1800)), (0, Started), "{goes_through}");
+    }
+}
+
+#[test]
+fn trackers_that_stay_in_the_list_keep_what_is_known_of_them() {
+    let mut announcer = over(&[&["a"], &["b"]]);
+    accepted(&mut announcer, 0, &every(1800));
+    let tiers = |tiers: &[&[&str]]| -> Vec<Vec<String>> {
+        tiers.iter().map(|tier| tier.iter().map(|&url| url.to_owned()).collect()).collect()
+    };
+    let urls = |announcer: &Announcer| -> Vec<(usize, String)> {
+        announcer.report().into_iter().map(|report| (report.tier, report.url)).collect()
+    };
+    // Those who are gone are asked no more; the new one is a stranger, and asked first.
+    announcer.set_tiers(at(5), &tiers(&[&["c"], &["a"]]));
+    announcer.check();
+    assert_eq!(urls(&announcer), [(0, "c".to_owned()), (1, "a".to_owned())]);
+    assert_eq!(accepted(&mut announcer, 5, &every(300)), (2, Started));
+    // The old one still knows us, and is told good-bye; as is nobody who is gone.
+    announcer.set_tiers(at(6), &tiers(&[&["a"]]));
+    announcer.check();
+    announcer.stop();
+    assert_eq!(accepted(&mut announcer, 10, &every(300)), (0, Stopped));
+    assert!(announcer.is_done_stopping());
+    // An answer of somebody who is gone meanwhile harms nothing.
+    let mut announcer = over(&[&["a"]]);
+    assert_eq!(ordered(&mut announcer, 0), Some((0, Started)));
+    announcer.set_tiers(at(1), &tiers(&[&["b", "b"]]));
+    announcer.check();
+    announcer.on_reply(at(2), 0, &every(300));
+    announcer.check();
+    assert_eq!(urls(&announcer).len(), 2);
+}
