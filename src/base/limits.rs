@@ -245,7 +245,7 @@ pub const SERVED_TORRENTS_MAX: usize = 100_000;
 pub const SERVED_PEERS_MAX: usize = 1_000_000;
 
 /// Torrents in a library, and the longest .torrent: 1 MiB holds the hashes of 50,000 pieces. By
-/// heart a torrent costs a kilobyte or two.
+/// heart a torrent costs a kilobyte.
 pub const LIBRARY_TORRENTS_MAX: usize = 10_000;
 pub const PUBLISHED_BYTES_MAX: usize = 1024 * 1024;
 
@@ -254,7 +254,7 @@ pub const PUBLISHED_PER_HOUR_MAX: u32 = 200;
 pub const PUBLISHERS_MAX: usize = 10_000;
 
 /// Bytes of a torrent's names that a search looks at, bytes of a query, and words in it.
-pub const SEARCH_TEXT_BYTES_MAX: usize = 1024;
+pub const SEARCH_TEXT_BYTES_MAX: usize = 512;
 pub const SEARCH_QUERY_BYTES_MAX: usize = 200;
 pub const SEARCH_WORDS_MAX: usize = 8;
 

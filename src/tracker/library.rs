@@ -1,9 +1,8 @@
 //! Library: the .torrent files that peers published, as far as a tracker must know them by heart.
 //!
 //! ```text
-//!  POST ─▶ welcome? ─▶ judge ─▶ Errand::Store ─▶ (the disk) ─▶ keep ─▶ listed, found, fetched
-//!            │           └ malformed, too large, there already
-//!            └ too many from this address, or in all
+//!  POST ─▶ may_publish ─▶ Work::Judge ─▶ has_room ─▶ Work::Store ─▶ keep ─▶ listed, fetched
+//!              └ too many      └ malformed    └ full, or there already
 //! ```
 //!
 //! The files themselves lie on the disk, under their info-hash; in here is what a list or a search
@@ -17,7 +16,7 @@
 //!
 //! # Limits
 //! `Rules`; `SEARCH_TEXT_BYTES_MAX` of each torrent's names. A search looks at them all, one after
-//! the other: with ten thousand torrents that is ten megabytes, some milliseconds. A library that
+//! the other: with ten thousand torrents that is five megabytes, some milliseconds. A library that
 //! grows beyond that wants an index.
 
 use std::collections::BTreeMap;
@@ -76,14 +75,12 @@ pub enum Unwelcome {
     TooMany,
     /// There is no place for one more torrent.
     Full,
-    TooLarge,
     Malformed(Malformed),
 }
 
-/// Work for the disk that must be done before a request is answered.
+/// Work that must be done before a request is answered, and that may take longer than a turn.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Errand {
-    pub info_hash: InfoHash,
     pub work: Work,
     /// Whether the connection lives on after the answer.
     pub(super) keep_alive: bool,
@@ -93,15 +90,19 @@ pub struct Errand {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Work {
-    /// Keep this .torrent, so that neither a crash nor a power cut loses it.
-    Store { torrent: Vec<u8>, entry: Entry },
-    /// Bring the .torrent back.
-    Load,
+    /// Read this .torrent (`Entry::read`): one of a mebibyte may name forty thousand files.
+    Judge { torrent: Vec<u8> },
+    /// Keep it, so that neither a crash nor a power cut loses it.
+    Store { info_hash: InfoHash, torrent: Vec<u8>, entry: Entry },
+    /// Bring it back.
+    Load { info_hash: InfoHash },
 }
 
 /// What became of an errand.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Kept {
+    /// What the .torrent says, and by which info-hash it is known.
+    Judged(Result<(InfoHash, Entry), Malformed>),
     Stored,
     Loaded(Vec<u8>),
     /// The file is not there any more.
@@ -152,27 +153,14 @@ impl Library {
         Ok(())
     }
 
-    /// Looks at a .torrent that somebody sent. `None` for the entry: it is here already.
-    pub fn judge(
-        &mut self,
-        now: Time,
-        from: IpAddr,
-        torrent: &[u8],
-    ) -> Result<(InfoHash, Option<Entry>), Unwelcome> {
-        self.may_publish(now, from)?;
+    /// Somebody sent a .torrent, which is counted whatever becomes of it.
+    pub(super) fn count_publisher(&mut self, now: Time, from: IpAddr) {
         self.publishers.add(now, from);
-        if torrent.len() > self.rules.torrent_bytes_max {
-            return Err(Unwelcome::TooLarge);
-        }
-        let metainfo = Metainfo::parse(torrent).map_err(Unwelcome::Malformed)?;
-        let hash = metainfo.info_hash;
-        if self.entries.contains_key(&hash) {
-            return Ok((hash, None));
-        }
-        if self.entries.len() + self.coming >= self.rules.torrents_max {
-            return Err(Unwelcome::Full);
-        }
-        Ok((hash, Some(Entry::of(&metainfo, torrent.len()))))
+    }
+
+    /// Whether there is room for one more torrent.
+    pub(super) fn has_room(&self) -> bool {
+        self.entries.len() + self.coming < self.rules.torrents_max
     }
 
     /// A torrent is on its way to the disk: a place is kept for it.
@@ -194,7 +182,7 @@ impl Library {
         if self.entries.contains_key(&hash) {
             return true;
         }
-        if self.entries.len() + self.coming >= self.rules.torrents_max {
+        if !self.has_room() {
             return false;
         }
         self.entries.insert(hash, entry);
@@ -235,7 +223,13 @@ impl Library {
 }
 
 impl Entry {
-    pub fn of(metainfo: &Metainfo, torrent_bytes: usize) -> Entry {
+    /// Reads a .torrent. Malformed: it is none that can be used.
+    pub fn read(torrent: &[u8]) -> Result<(InfoHash, Entry), Malformed> {
+        let metainfo = Metainfo::parse(torrent)?;
+        Ok((metainfo.info_hash, Entry::of(&metainfo, torrent.len())))
+    }
+
+    fn of(metainfo: &Metainfo, torrent_bytes: usize) -> Entry {
         let layout = &metainfo.layout;
         let files = layout.files().iter().filter(|file| !file.pad);
         let mut words = String::new();

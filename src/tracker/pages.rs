@@ -55,37 +55,26 @@ impl Service {
         }
     }
 
-    /// An errand is done: appends the whole response to the request that it was for.
-    pub fn finish(&mut self, errand: Errand, kept: Kept, answer: &mut Vec<u8>) {
-        let Errand { info_hash, work, keep_alive, is_head } = errand;
+    /// An errand is done: appends the whole response to the request that it was for; or, if
+    /// something remains to be done, returns that.
+    pub fn finish(&mut self, errand: Errand, kept: Kept, answer: &mut Vec<u8>) -> Option<Errand> {
+        let Errand { work, keep_alive, is_head } = errand;
         let mut body = Vec::new();
-        let library = self.library.as_mut().expect("errands come from a library");
-        let page = match (work, kept) {
-            (Work::Store { entry, .. }, Kept::Stored) => {
-                let page = published(info_hash, &entry, true, &mut body);
-                library.arrived(info_hash, Some(entry));
-                self.figures.published_new += 1;
-                page
+        let page = match work {
+            Work::Judge { torrent } => match self.judged(torrent, kept, &mut body) {
+                Ok(work) => return Some(Errand { work, keep_alive, is_head }),
+                Err(page) => {
+                    self.figures.published_refused += u64::from(page.status != Status::Ok);
+                    page
+                }
+            },
+            Work::Store { info_hash, entry, torrent: _ } => {
+                self.stored(info_hash, entry, kept, &mut body)
             }
-            (Work::Store { .. }, _) => {
-                library.arrived(info_hash, None);
-                self.figures.published_refused += 1;
-                plain(Status::InsufficientStorage, "the disk here takes no more now", &mut body)
-            }
-            (Work::Load, Kept::Loaded(torrent)) => {
-                self.figures.fetched += 1;
-                body = torrent;
-                TORRENT
-            }
-            (Work::Load, Kept::Missing) => {
-                library.forget(info_hash);
-                plain(Status::NotFound, NO_TORRENT, &mut body)
-            }
-            (Work::Load, _) => {
-                plain(Status::ServiceUnavailable, "the disk here does not answer", &mut body)
-            }
+            Work::Load { info_hash } => self.loaded(info_hash, kept, &mut body),
         };
         write_page(page, keep_alive, is_head, &body, answer);
+        None
     }
 
     /// Everything but announces and scrapes.
@@ -176,24 +165,65 @@ impl Service {
             return Visited::Page(plain(status, status.reason(), body));
         }
         let library = self.library.as_mut().expect("only asked where there is one");
-        let (info_hash, entry) = match library.judge(now, from.ip(), request.body) {
-            Ok(judged) => judged,
-            Err(why) => {
-                self.figures.published_refused += 1;
-                return Visited::Page(unwelcome(&why, body));
+        library.count_publisher(now, from.ip());
+        // A body of no bytes was not asked about.
+        let work = Work::Judge { torrent: request.body.to_vec() };
+        Visited::Errand(errand(request, work))
+    }
+
+    /// What is to be done with a .torrent that was read; or what is said instead.
+    fn judged(&mut self, torrent: Vec<u8>, kept: Kept, body: &mut Vec<u8>) -> Result<Work, Page> {
+        let (info_hash, entry) = match kept {
+            Kept::Judged(Ok(judged)) => judged,
+            Kept::Judged(Err(bad)) => return Err(unwelcome(&Unwelcome::Malformed(bad), body)),
+            Kept::Stored | Kept::Loaded(_) | Kept::Missing | Kept::Failed => {
+                return Err(plain(Status::ServiceUnavailable, "too many at once", body));
             }
         };
         if self.blocked.contains(&info_hash) {
-            self.figures.published_refused += 1;
-            return Visited::Page(plain(Status::Forbidden, BLOCKED, body));
+            return Err(plain(Status::Forbidden, BLOCKED, body));
         }
-        let Some(entry) = entry else {
-            let known = library.get(info_hash).expect("judged to be here");
-            return Visited::Page(published(info_hash, known, false, body));
-        };
+        let library = self.library.as_mut().expect("errands come from a library");
+        if let Some(known) = library.get(info_hash) {
+            return Err(published(info_hash, known, false, body));
+        }
+        if !library.has_room() {
+            return Err(unwelcome(&Unwelcome::Full, body));
+        }
         library.expect();
-        let work = Work::Store { torrent: request.body.to_vec(), entry };
-        Visited::Errand(errand(request, info_hash, work))
+        Ok(Work::Store { info_hash, torrent, entry })
+    }
+
+    fn stored(&mut self, hash: InfoHash, entry: Entry, kept: Kept, body: &mut Vec<u8>) -> Page {
+        let library = self.library.as_mut().expect("errands come from a library");
+        if kept != Kept::Stored {
+            library.arrived(hash, None);
+            self.figures.published_refused += 1;
+            return plain(Status::InsufficientStorage, "the disk here takes no more now", body);
+        }
+        let page = published(hash, &entry, true, body);
+        library.arrived(hash, Some(entry));
+        self.figures.published_new += 1;
+        page
+    }
+
+    fn loaded(&mut self, hash: InfoHash, kept: Kept, body: &mut Vec<u8>) -> Page {
+        match kept {
+            Kept::Loaded(torrent) => {
+                self.figures.fetched += 1;
+                *body = torrent;
+                TORRENT
+            }
+            Kept::Missing => {
+                if let Some(library) = &mut self.library {
+                    library.forget(hash);
+                }
+                plain(Status::NotFound, NO_TORRENT, body)
+            }
+            Kept::Judged(_) | Kept::Stored | Kept::Failed => {
+                plain(Status::ServiceUnavailable, "the disk here does not answer", body)
+            }
+        }
     }
 
     fn fetch(&self, request: &Request<'_>, body: &mut Vec<u8>) -> Visited {
@@ -201,7 +231,7 @@ impl Service {
         let hash = name.strip_suffix(".torrent").and_then(InfoHash::parse_hex);
         let known = hash.filter(|hash| self.shown_entry(*hash).is_some());
         match known {
-            Some(info_hash) => Visited::Errand(errand(request, info_hash, Work::Load)),
+            Some(info_hash) => Visited::Errand(errand(request, Work::Load { info_hash })),
             None => Visited::Page(plain(Status::NotFound, NO_TORRENT, body)),
         }
     }
@@ -240,9 +270,9 @@ impl Service {
     }
 }
 
-fn errand(request: &Request<'_>, info_hash: InfoHash, work: Work) -> Errand {
+fn errand(request: &Request<'_>, work: Work) -> Errand {
     let Request { method, keep_alive, .. } = *request;
-    Errand { info_hash, work, keep_alive, is_head: method == "HEAD" }
+    Errand { work, keep_alive, is_head: method == "HEAD" }
 }
 
 fn published(hash: InfoHash, entry: &Entry, new: bool, body: &mut Vec<u8>) -> Page {
@@ -260,7 +290,6 @@ fn unwelcome(why: &Unwelcome, body: &mut Vec<u8>) -> Page {
     match why {
         Unwelcome::TooMany => plain(Status::TooManyRequests, "come back in an hour", body),
         Unwelcome::Full => plain(Status::InsufficientStorage, "the library is full", body),
-        Unwelcome::TooLarge => plain(Status::ContentTooLarge, "the .torrent is too large", body),
         Unwelcome::Malformed(malformed) => {
             plain(Status::BadRequest, &format!("not a usable torrent: {malformed}"), body)
         }

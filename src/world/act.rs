@@ -24,7 +24,7 @@ use super::fault::fault;
 use super::gather::Write;
 use super::http_call::CallOrder;
 use super::http_io;
-use super::keeper::Done;
+use super::keeper::{Done, Finished};
 use super::peer_io::{PeerConn, Stage};
 use super::reactor::Reactor;
 use super::resume;
@@ -140,7 +140,7 @@ impl Reactor {
     pub(super) fn send_errand(&mut self, conn: Option<ConnId>, errand: Option<Errand>) {
         let Some(errand) = errand else { return };
         if let Some(errand) = self.keeper.submit_errand(conn, errand) {
-            self.on_kept(Done::Errand { conn, errand, kept: Kept::Failed, why: None });
+            self.on_finished(Finished { conn, errand, kept: Kept::Failed, why: None });
         }
     }
 
@@ -160,16 +160,7 @@ impl Reactor {
 
     fn on_kept(&mut self, done: Done) {
         match done {
-            Done::Errand { conn, errand, kept, why } => {
-                if let Some(why) = why {
-                    self.tell_trouble("the library", &why);
-                }
-                let mut answer = Vec::new();
-                http_io::finish(&mut self.engine, errand, kept, &mut answer);
-                if let Some(conn) = conn {
-                    self.conclude_http(conn, &answer);
-                }
-            }
+            Done::Errand(finished) => self.on_finished(*finished),
             Done::Part(Ok(())) => {}
             Done::Part(Err(why)) => {
                 if let Some(service) = self.engine.service_mut() {
@@ -177,6 +168,20 @@ impl Reactor {
                 }
                 self.tell_trouble("the state file", &why);
             }
+        }
+    }
+
+    fn on_finished(&mut self, finished: Finished) {
+        let Finished { conn, errand, kept, why } = finished;
+        if let Some(why) = why {
+            self.tell_trouble("the library", &why);
+        }
+        let mut answer = Vec::new();
+        let next = http_io::finish(&mut self.engine, errand, kept, &mut answer);
+        match (next, conn) {
+            (Some(next), _) => self.send_errand(conn, Some(next)),
+            (None, Some(conn)) => self.conclude_http(conn, &answer),
+            (None, None) => {}
         }
     }
 

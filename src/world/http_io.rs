@@ -566,7 +566,8 @@ impl Responder for Tracker<'_> {
         let errand = self.engine.http(self.now, self.from, request, answer);
         let Some(errand) = errand else { return Answered::Now };
         if self.busy {
-            finish(self.engine, errand, Kept::Failed, answer);
+            let next = finish(self.engine, errand, Kept::Failed, answer);
+            assert!(next.is_none(), "nothing follows from what could not be done");
             return Answered::Now;
         }
         self.errand = Some(errand);
@@ -574,10 +575,15 @@ impl Responder for Tracker<'_> {
     }
 }
 
-/// Tells the tracker what became of an errand; appends the answer.
-pub(super) fn finish(engine: &mut Engine, errand: Errand, kept: Kept, answer: &mut Vec<u8>) {
+/// Tells the tracker what became of an errand; appends the answer, or returns what remains to do.
+pub(super) fn finish(
+    engine: &mut Engine,
+    errand: Errand,
+    kept: Kept,
+    answer: &mut Vec<u8>,
+) -> Option<Errand> {
     let service = engine.service_mut().expect("only a tracker has errands");
-    service.finish(errand, kept, answer);
+    service.finish(errand, kept, answer)
 }
 
 /// Runs one connection as far as it goes in this turn, whoever it is for answering.

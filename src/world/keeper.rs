@@ -11,7 +11,8 @@
 //!
 //! A published torrent is answered for when it is safe: its file was written beside, synced, moved
 //! into place, and the directory synced. The census is written likewise, in parts. All of it is
-//! done on a helper thread, because a sync may take seconds, and a cold read some of them.
+//! done on a helper thread, because a sync may take seconds, and a cold read some of them; and a
+//! .torrent is read there before it is stored, which takes longer than a turn may.
 //!
 //! # Interface
 //! `load_library` and `load_census` once, before anything else. Then `submit…`; when woken,
@@ -35,7 +36,6 @@ use crate::base::limits::{CENSUS_BYTES_MAX, ERRANDS_MAX, TORRENT_FILE_BYTES_MAX}
 use crate::base::{ConnId, InfoHash, Span};
 use crate::format::census;
 use crate::format::digest::Digest;
-use crate::format::metainfo::Metainfo;
 use crate::tracker::library::Entry;
 use crate::tracker::{Errand, Kept, Library, Part, Rules, Work};
 
@@ -68,14 +68,20 @@ pub struct Keeper {
 /// What the thread has done.
 #[derive(Debug)]
 pub enum Done {
-    /// `why`: what the system said, if it failed.
-    Errand {
-        conn: Option<ConnId>,
-        errand: Errand,
-        kept: Kept,
-        why: Option<io::Error>,
-    },
+    /// In a box: a torrent's entry is much larger than a part's outcome.
+    Errand(Box<Finished>),
     Part(io::Result<()>),
+}
+
+/// An errand that is done, well or badly.
+#[derive(Debug)]
+pub struct Finished {
+    /// Who waits for the answer.
+    pub conn: Option<ConnId>,
+    pub errand: Errand,
+    pub kept: Kept,
+    /// What the system said, if it failed.
+    pub why: Option<io::Error>,
 }
 
 #[derive(Debug)]
@@ -132,7 +138,7 @@ impl Keeper {
         let mut all = Vec::new();
         while let Some(done) = self.thread.as_ref().and_then(|t| t.answers.try_recv().ok()) {
             match &done {
-                Done::Errand { .. } => self.errands -= 1,
+                Done::Errand(_) => self.errands -= 1,
                 Done::Part(_) => self.part_under_way = false,
             }
             all.push(done);
@@ -209,11 +215,11 @@ pub fn load_library(dir: &Path, rules: Rules, odd: &mut Vec<String>) -> io::Resu
 
 fn load_entry(folder: &Folder, hash: InfoHash, name: &str) -> Result<Entry, String> {
     let torrent = read_torrent(folder, name).map_err(|error| error.to_string())?;
-    let metainfo = Metainfo::parse(&torrent).map_err(|malformed| malformed.to_string())?;
-    if metainfo.info_hash != hash {
-        return Err(format!("it has another info-hash, {}", metainfo.info_hash));
+    let (info_hash, entry) = Entry::read(&torrent).map_err(|malformed| malformed.to_string())?;
+    if info_hash != hash {
+        return Err(format!("it has another info-hash, {info_hash}"));
     }
-    Ok(Entry::of(&metainfo, torrent.len()))
+    Ok(entry)
 }
 
 /// Reads the census at `path`; `None` if there is none.
@@ -274,19 +280,21 @@ fn start(places: Places, wake: Arc<dyn Fn() + Send + Sync>) -> Option<Thread> {
 fn run_errand(places: &Places, conn: Option<ConnId>, errand: Errand) -> Done {
     let dir = places.library.clone().expect("errands come from a library");
     let folder = Folder::new(dir);
-    let name = format!("{}.torrent", errand.info_hash);
+    let name = |hash: &InfoHash| format!("{hash}.torrent");
     let result = match &errand.work {
-        Work::Store { torrent, .. } => folder.replace(&[name], torrent).map(|()| Kept::Stored),
-        Work::Load => read_torrent(&folder, &name).map(Kept::Loaded),
+        Work::Judge { torrent } => Ok(Kept::Judged(Entry::read(torrent))),
+        Work::Store { info_hash, torrent, .. } => {
+            folder.replace(&[name(info_hash)], torrent).map(|()| Kept::Stored)
+        }
+        Work::Load { info_hash } => read_torrent(&folder, &name(info_hash)).map(Kept::Loaded),
     };
+    let is_load = matches!(errand.work, Work::Load { .. });
     let (kept, why) = match result {
         Ok(kept) => (kept, None),
-        Err(error) if matches!(errand.work, Work::Load) && error.kind() == ErrorKind::NotFound => {
-            (Kept::Missing, None)
-        }
+        Err(error) if is_load && error.kind() == ErrorKind::NotFound => (Kept::Missing, None),
         Err(error) => (Kept::Failed, Some(error)),
     };
-    Done::Errand { conn, errand, kept, why }
+    Done::Errand(Box::new(Finished { conn, errand, kept, why }))
 }
 
 fn read_torrent(folder: &Folder, name: &str) -> io::Result<Vec<u8>> {
@@ -356,5 +364,5 @@ fn unix_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// A path of the folder and a few buffers; the default would count against `ulimit -v`.
+/// Nothing that it calls recurses on input; the default would count against `ulimit -v`.
 const STACK_BYTES: usize = 256 * 1024;

@@ -12,6 +12,7 @@ use swarmlet::format::digest::Digest;
 use swarmlet::format::http::{Parsed, Progress, Request, Response, Scan};
 use swarmlet::format::listing::{Listing, Pieces, Published, Stats, Swarms};
 use swarmlet::tracker::holders::Holders;
+use swarmlet::tracker::library::Entry;
 use swarmlet::tracker::table::Minute;
 use swarmlet::tracker::{Kept, Library, Policy, Rules, Service, Work};
 
@@ -45,10 +46,11 @@ impl Stage {
             Parsed::More => return None,
             Parsed::Bad(status) => return Some((status.code(), Vec::new())),
             Parsed::Done { request, .. } => {
-                if let Some(errand) = self.service.http(self.now, from, &request, &mut answer) {
+                let mut errand = self.service.http(self.now, from, &request, &mut answer);
+                while let Some(work) = errand {
                     assert_eq!(answer, b"", "an answer, and an errand");
-                    let kept = self.run(errand.info_hash, &errand.work);
-                    self.service.finish(errand, kept, &mut answer);
+                    let kept = self.run(&work.work);
+                    errand = self.service.finish(work, kept, &mut answer);
                 }
             }
         }
@@ -58,14 +60,17 @@ impl Stage {
         Some((response.status(), response.body().to_vec()))
     }
 
-    fn run(&mut self, hash: InfoHash, work: &Work) -> Kept {
+    fn run(&mut self, work: &Work) -> Kept {
         match work {
+            Work::Judge { torrent } => Kept::Judged(Entry::read(torrent)),
             _ if self.is_broken => Kept::Failed,
-            Work::Store { torrent, .. } => {
-                self.disk.insert(hash, torrent.clone());
+            Work::Store { info_hash, torrent, .. } => {
+                self.disk.insert(*info_hash, torrent.clone());
                 Kept::Stored
             }
-            Work::Load => self.disk.get(&hash).cloned().map_or(Kept::Missing, Kept::Loaded),
+            Work::Load { info_hash } => {
+                self.disk.get(info_hash).cloned().map_or(Kept::Missing, Kept::Loaded)
+            }
         }
     }
 
@@ -280,7 +285,8 @@ fn only_the_head_of_a_torrent_may_be_asked_for() {
     let Parsed::Done { request, .. } = parsed else { panic!("{parsed:?}") };
     let mut answer = Vec::new();
     let errand = stage.service.http(stage.now, from, &request, &mut answer).expect("a file");
-    stage.service.finish(errand, Kept::Loaded(film.clone()), &mut answer);
+    let next = stage.service.finish(errand, Kept::Loaded(film.clone()), &mut answer);
+    assert_eq!(next, None);
     let text = String::from_utf8(answer).expect("a head alone");
     assert!(text.contains(&format!("Content-Length: {}\r\n", film.len())), "{text}");
     assert!(text.contains("\r\nX-Content-Type-Options: nosniff\r\n"), "{text}");
