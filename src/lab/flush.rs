@@ -11,17 +11,19 @@ use super::net::NodeId;
 use super::node::{Node, Role, Talk, Voice};
 use super::rope::{Rope, Sink};
 use crate::base::{ConnId, TorrentId};
-use crate::engine::{DiskFault, Input};
+use crate::engine::{Closed, DiskFault, Input};
 use crate::format::metainfo::Metainfo;
 use crate::wire::Link;
 use crate::wire::link::Segment;
 
 /// What came of filling a window.
 pub(super) enum Filled {
-    /// Nothing left, or nobody wants to know.
+    /// No payload left, or nobody wants to know.
     Quietly,
     /// So much payload left, and so many blocks still wait.
     Sent { payload: u64, waiting: usize },
+    /// The other end takes nothing, and more words wait than may.
+    Overfull,
     /// A block of this torrent cannot be read.
     Unreadable(TorrentId, DiskFault),
 }
@@ -39,11 +41,16 @@ impl Lab {
             let report = match self.fill(id, conn) {
                 Filled::Quietly => continue,
                 Filled::Sent { payload, waiting } => {
-                    if payload > 0 {
-                        self.count_given(id, conn, payload);
-                        self.note(id, "sent", format_args!("{conn:?} {payload}"));
-                    }
+                    self.count_given(id, conn, payload);
+                    self.note(id, "sent", format_args!("{conn:?} {payload}"));
                     Input::Sent { conn, payload, waiting }
+                }
+                Filled::Overfull => {
+                    self.note(id, "closes", format_args!("{conn:?} takes no words"));
+                    if let Some(talk) = self.nodes[id.0].forget(conn) {
+                        self.net.close(self.now, talk.end);
+                    }
+                    Input::Closed { conn, why: Closed::Broken }
                 }
                 Filled::Unreadable(torrent, fault) => {
                     self.note(id, "closes", format_args!("{conn:?} cannot read: {fault}"));
@@ -110,13 +117,17 @@ impl Lab {
             payload += link.sent(len);
             left += len;
         }
-        let waiting = link.waiting();
+        let (waiting, is_overfull) = (link.waiting(), link.is_overfull());
         let end = *end;
         if let Some(witness) = self.judge.witness().filter(|_| left > 0) {
             witness.on_sends(self.now, end);
         }
         self.require(id, verdict);
-        if left == 0 { Filled::Quietly } else { Filled::Sent { payload, waiting } }
+        match payload {
+            _ if is_overfull => Filled::Overfull,
+            0 => Filled::Quietly,
+            payload => Filled::Sent { payload, waiting },
+        }
     }
 
     /// The same for a scripted peer, whose bytes are all there.

@@ -251,6 +251,10 @@ impl Torrent {
 
     /// Gives free places away without waiting for the next round.
     fn refill_places(&mut self, now: Time, out: &mut Vec<Output>) {
+        // Somebody's interest changes all the time, and hardly ever is there a place to give.
+        if self.choker.deadline().is_some() && self.places_taken() >= self.identity.unchoked_max {
+            return;
+        }
         let standings = self.standings(now);
         let before = self.before(&standings);
         let chosen = self.choker.refill(now, self.have.is_all(), &standings);
@@ -268,6 +272,14 @@ impl Torrent {
     fn before(&self, standings: &[Standing]) -> Option<Before> {
         let seeding = self.have.is_all();
         self.identity.explain.then(|| Before::new(&self.choker, standings, seeding))
+    }
+
+    /// How many of those whom we do not choke make use of it.
+    fn places_taken(&self) -> usize {
+        let takes = |session: &&Session| {
+            !session.us.choking && session.them.interested && !session.is_seed()
+        };
+        self.peers.values().filter(takes).count()
     }
 
     fn standings(&mut self, now: Time) -> Vec<Standing> {
