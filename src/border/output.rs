@@ -89,7 +89,8 @@ pub enum Output {
         /// Which tracker of the torrent, counted through all tiers in the order of the file.
         tracker: usize,
         url: String,
-        announce: Announce,
+        /// In a box: it is the largest of all, and the rarest.
+        announce: Box<Announce>,
         timeout: Span,
     },
 

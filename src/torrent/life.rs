@@ -329,7 +329,7 @@ impl Torrent {
         };
         let timeout = order.timeout;
         let (torrent, tracker, url) = (self.id, order.tracker, order.url);
-        out.push(Output::Announce { torrent, tracker, url, announce, timeout });
+        out.push(Output::Announce { torrent, tracker, url, announce: Box::new(announce), timeout });
     }
 
     pub(super) fn on_reply(

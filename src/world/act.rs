@@ -225,7 +225,7 @@ impl Reactor {
             }
 
             Output::Announce { torrent, tracker, url, announce, timeout } => {
-                self.start_call(CallOrder { torrent, tracker, url, announce, timeout });
+                self.start_call(CallOrder { torrent, tracker, url, announce: *announce, timeout });
             }
             Output::Event(event) => self.news.push(event),
             // Nobody asked our engine to explain.
