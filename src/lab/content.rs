@@ -180,8 +180,10 @@ impl Content {
     /// Takes everything from `begin` to `end` out; a hole is left.
     fn cut(&mut self, begin: usize, end: usize) -> Cutting {
         let mut runs = Vec::new();
-        if begin == end {
-            return Cutting { begin, len: 0, runs };
+        // Nearly always there was nothing.
+        let last = self.runs.range(..end).next_back();
+        if begin == end || last.is_none_or(|(&from, run)| from + run.len() <= begin) {
+            return Cutting { begin, len: end - begin, runs };
         }
         self.split(begin);
         self.split(end);

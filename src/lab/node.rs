@@ -126,7 +126,7 @@ pub(super) struct Talk {
 /// How bytes become words here.
 #[derive(Debug)]
 pub(super) enum Voice {
-    Link(Box<Link>),
+    Link(Link),
     Part(Box<Part>),
 }
 

@@ -1,38 +1,52 @@
 //! Rope: bytes in a row, of which those of a source are not copied but pointed at.
 //!
 //! What waits in a simulated pipe is nearly all payload, and nearly all payload is as the source
-//! has it. A rope keeps such *stretches* by reference and all other bytes (heads, words, spoilt
-//! blocks) itself:
+//! has it. A rope keeps such *stretches* by reference and all other bytes itself: a few (heads,
+//! words) right in the part, more of them (bitfields, spoilt blocks) in a vector of their own.
 //!
 //! ```text
-//!   parts   Own 13 │ stretch 16384 │ Own 30 │ stretch 2048
-//!   own     0 0 64 9 7 …
+//!   few: 13 bytes │ stretch: 16384 │ few: 9 │ many: 300 │ stretch: 2048
+//!   front           rest …
 //! ```
-//! Whoever takes bytes out gets real ones: both kinds are laid end to end in a buffer, as a `recv`
+//! Whoever takes bytes out gets real ones: all kinds are laid end to end in a buffer, as a `recv`
 //! would. So a link sees exactly what was written, cut wherever the network cut it.
 //!
 //! # Invariants
-//! The parts together are `len` long, those of kind `Own` as long as `own`; none is empty.
+//! The parts together are `len` long; none is empty; without a front there is no rest.
+//!
+//! # Why
+//! A word to a peer is nine bytes, and a large swarm says some ten millions of them. In an idle
+//! pipe they stand in the rope itself: no memory to ask for, and none to look up.
 
 use std::collections::VecDeque;
 
 use super::source::Stretch;
 
-/// What an empty rope may keep of its buffers: enough for a few words.
-const IDLE_MAX: usize = 128;
-
 /// A queue of bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Rope {
-    parts: VecDeque<Part>,
-    own: VecDeque<u8>,
+    front: Option<Part>,
+    rest: VecDeque<Part>,
     len: usize,
 }
 
+/// So many bytes stand in the part itself.
+const FEW: usize = 30;
+
+/// What an empty rope may keep of its row of parts.
+const IDLE_PARTS_MAX: usize = 16;
+
 #[derive(Clone, Debug)]
 enum Part {
-    /// The next so many of the rope's own bytes.
-    Own(usize),
+    Few {
+        len: u8,
+        bytes: [u8; FEW],
+    },
+    /// The first of them were taken.
+    Many {
+        taken: usize,
+        bytes: Box<[u8]>,
+    },
     True(Stretch),
 }
 
@@ -58,14 +72,13 @@ impl Rope {
 
     /// Moves everything out of `other` to the end of this rope.
     pub fn append(&mut self, other: &mut Rope) {
-        for part in other.parts.drain(..) {
+        while let Some(part) = other.pop() {
             match part {
-                Part::Own(len) => self.own_grew(len),
-                Part::True(_) => self.parts.push_back(part),
+                Part::Few { len, bytes } => self.bytes(&bytes[..usize::from(len)]),
+                part @ (Part::Many { .. } | Part::True(_)) => self.push(part),
             }
         }
-        self.own.append(&mut other.own);
-        self.len += std::mem::take(&mut other.len);
+        other.len = 0;
     }
 
     /// Takes the first `len` bytes out and hands them to `sink`.
@@ -76,24 +89,18 @@ impl Rope {
         self.len -= len;
         let mut rest = len;
         while rest > 0 {
-            let part = self.parts.front_mut().expect("the parts are as long as the rope");
+            let part = self.front.as_mut().expect("the parts are as long as the rope");
             let taken = part.len().min(rest);
+            part.hand_out(taken, sink);
             rest -= taken;
-            match part {
-                Part::Own(_) => {
-                    let (one, two) = self.own.as_slices();
-                    let from_one = taken.min(one.len());
-                    sink.bytes(&one[..from_one]);
-                    sink.bytes(&two[..taken - from_one]);
-                    self.own.drain(..taken);
-                }
-                Part::True(stretch) => sink.stretch(stretch.part(0, taken)),
-            }
-            if part.drop_front(taken) {
-                self.parts.pop_front();
+            if part.len() == 0 {
+                self.pop();
             }
         }
-        self.release_if_empty();
+        // Most pipes are idle most of the time.
+        if self.len == 0 && self.rest.capacity() > IDLE_PARTS_MAX {
+            self.rest = VecDeque::new();
+        }
     }
 
     /// Throws the first `len` bytes away.
@@ -108,58 +115,92 @@ impl Rope {
         *self = kept;
     }
 
-    fn own_grew(&mut self, len: usize) {
-        match self.parts.back_mut() {
-            Some(Part::Own(last)) => *last += len,
-            Some(Part::True(_)) | None if len > 0 => self.parts.push_back(Part::Own(len)),
-            Some(Part::True(_)) | None => {}
+    fn push(&mut self, part: Part) {
+        self.len += part.len();
+        match self.front {
+            None => self.front = Some(part),
+            Some(_) => self.rest.push_back(part),
         }
     }
 
-    /// Most pipes are idle most of the time; an idle one owns no large buffer.
-    fn release_if_empty(&mut self) {
-        if self.len == 0 && self.own.capacity() + self.parts.capacity() > IDLE_MAX {
-            *self = Rope::new();
-        }
+    fn pop(&mut self) -> Option<Part> {
+        std::mem::replace(&mut self.front, self.rest.pop_front())
+    }
+
+    /// Puts a few bytes to those at the end, if they fit in.
+    fn extend_last(&mut self, more: &[u8]) -> bool {
+        let Some(Part::Few { len, bytes }) = self.rest.back_mut().or(self.front.as_mut()) else {
+            return false;
+        };
+        let from = usize::from(*len);
+        let Some(place) = bytes.get_mut(from..from + more.len()) else { return false };
+        place.copy_from_slice(more);
+        *len = few(from + more.len());
+        self.len += more.len();
+        true
     }
 }
 
 impl Part {
+    fn own(bytes: &[u8]) -> Part {
+        match bytes.len() {
+            0..=FEW => {
+                let mut part = [0; FEW];
+                part[..bytes.len()].copy_from_slice(bytes);
+                Part::Few { len: few(bytes.len()), bytes: part }
+            }
+            _ => Part::Many { taken: 0, bytes: bytes.into() },
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
-            Part::Own(len) => *len,
+            Part::Few { len, .. } => usize::from(*len),
+            Part::Many { taken, bytes } => bytes.len() - taken,
             Part::True(stretch) => stretch.len(),
         }
     }
 
-    /// Forgets its first bytes. Returns whether nothing is left.
-    fn drop_front(&mut self, count: usize) -> bool {
+    /// Takes its first bytes out.
+    fn hand_out(&mut self, count: usize, sink: &mut impl Sink) {
         match self {
-            Part::Own(len) => *len -= count,
-            Part::True(stretch) => *stretch = stretch.part(count, stretch.len() - count),
+            Part::Few { len, bytes } => {
+                sink.bytes(&bytes[..count]);
+                bytes.copy_within(count..usize::from(*len), 0);
+                *len -= few(count);
+            }
+            Part::Many { taken, bytes } => {
+                sink.bytes(&bytes[*taken..*taken + count]);
+                *taken += count;
+            }
+            Part::True(stretch) => {
+                let rest = stretch.part(count, stretch.len() - count);
+                sink.stretch(std::mem::replace(stretch, rest).part(0, count));
+            }
         }
-        self.len() == 0
     }
+}
+
+/// A number of bytes in a `Few`.
+fn few(len: usize) -> u8 {
+    u8::try_from(len).expect("at most FEW")
 }
 
 impl Sink for Rope {
     fn bytes(&mut self, bytes: &[u8]) {
-        self.own.extend(bytes);
-        self.own_grew(bytes.len());
-        self.len += bytes.len();
+        if !bytes.is_empty() && !self.extend_last(bytes) {
+            self.push(Part::own(bytes));
+        }
     }
 
     fn stretch(&mut self, stretch: Stretch) {
         if !stretch.is_empty() {
-            self.len += stretch.len();
-            self.parts.push_back(Part::True(stretch));
+            self.push(Part::True(stretch));
         }
     }
 
     fn zeros(&mut self, count: usize) {
-        self.own.resize(self.own.len() + count, 0);
-        self.own_grew(count);
-        self.len += count;
+        self.bytes(&vec![0; count]);
     }
 }
 

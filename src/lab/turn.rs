@@ -438,9 +438,7 @@ impl Lab {
     /// How a new connection is heard at this node; `None` if nobody is at home.
     fn voice_of(&self, id: NodeId) -> Option<Voice> {
         match &self.nodes[id.0].role {
-            Role::Engine(driven) => {
-                driven.engine.is_some().then(|| Voice::Link(Box::new(Link::new())))
-            }
+            Role::Engine(driven) => driven.engine.is_some().then(|| Voice::Link(Link::new())),
             Role::Script(script) => {
                 Some(Voice::Part(Box::new(Part::new(&self.sources[script.source.0]))))
             }
