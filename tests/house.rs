@@ -49,6 +49,7 @@ const FRONT_DOORS: &[&str] = &[
     "torrent/life.rs",
     "torrent/fetch.rs",
     "torrent/serve.rs",
+    "torrent/turn.rs",
     "torrent/will.rs",
     "engine/",
     "lab/",

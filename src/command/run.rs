@@ -469,6 +469,7 @@ fn line_of_one(status: &Status, width: usize) -> String {
             format!("sharing  {up}  {peers}  {} given", text::size(status.uploaded))
         }
         Phase::Troubled(fault) => format!("waiting for the disk: {fault}  {}", of(status)),
+        Phase::Waiting => format!("waiting for a place in the queue  {}", of(status)),
         Phase::Stopping | Phase::Stopped => String::from("stopping"),
     }
 }

@@ -21,8 +21,10 @@ use crate::torrent::Torrent;
 /// A wish that concerns one torrent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Control {
-    /// Go on, or try again what failed.
+    /// Go on, or try again what failed; where there is a queue, when there is a place.
     Start,
+    /// The same without waiting for a place.
+    StartNow,
     /// Say good-bye to peers and trackers, and rest.
     Stop,
     /// Read every byte on disk; believe no record.
@@ -56,8 +58,17 @@ impl Engine {
         };
         match control {
             // Who is on the way out begins nothing.
-            Control::Start | Control::Verify if stopping => {}
-            Control::Start => torrent.go_on(now, out),
+            Control::Start | Control::StartNow | Control::Verify if stopping => {}
+            Control::Start => {
+                if torrent.rests() && self.queue.is_limited() {
+                    torrent.wait_for_place();
+                }
+                torrent.go_on(now, out);
+            }
+            Control::StartNow => {
+                torrent.let_run(now);
+                torrent.go_on(now, out);
+            }
             Control::Stop => torrent.rest(now, out),
             Control::Verify => torrent.verify(now, out),
             Control::Reannounce => torrent.reannounce(now),
@@ -66,7 +77,8 @@ impl Engine {
             Control::PeersMax(peers_max) => torrent.set_peers_max(*peers_max),
             Control::Trackers(tiers) => torrent.set_trackers(now, tiers),
         }
-        self.forget_closed(&out[before..]);
+        self.unsettle_queue();
+        self.after(now, before, out);
         true
     }
 

@@ -91,7 +91,7 @@ impl Engine {
         self.dials.under_way -= 1;
         let Some(torrent) = self.torrents.get_mut(&id).filter(|torrent| torrent.is_open()) else {
             if let Some(torrent) = self.torrents.get_mut(&id) {
-                torrent.on_connect_failed(now, addr);
+                torrent.on_connected_in_vain(now, addr);
             }
             return out.push(Output::Close { conn, why: "no longer wanted" });
         };

@@ -16,12 +16,14 @@
 pub mod control;
 mod door;
 pub mod feed;
+pub mod queue;
 pub mod throttle;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use self::door::{Dials, Waiting};
+use self::queue::Queue;
 use crate::base::limits::{HANDSHAKE_TIMEOUT, STOP_PATIENCE};
 use crate::base::{Bits, ConnId, InfoHash, PeerId, Random, Time, TorrentId};
 use crate::format::http::Request;
@@ -88,6 +90,7 @@ pub struct Engine {
     service: Option<Service>,
     /// What may move now; the world asks before it moves bytes.
     throttle: Throttle,
+    queue: Queue,
     stopping: bool,
 }
 
@@ -114,6 +117,7 @@ impl Engine {
             dials: Dials::new(),
             service: None,
             throttle: Throttle::default(),
+            queue: Queue::default(),
             stopping: false,
         }
     }
@@ -146,11 +150,17 @@ impl Engine {
         for addr in order.peers {
             torrent.connect(now, addr);
         }
+        torrent.take_check_turns();
+        if self.queue.is_limited() {
+            torrent.wait_for_place();
+        }
+        let before = out.len();
         match order.paused {
             true => torrent.begin_at_rest(out),
             false => torrent.start(now, order.whole, out),
         }
         self.torrents.insert(id, torrent);
+        self.after(now, before, out);
         Some(id)
     }
 
@@ -214,8 +224,7 @@ impl Engine {
     pub fn handle(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Output>) {
         let before = out.len();
         self.route(now, input, out);
-        // Torrents close connections of their own accord; those are no longer theirs.
-        self.forget_closed(&out[before..]);
+        self.after(now, before, out);
     }
 
     fn route(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Output>) {
@@ -246,6 +255,7 @@ impl Engine {
             Input::Surveyed { torrent, result, resume } => {
                 if let Some(torrent) = self.torrents.get_mut(&torrent) {
                     torrent.on_surveyed(now, result, resume.as_ref(), out);
+                    self.unsettle_queue();
                 }
             }
             Input::Prepared { torrent, result } => {
@@ -318,7 +328,7 @@ impl Engine {
                 torrent.tick(now, out);
             }
         }
-        self.forget_closed(&out[before..]);
+        self.after(now, before, out);
         self.end_waiting(now, out);
         self.dial(now, out);
         if let Some(service) = &mut self.service {
@@ -337,6 +347,7 @@ impl Engine {
             named(silent, "no handshake"),
             named(self.dial_deadline(), "dial"),
             named(service, "expire swarms"),
+            named(self.queue.deadline(), "a place in the queue"),
         ]
         .into_iter()
         .flatten()

@@ -8,6 +8,7 @@ use super::node::{Mood, Role};
 use super::source::SourceId;
 use crate::base::{ConnId, Span};
 use crate::engine::control::Control;
+use crate::engine::queue::Limits;
 use crate::engine::{DiskFault, Engine, Order, Settings};
 
 /// Something that a scenario makes happen.
@@ -42,6 +43,8 @@ pub enum Action {
     Tracker(NodeId, Mood),
     /// A person wants something of a node's torrent.
     Control(NodeId, SourceId, Control),
+    /// A person limits how many torrents of a node may run.
+    Queue(NodeId, Limits),
     /// A person adds a torrent to a node that runs.
     Add(NodeId, SourceId),
 }
@@ -109,6 +112,7 @@ impl Lab {
                 }
             }
             Action::Control(node, source, control) => self.control(node, source, &control),
+            Action::Queue(node, limits) => self.limit_queue(node, limits),
             Action::Add(node, source) => self.add_late(node, source),
         }
     }
@@ -147,12 +151,22 @@ impl Lab {
                 self.nodes[id.0].complete.remove(&info_hash);
             }
             Control::Start
+            | Control::StartNow
             | Control::Stop
             | Control::Reannounce
             | Control::Connect(_)
             | Control::PeersMax(_)
             | Control::Trackers(_) => {}
         }
+        self.act(id, &mut out, &[]);
+        self.finish_turn(id);
+    }
+
+    fn limit_queue(&mut self, id: NodeId, limits: Limits) {
+        let now = self.now.time();
+        let Some(engine) = self.nodes[id.0].engine_mut() else { return };
+        let mut out = Vec::new();
+        engine.limit_queue(now, limits, &mut out);
         self.act(id, &mut out, &[]);
         self.finish_turn(id);
     }

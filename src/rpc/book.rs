@@ -207,7 +207,11 @@ impl Entry {
             Some(Phase::Downloading) => self.page.downloading_secs += secs,
             Some(Phase::Seeding) => self.page.seeding_secs += secs,
             Some(
-                Phase::Checking { .. } | Phase::Troubled(_) | Phase::Stopping | Phase::Stopped,
+                Phase::Checking { .. }
+                | Phase::Troubled(_)
+                | Phase::Waiting
+                | Phase::Stopping
+                | Phase::Stopped,
             )
             | None => return self.odd_millis = 0,
         }

@@ -187,10 +187,13 @@ const LISTS: &[(&str, Field)] = &[
 ];
 
 impl Row<'_> {
-    /// 0 stopped, 2 checking, 4 downloading, 6 seeding.
+    /// 0 stopped, 2 checking, 4 downloading, 6 seeding; 1, 3, 5: waiting for its turn to.
     fn state(&self) -> u8 {
         match self.status.phase {
+            Phase::Checking { .. } if self.torrent.awaits_check() => 1,
             Phase::Checking { .. } => 2,
+            Phase::Waiting if self.torrent.is_whole() => 5,
+            Phase::Waiting => 3,
             Phase::Downloading => 4,
             Phase::Seeding => 6,
             Phase::Troubled(_) if self.status.have_bytes == self.status.total_bytes => 6,
@@ -227,6 +230,7 @@ impl Row<'_> {
             Phase::Checking { bytes } => share(bytes, self.status.total_bytes),
             Phase::Downloading
             | Phase::Seeding
+            | Phase::Waiting
             | Phase::Troubled(_)
             | Phase::Stopping
             | Phase::Stopped => json!(0.0),

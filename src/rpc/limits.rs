@@ -1,13 +1,15 @@
-//! Limits: which of the rates that a person set are in force.
+//! Limits: which of those that a person set are in force: rates, and places in the queue.
 //!
 //! ```text
 //!  node      alt-speed-enabled ? alt-speed-up/-down : speed-limit-up/-down, if enabled
 //!  torrent   uploadLimit, downloadLimit, if limited; honorsSessionLimits: the node's, too
+//!  queue     download-queue-size, seed-queue-size, queue-stalled-minutes, if enabled
 //! ```
 //! Remote controls count in kB of 1000 bytes; the engine's throttle, which obeys, in bytes.
 
-use super::{Rpc, session};
-use crate::base::{Time, TorrentId};
+use super::{Effects, Rpc, session};
+use crate::base::{Span, Time, TorrentId};
+use crate::engine::queue::Limits;
 use crate::engine::{Engine, Way};
 
 /// What remote controls call a kB.
@@ -32,6 +34,22 @@ impl Rpc {
             let rate = u64::try_from(session::number(&self.session, rate)).unwrap_or(0);
             engine.throttle().limit(now, way, None, is_on.then_some(rate * KB));
         }
+    }
+
+    /// Puts the limits of the queue in force.
+    pub(super) fn limit_queue(&self, now: Time, engine: &mut Engine, effects: &mut Effects) {
+        let number = |switch, number| {
+            let is_on = session::is_set(&self.session, switch);
+            is_on.then(|| u32::try_from(session::number(&self.session, number)).unwrap_or(0))
+        };
+        let size = |size: Option<u32>| size.and_then(|size| usize::try_from(size).ok());
+        let minutes = number("queue-stalled-enabled", "queue-stalled-minutes");
+        let limits = Limits {
+            download: size(number("download-queue-enabled", "download-queue-size")),
+            seed: size(number("seed-queue-enabled", "seed-queue-size")),
+            stalled_after: minutes.map(|minutes| Span::from_secs(60).times(minutes.max(1).into())),
+        };
+        engine.limit_queue(now, limits, &mut effects.out);
     }
 
     /// Puts a torrent's limits in force.

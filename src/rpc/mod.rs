@@ -46,6 +46,7 @@ use self::gate::{Gate, Login};
 use crate::base::limits::{RPC_BODY_BYTES_MAX, RPC_SAVE_EVERY};
 use crate::base::{InfoHash, Span, Time, TorrentId};
 use crate::border::Event;
+use crate::engine::control::Control;
 use crate::engine::{Engine, Order, Output};
 use crate::format::http::{Request, ResponseHead, Status};
 use crate::format::metainfo::Metainfo;
@@ -273,7 +274,8 @@ impl Rpc {
             "torrent-get" => self.torrent_get(arguments, desk),
             "torrent-add" => self.torrent_add(arguments, desk),
             "torrent-set" => self.torrent_set(arguments, desk),
-            "torrent-start" | "torrent-start-now" => self.torrent_start(arguments, desk),
+            "torrent-start" => self.torrent_start(arguments, &Control::Start, desk),
+            "torrent-start-now" => self.torrent_start(arguments, &Control::StartNow, desk),
             "torrent-stop" => self.torrent_stop(arguments, desk),
             "torrent-verify" => self.torrent_verify(arguments, desk),
             "torrent-reannounce" => self.torrent_reannounce(arguments, desk),
@@ -326,6 +328,7 @@ impl Rpc {
             self.options.dir = dir;
         }
         self.limit_node(desk.now, desk.engine);
+        self.limit_queue(desk.now, desk.engine, desk.effects);
         self.keep_session(desk.now, desk.effects);
         Ok(Map::new())
     }
@@ -431,6 +434,8 @@ impl Rpc {
             found.push((metainfo, page));
         }
         found.sort_by_key(|(_, page): &(Metainfo, Page)| (page.position, page.added));
+        // Before anybody runs.
+        self.limit_queue(now, engine, effects);
         for (metainfo, page) in found {
             self.take_on(now, Order::new(metainfo), page, engine, effects);
         }

@@ -28,8 +28,8 @@ enum Kind {
 const NUMBER: i64 = u32::MAX as i64;
 
 /// Wishes. Obeyed are: `download-dir`, `start-added-torrents`, `peer-limit-per-torrent` (all three
-/// for torrents added from then on), and the limits of rates, but not the hours of `alt-speed`. The
-/// others are remembered.
+/// for torrents added from then on), the limits of rates, but not the hours of `alt-speed`, and those
+/// of the queue. The others are remembered.
 const WISHES: &[(&str, Kind)] = &[
     ("alt-speed-down", Kind::Int(0, NUMBER, 50)),
     ("alt-speed-enabled", Kind::Bool(false)),
@@ -45,7 +45,7 @@ const WISHES: &[(&str, Kind)] = &[
     ("idle-seeding-limit-enabled", Kind::Bool(false)),
     ("peer-limit-global", Kind::Int(1, NUMBER, 200)),
     ("peer-limit-per-torrent", Kind::Int(1, NUMBER, 60)),
-    ("queue-stalled-enabled", Kind::Bool(false)),
+    ("queue-stalled-enabled", Kind::Bool(true)),
     ("queue-stalled-minutes", Kind::Int(0, NUMBER, 30)),
     ("seed-queue-enabled", Kind::Bool(false)),
     ("seed-queue-size", Kind::Int(0, NUMBER, 10)),

@@ -105,9 +105,10 @@ impl Rpc {
     pub(super) fn torrent_start(
         &mut self,
         arguments: &Map<String, Value>,
+        control: &Control,
         desk: &mut Desk<'_>,
     ) -> Answer<Map<String, Value>> {
-        self.set_paused(arguments, false, &Control::Start, desk)
+        self.set_paused(arguments, false, control, desk)
     }
 
     pub(super) fn torrent_stop(
@@ -260,6 +261,7 @@ impl Rpc {
                 self.keep_page(*id, desk.effects);
             }
         }
+        desk.engine.order_queue(desk.now, order, &mut desk.effects.out);
     }
 }
 

@@ -3,8 +3,8 @@
 //! ```text
 //!  obeyed at once    peer-limit, trackerAdd, trackerRemove, trackerReplace, trackerList,
 //!                    downloadLimit(ed), uploadLimit(ed), honorsSessionLimits,
-//!                    queuePosition (an order, nothing waits in it yet), peersAdd (ours: peers
-//!                    to dial, a list of HOST:PORT in numbers; nothing of them is remembered)
+//!                    queuePosition, peersAdd (ours: peers to dial, a list of HOST:PORT in
+//!                    numbers; nothing of them is remembered)
 //!  remembered        labels, group, bandwidthPriority, seedRatio…, seedIdle…,
 //!                    files-(un)wanted, priority-…
 //! ```

@@ -167,6 +167,7 @@ impl Torrent {
             Phase::Checking { .. }
             | Phase::Downloading
             | Phase::Seeding
+            | Phase::Waiting
             | Phase::Stopping
             | Phase::Stopped => None,
         }

@@ -281,6 +281,7 @@ impl Torrent {
         session.pipeline.on_progress(now, block);
         self.tick_soon(now);
         self.tally.downloaded += count;
+        self.turn.moved = now;
         self.tally.rate_down.add(now, count);
         self.writes_under_way += 1;
         out.push(Output::Write {

@@ -82,14 +82,19 @@ impl Torrent {
     }
 
     /// Hands out reads while the check lasts.
-    fn check_on(&mut self, now: Time, out: &mut Vec<Output>) {
+    pub(super) fn check_on(&mut self, now: Time, out: &mut Vec<Output>) {
         let Some(checker) = &mut self.checker else { return };
+        if !checker.is_done() && !self.turn.may_check() {
+            return;
+        }
         while let Some(Job { piece, begin, len }) = checker.next_job(&self.metainfo.layout) {
             let (torrent, purpose) = (self.id, ReadFor::Check);
             out.push(Output::Read(ReadJob { torrent, piece, begin, len, purpose }));
         }
         if checker.is_done() {
             self.checker = None;
+            self.turn.checks = false;
+            self.turn.moved = now;
             self.on_check_done(now, out);
         }
     }
@@ -171,6 +176,7 @@ impl Torrent {
     /// Everything is here: from now on we only give.
     fn on_whole(&mut self, now: Time, out: &mut Vec<Output>) {
         self.tally.was_whole = true;
+        self.turn.moved = now;
         self.candidates.set_complete(true);
         self.save.due = Some(now);
         out.push(Output::Event(Event::Complete {
@@ -383,6 +389,7 @@ impl Torrent {
         let tell_until = Some(now + patience.min(STOP_PATIENCE));
         self.state = State::Stopping { until: now + patience, tell_until };
         self.checker = None;
+        self.turn.checks = false;
         self.close_all(now, "stopping", out);
         if clean {
             self.save_farewell(out);

@@ -2,11 +2,12 @@
 //!
 //! A `Torrent` owns its organs and they do not know each other: sessions (one per peer), picker,
 //! pieces, blame, checker, choker, announcer, candidates. It alone branches on what happens; they
-//! compute and return. Its own work is told in five files:
+//! compute and return. Its own work is told in six files:
 //!
 //! * `mod.rs`: what a torrent is, and where each input goes;
 //! * `life.rs`: survey, check, trouble with the disk, completion, farewell;
 //! * `will.rs`: what a person wants of it: stop, start, verify, remove;
+//! * `turn.rs`: how it waits for a place in the queue, and for its turn to check;
 //! * `fetch.rs`: what to ask of whom, and what becomes of what arrives;
 //! * `serve.rs`: whom to serve, peers that come and go, the clock (`explain.rs` says why).
 //!
@@ -35,6 +36,7 @@ mod life;
 pub mod picker;
 pub mod pieces;
 mod serve;
+mod turn;
 mod will;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +49,7 @@ use self::checker::Checker;
 use self::choker::Choker;
 use self::picker::Picker;
 use self::pieces::Pieces;
+use self::turn::Turn;
 use crate::base::{
     Bits, ConnId, InfoHash, PeerId, PieceIndex, Random, Rate, Span, Time, TorrentId,
 };
@@ -56,6 +59,8 @@ use crate::format::layout::Layout;
 use crate::format::metainfo::Metainfo;
 use crate::peer::Session;
 use crate::wire::{Message, Violation};
+
+pub use self::turn::Lane;
 
 /// What a torrent must know of the node that it lives in.
 #[derive(Clone, Debug)]
@@ -104,6 +109,8 @@ pub enum Phase {
     Seeding,
     /// The disk failed; it will be tried again.
     Troubled(DiskFault),
+    /// It wants to run, and has no place in the queue.
+    Waiting,
     /// Stopped, or on its way there.
     Stopping,
     Stopped,
@@ -144,6 +151,7 @@ pub struct Torrent {
     /// Writes whose outcome has not been reported.
     writes_under_way: u32,
     will: Will,
+    turn: Turn,
     pause: Option<Pause>,
     /// After trouble: how long the last wait was, until it is proven that it is over.
     proving: Option<Span>,
@@ -272,6 +280,7 @@ impl Torrent {
             random,
             writes_under_way: 0,
             will: Will::default(),
+            turn: Turn::new(now),
             pause: None,
             proving: None,
             save: Save::default(),
@@ -323,7 +332,7 @@ impl Torrent {
     /// Whether peers may come, or be called.
     pub fn is_open(&self) -> bool {
         match self.state {
-            State::Surveying | State::Active => !self.will.asleep,
+            State::Surveying | State::Active => !self.will.asleep && !self.turn.waits,
             State::Renewing | State::Lost { .. } | State::Stopping { .. } | State::Stopped => false,
         }
     }
@@ -399,6 +408,7 @@ impl Torrent {
             (State::Stopped, _, _) => Phase::Stopped,
             (State::Active, _, Some(pause)) => Phase::Troubled(pause.fault),
             (State::Active, Some(checker), None) => Phase::Checking { bytes: checker.bytes_done() },
+            (State::Active, None, None) if self.turn.waits => Phase::Waiting,
             (State::Active, None, None) if self.have.is_all() => Phase::Seeding,
             (State::Active, None, None) => Phase::Downloading,
         }
@@ -480,13 +490,18 @@ impl Torrent {
         self.candidates.on_failed(now, addr);
     }
 
+    /// They answered our call when we did not want them any more.
+    pub fn on_connected_in_vain(&mut self, now: Time, addr: SocketAddr) {
+        self.candidates.on_closed(now, addr, true);
+    }
+
     /// The address turned out to be our own.
     pub fn on_self(&mut self, addr: SocketAddr) {
         self.candidates.on_self(addr);
     }
 
     fn wants_peers(&self) -> bool {
-        let is_awake = self.state == State::Active && !self.will.asleep;
+        let is_awake = self.state == State::Active && !self.will.asleep && !self.turn.waits;
         is_awake && self.peers.len() < self.identity.peers_max
     }
 

@@ -195,6 +195,7 @@ impl Torrent {
         let Some(session) = self.peers.get_mut(&conn) else { return };
         session.on_sent(now, payload, waiting);
         self.tally.uploaded += payload;
+        self.turn.moved = now;
         self.tally.rate_up.add(now, payload);
     }
 

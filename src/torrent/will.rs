@@ -38,6 +38,8 @@ impl Torrent {
 
     /// Stops it: trackers are told, peers are left, what is here is recorded.
     pub fn rest(&mut self, now: Time, out: &mut Vec<Output>) {
+        // Who rests waits for nothing.
+        self.turn.waits = false;
         match self.state {
             State::Surveying | State::Renewing => {
                 self.will.asleep = true;
@@ -134,6 +136,9 @@ impl Torrent {
             AfterStop::Rest => {}
             AfterStop::Start => {
                 self.announcer.begin_again(now);
+                if self.turn.waits {
+                    self.wait_for_place();
+                }
                 self.renew(now, out);
             }
             AfterStop::Verify => {
@@ -184,6 +189,7 @@ impl Torrent {
     pub(super) fn forget_all(&mut self, now: Time, why: &'static str, out: &mut Vec<Output>) {
         self.pause = None;
         self.checker = None;
+        self.turn.checks = false;
         self.close_all(now, why, out);
         for piece in self.metainfo.layout.pieces() {
             self.picker.withdraw(piece);

@@ -18,6 +18,7 @@ mod peer_io;
 mod picker;
 mod pieces;
 mod pipeline;
+mod queue;
 mod rate;
 mod reason;
 mod rpc;

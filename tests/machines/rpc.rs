@@ -656,6 +656,37 @@ fn limits_that_are_set_are_in_force() {
 }
 
 #[test]
+fn the_queue_lets_as_many_run_as_it_may_and_says_who_waits() {
+    let mut stage = Stage::new();
+    let arguments = json!({ "download-queue-size": 1, "download-queue-enabled": true });
+    stage.ok("session-set", arguments);
+    let (one, two) = (stage.add(SINGLE), stage.add(MANY));
+    assert_eq!((stage.field(one, "status"), stage.field(two, "status")), (json!(4), json!(3)));
+    let tiers = stage.add(TIERS);
+    stage.ok("queue-move-top", json!({ "ids": [tiers.0] }));
+    assert_eq!(stage.field(one, "status"), 4, "who runs keeps the place");
+    stage.ok("torrent-stop", json!({ "ids": [one.0] }));
+    assert_eq!((stage.field(tiers, "status"), stage.field(two, "status")), (json!(4), json!(3)));
+    stage.ok("torrent-start-now", json!({ "ids": [two.0] }));
+    assert_eq!((stage.field(tiers, "status"), stage.field(two, "status")), (json!(4), json!(4)));
+    // The next run knows of it, too, before anybody runs.
+    let kept = stage.ok("session-set", json!({ "download-queue-size": 2 }));
+    assert_eq!(kept, json!({}));
+    let session = Stage::kept(&stage.effects.keep, "session.json").expect("written");
+    let stored =
+        [SINGLE, MANY, TIERS].map(|torrent| Stored { torrent: torrent.to_vec(), page: None });
+    let mut next = Stage::new();
+    let (engine, effects) = (&mut next.engine, &mut next.effects);
+    next.rpc.restore(next.now, 0, Some(&session), stored.to_vec(), engine, effects);
+    for id in [1, 2, 3].map(TorrentId) {
+        let files = next.engine.layout(id).expect("it is here").files().len();
+        next.tell(Input::Surveyed { torrent: id, result: Ok(vec![None; files]), resume: None });
+    }
+    let status = [1, 2, 3].map(|id| next.field(TorrentId(id), "status"));
+    assert_eq!(status, [json!(4), json!(4), json!(3)]);
+}
+
+#[test]
 fn stopping_and_starting_reach_the_engine_and_the_book() {
     let mut stage = Stage::new();
     let id = stage.add(SINGLE);

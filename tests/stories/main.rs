@@ -22,6 +22,7 @@ mod explain;
 mod faults;
 mod lab;
 mod loss;
+mod queue;
 mod resume;
 mod seed;
 mod snapshot;
