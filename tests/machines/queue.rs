@@ -18,6 +18,9 @@ fn rows(letters: &str) -> Vec<Row> {
     (1..).zip(letters.chars()).map(row).collect()
 }
 
+/// Places for downloads and seeds, rows, and who is let go.
+type Case = ([Option<usize>; 2], &'static str, &'static [u32]);
+
 fn ids(list: &[TorrentId]) -> Vec<u32> {
     list.iter().map(|id| id.0).collect()
 }
@@ -37,20 +40,20 @@ fn settled(limits: Limits) -> Queue {
 #[test]
 #[rustfmt::skip]
 fn places_are_given_in_the_order_of_the_queue() {
-    let rows_and_verdicts: &[(Option<usize>, Option<usize>, &str, &[u32])] = &[
+    let rows_and_verdicts: &[Case] = &[
         // Without a limit everybody runs.
-        (None,    None,    "DSDS",   &[1, 3, 2, 4]),
-        (Some(1), None,    "DSDS",   &[1, 2, 4]),
-        (Some(1), None,    "dSDS",   &[2, 4]),
-        (Some(2), Some(1), "DDDSSS", &[1, 2, 4]),
-        (Some(2), Some(1), "DdDSsS", &[1]),
-        (Some(0), Some(0), "DS",     &[]),
+        ([None,    None],    "DSDS",   &[1, 3, 2, 4]),
+        ([Some(1), None],    "DSDS",   &[1, 2, 4]),
+        ([Some(1), None],    "dSDS",   &[2, 4]),
+        ([Some(2), Some(1)], "DDDSSS", &[1, 2, 4]),
+        ([Some(2), Some(1)], "DdDSsS", &[1]),
+        ([Some(0), Some(0)], "DS",     &[]),
         // Who has stalled takes no place.
-        (Some(1), None,    "zDD",    &[2]),
-        (Some(1), None,    "dDz",    &[]),
-        (None,    Some(1), "yS",     &[2]),
+        ([Some(1), None],    "zDD",    &[2]),
+        ([Some(1), None],    "dDz",    &[]),
+        ([None,    Some(1)], "yS",     &[2]),
     ];
-    for (download, seed, letters, released) in rows_and_verdicts {
+    for ([download, seed], letters, released) in rows_and_verdicts {
         let mut queue = settled(limits(*download, *seed));
         let Verdict { release, hold } = queue.decide(NOW, &rows(letters));
         assert_eq!((ids(&release), ids(&hold)), (released.to_vec(), vec![]), "{letters}");
