@@ -43,6 +43,8 @@ pub enum Pick {
     Rarest,
     /// Any that this peer has: the first few, to have something to trade soon.
     Random,
+    /// The next one in the order of the torrent, as a person wants it.
+    Sequential,
     /// Nothing is left to begin with this peer; it helps with what another is at.
     Shared,
 }
@@ -115,6 +117,7 @@ impl fmt::Display for Pick {
             Pick::Orphan => "orphan",
             Pick::Rarest => "rarest first",
             Pick::Random => "random first",
+            Pick::Sequential => "sequential",
             Pick::Shared => "shared",
         })
     }

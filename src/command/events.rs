@@ -111,7 +111,7 @@ impl Reporter {
 
     /// The progress of a download, for scripts: at most ten lines each.
     pub fn progress(&mut self, screen: &mut Screen, torrent: TorrentId, status: &Status) {
-        let tenth = per_cent(status.have_bytes, status.total_bytes) / 10;
+        let tenth = per_cent(status.got_bytes(), status.wanted_bytes) / 10;
         // The last tenth is told by `complete`, the state at the start by `checked`.
         let told = self.tenths.insert(torrent, tenth);
         if screen.is_terminal() || told.is_none_or(|told| told >= tenth) || tenth == 10 {
@@ -119,9 +119,9 @@ impl Reporter {
         }
         let line = Line::new("progress")
             .with("name", &status.name)
-            .with("percent", per_cent(status.have_bytes, status.total_bytes))
-            .with("have", status.have_bytes)
-            .with("bytes", status.total_bytes)
+            .with("percent", per_cent(status.got_bytes(), status.wanted_bytes))
+            .with("have", status.got_bytes())
+            .with("bytes", status.wanted_bytes)
             .with("peers", status.peers)
             .with("down", status.rate_down)
             .with("up", status.rate_up);

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use super::run::{Goal, Job};
-use super::{Arguments, Command, Failure, Screen, files, run};
+use super::{Arguments, Command, Failure, Screen, choice, files, run};
 use crate::engine::Order;
+use crate::format::metainfo::Metainfo;
+use crate::format::text;
+use crate::torrent::selection::{Choice, Wishes};
 
 const USAGE: &str = "\
 download a torrent
@@ -21,6 +24,9 @@ options:
   -l, --listen ADDR      take connections here, HOST:PORT; port 0 picks a free one
                          (port 6881, or the next free one up to 6889, or any)
   -p, --peer ADDR...     also connect to this peer, HOST:PORT; may be repeated
+      --select FILES...  get these files only: numbers as 'swarmlet info' shows them (0,2-5), a
+                         name, a directory, or a pattern ('*.flac'); may be repeated
+      --sequential       get the pieces in their order, not the rarest first
   -s, --seed             go on sharing once it is complete, until stopped
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
@@ -32,6 +38,7 @@ exit code is then 0 if the download was complete, otherwise 1.
 examples:
   swarmlet get debian.iso.torrent
   swarmlet get -d downloads --peer 127.0.0.1:6881 music.torrent
+  swarmlet get --select '*.flac' --select cover.jpg music.torrent
 ";
 
 pub const COMMAND: Command =
@@ -45,10 +52,24 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let listen = arguments.address("listen")?;
     let rates = arguments.rates()?;
     let (_, metainfo) = files::read_torrent(&path)?;
+    let wishes = wishes(arguments, &metainfo)?;
     files::make_dir(&dir)?;
-    let order = Order { peers, ..Order::new(metainfo) };
+    let order = Order { peers, wishes, ..Order::new(metainfo) };
     let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
     run::run(Job { listen, rates, orders: vec![(order, dir)], ..Job::new(goal) }, screen)
+}
+
+/// Which files are wanted, and how.
+fn wishes(arguments: &Arguments, metainfo: &Metainfo) -> Result<Wishes, Failure> {
+    let sequential = arguments.has("sequential");
+    let words = arguments.texts("select")?;
+    if words.is_empty() {
+        return Ok(Wishes { sequential, ..Wishes::default() });
+    }
+    let named = choice::named(&metainfo.layout, &words)
+        .map_err(|why| arguments.wrong(format!("--select: {}", text::clean(why))))?;
+    let choice = |is_named| if is_named { Choice::Normal } else { Choice::Skip };
+    Ok(Wishes { files: named.into_iter().map(choice).collect(), sequential })
 }
 
 /// A magnet link names a torrent without describing it; that needs peers who send the rest.

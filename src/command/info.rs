@@ -198,8 +198,11 @@ fn show_torrent(
 fn show_files(screen: &mut Screen, metainfo: &Metainfo) {
     let files: Vec<_> = metainfo.layout.files().iter().filter(|file| !file.pad).collect();
     screen.line(&format!("files        {}", files.len()));
-    for file in files {
-        screen.line(&format!("  {:>10}  {}", text::size(file.len), file.path.join("/")));
+    // A number is for those who pick some of several.
+    let width = files.len().saturating_sub(1).to_string().len();
+    for (number, file) in files.iter().enumerate() {
+        let number = if files.len() > 1 { format!("{number:>width$} ") } else { String::new() };
+        screen.line(&format!("  {number}{:>10}  {}", text::size(file.len), file.path.join("/")));
     }
 }
 

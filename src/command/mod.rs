@@ -18,6 +18,7 @@
 pub mod add;
 pub mod arguments;
 pub mod ask;
+mod choice;
 pub mod create;
 pub mod daemon;
 pub mod edit;

@@ -362,7 +362,7 @@ impl Run {
         let missing = self.torrents.iter().find(|torrent| !torrent.complete);
         let Some(Fetched { id, name, dir, .. }) = missing else { return Ok(()) };
         let share = match self.node.status(*id) {
-            Some(status) => per_cent(status.have_bytes, status.total_bytes),
+            Some(status) => per_cent(status.got_bytes(), status.wanted_bytes),
             None => 0,
         };
         Err(Failure::new(
@@ -417,7 +417,7 @@ fn cannot_open(error: &OpenError, option: &str) -> Failure {
 
 /// Whether there is nobody to ask for peers.
 fn is_lonely(order: &Order) -> bool {
-    let Order { metainfo, trackers, peers, whole: _, paused: _ } = order;
+    let Order { metainfo, trackers, peers, .. } = order;
     peers.is_empty() && trackers.is_empty() && metainfo.trackers.iter().all(Vec::is_empty)
 }
 
@@ -463,7 +463,7 @@ fn line_of_one(status: &Status, width: usize) -> String {
                 status.time_left.map_or(String::new(), |left| text::duration(left) + " left");
             let parts =
                 [left, format!("down {}/s", text::size(status.rate_down)), peers, of(status), up];
-            progress::bar(status.have_bytes, status.total_bytes, &parts, width)
+            progress::bar(status.got_bytes(), status.wanted_bytes, &parts, width)
         }
         Phase::Seeding => {
             format!("sharing  {up}  {peers}  {} given", text::size(status.uploaded))
@@ -475,7 +475,7 @@ fn line_of_one(status: &Status, width: usize) -> String {
 }
 
 fn line_of_many(statuses: &[Status]) -> String {
-    let whole = statuses.iter().filter(|status| status.have_bytes == status.total_bytes).count();
+    let whole = statuses.iter().filter(|status| status.left_bytes == 0).count();
     let sum = |of: fn(&Status) -> u64| text::size(statuses.iter().map(of).sum());
     format!(
         "{} torrents, {whole} complete  down {}/s  up {}/s  {}  {} given",
@@ -488,7 +488,7 @@ fn line_of_many(statuses: &[Status]) -> String {
 }
 
 fn of(status: &Status) -> String {
-    format!("{} of {}", text::size(status.have_bytes), text::size(status.total_bytes))
+    format!("{} of {}", text::size(status.got_bytes()), text::size(status.wanted_bytes))
 }
 
 /// The torrent that an event is about; `None`: it is about the tracker.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::remote::{Remote, daemon_options, how_to_name, tell};
-use super::{Arguments, Command, Failure, Screen};
+use super::{Arguments, Command, Failure, Screen, choice};
 
 const USAGE: &str = concat!(
     "\
@@ -11,10 +11,9 @@ choose which files of a torrent a daemon shall get, and which first
 
 usage: swarmlet select [options] ID
 
-FILES are numbers as 'swarmlet files ID' shows them, such as 0,2-5, or all. The daemon remembers
-them over a restart and shows them; a daemon of this version gets all files all the same, in the
-order in which they are rarest. Into a pipe or a file it prints one line:
-selected id= name= info_hash=
+FILES are numbers as 'swarmlet files ID' shows them, such as 0,2-5, or all. What was chosen holds
+at once and over a restart. A file that is not wanted may get a few bytes, where it shares a piece
+with one that is. Into a pipe or a file it prints one line: selected id= name= info_hash=
 
 ",
     how_to_name!(),
@@ -26,6 +25,7 @@ options:
       --high FILES        get these before others
       --normal FILES      neither before nor after
       --low FILES         get these after all others
+      --sequential on|off get the pieces in their order, not the rarest first
 ",
     daemon_options!(),
     "\nexamples:\n  swarmlet select holiday --only 0-3\n  swarmlet select 2 --skip all --want 7\n"
@@ -59,6 +59,14 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
             wishes.push(json!({ key: files }));
         }
     }
+    if let Some(word) = arguments.text("sequential")? {
+        let is_on = match word.as_str() {
+            "on" => true,
+            "off" => false,
+            _ => return Err(arguments.wrong(format!("--sequential {word}: say on or off"))),
+        };
+        wishes.push(json!({ "sequentialDownload": is_on }));
+    }
     if wishes.is_empty() {
         return Err(arguments.wrong("nothing to change; say --only, --skip, --want or --high"));
     }
@@ -68,7 +76,6 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     for wish in wishes {
         remote.act("torrent-set", &which, wish)?;
     }
-    screen.warn("remembered, but a daemon of this version still gets all files");
     tell(screen, arguments, "selected", &which)
 }
 
@@ -78,20 +85,11 @@ fn files(arguments: &Arguments, option: &str) -> Result<Option<Vec<u32>>, Failur
     if word == "all" {
         return Ok(Some(Vec::new()));
     }
-    let mut files = Vec::new();
-    for part in word.split(',') {
-        let wrong = || arguments.wrong(format!("--{option} {word}: '{part}' is no file's number"));
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) else {
-            return Err(wrong());
-        };
-        if last < first || last - first >= NUMBERS_MAX {
-            return Err(wrong());
-        }
-        files.extend(first..=last);
+    let wrong =
+        |part: &str| arguments.wrong(format!("--{option} {word}: '{part}' is no file's number"));
+    match choice::numbers(&word) {
+        Ok(Some(files)) => Ok(Some(files)),
+        Ok(None) => Err(wrong(&word)),
+        Err(part) => Err(wrong(&part)),
     }
-    Ok(Some(files))
 }
-
-/// A torrent with more files is named as a whole, or not at all.
-const NUMBERS_MAX: u32 = 100_000;

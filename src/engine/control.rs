@@ -17,6 +17,7 @@ use super::{Engine, Output};
 use crate::base::{InfoHash, Time, TorrentId};
 use crate::border::DiskFault;
 use crate::torrent::Torrent;
+use crate::torrent::selection::Wishes;
 
 /// A wish that concerns one torrent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,6 +40,8 @@ pub enum Control {
     PeersMax(usize),
     /// Have these trackers, in these tiers.
     Trackers(Vec<Vec<String>>),
+    /// Fetch these files, in this order.
+    Choose(Wishes),
 }
 
 impl Engine {
@@ -76,6 +79,7 @@ impl Engine {
             Control::Connect(addr) => torrent.connect(now, *addr),
             Control::PeersMax(peers_max) => torrent.set_peers_max(*peers_max),
             Control::Trackers(tiers) => torrent.set_trackers(now, tiers),
+            Control::Choose(wishes) => torrent.choose(now, wishes, out),
         }
         self.unsettle_queue();
         self.after(now, before, out);

@@ -30,6 +30,7 @@ use crate::format::http::Request;
 use crate::format::layout::Layout;
 use crate::format::metainfo::Metainfo;
 use crate::torrent::fetch::Payload;
+use crate::torrent::selection::Wishes;
 use crate::torrent::{Identity, Torrent};
 use crate::tracker::{Errand, Service};
 use crate::wire::Frame;
@@ -65,12 +66,21 @@ pub struct Order {
     pub whole: bool,
     /// Take it on, look at it, and leave it at that until somebody starts it.
     pub paused: bool,
+    /// Which files are wanted, and in which order.
+    pub wishes: Wishes,
 }
 
 impl Order {
     /// Nothing is known but the torrent itself.
     pub fn new(metainfo: Metainfo) -> Order {
-        Order { metainfo, trackers: Vec::new(), peers: Vec::new(), whole: false, paused: false }
+        Order {
+            metainfo,
+            trackers: Vec::new(),
+            peers: Vec::new(),
+            whole: false,
+            paused: false,
+            wishes: Wishes::default(),
+        }
     }
 }
 
@@ -147,6 +157,7 @@ impl Engine {
         metainfo.trackers.splice(0..0, by_hand);
         let random = Random::new(self.random.next_u64());
         let mut torrent = Torrent::new(now, id, identity, metainfo, random);
+        torrent.choose(now, &order.wishes, out);
         for addr in order.peers {
             torrent.connect(now, addr);
         }

@@ -14,6 +14,7 @@ use crate::base::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, UNCHOKED
 use crate::base::{PeerId, Span};
 use crate::engine::{Engine, Settings};
 use crate::format::digest::Hashing;
+use crate::torrent::selection::Wishes;
 use crate::tracker::{Policy, Service};
 
 /// Where every node listens, and every tracker.
@@ -96,7 +97,8 @@ impl Lab {
         } else {
             disk.expect(metainfo.info_hash, files);
         }
-        let wanted = Wanted { source, whole, peers: Vec::new(), announced: true };
+        let wanted =
+            Wanted { source, whole, peers: Vec::new(), announced: true, choice: Wishes::default() };
         self.driven(node).wishes.push(wanted);
     }
 
@@ -109,6 +111,11 @@ impl Lab {
     /// Keeps a torrent of a node from all trackers.
     pub fn keeps_secret(&mut self, node: NodeId, source: SourceId) {
         self.wish(node, source).announced = false;
+    }
+
+    /// A node wants these files only, or in this order.
+    pub fn chooses(&mut self, node: NodeId, source: SourceId, choice: Wishes) {
+        self.wish(node, source).choice = choice;
     }
 
     /// Whether a node was ordered this torrent.

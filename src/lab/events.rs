@@ -156,7 +156,8 @@ impl Lab {
             | Control::Reannounce
             | Control::Connect(_)
             | Control::PeersMax(_)
-            | Control::Trackers(_) => {}
+            | Control::Trackers(_)
+            | Control::Choose(_) => {}
         }
         self.act(id, &mut out, &[]);
         self.finish_turn(id);
@@ -211,6 +212,7 @@ impl Lab {
                 // Only the first time: whoever starts again has to look.
                 whole: wanted.whole && node.life == 1,
                 paused: false,
+                wishes: wanted.choice.clone(),
             };
             engine.add(now, order, &mut out);
         }

@@ -230,6 +230,17 @@ impl Judge {
         &mut self.conns[key][end.side as usize]
     }
 
+    /// Compares the pieces that a node says to have with the truth.
+    pub(super) fn compare_pieces(&self, node: &Node, source: &Source) -> Result<(), String> {
+        let engine = node.engine().ok_or("says that it is done, and is not there")?;
+        let id = engine.find(source.info_hash()).ok_or("is done with a torrent that it lacks")?;
+        let torrent = engine.look_at(id).ok_or("is done with a torrent that it lacks")?;
+        match torrent.have().iter().find(|&piece| !node.disk.holds(source, piece)) {
+            Some(piece) => Err(format!("says that it has {piece:?}, and its disk does not")),
+            None => Ok(()),
+        }
+    }
+
     /// Compares a node's copy with the truth, file by file.
     pub(super) fn compare(&self, node: &Node, source: &Source) -> Result<(), String> {
         for (index, (truth, file)) in source.files.iter().zip(source.layout().files()).enumerate() {

@@ -72,6 +72,7 @@ use std::net::SocketAddr;
 use crate::base::{Bits, ConnId, InfoHash, PieceIndex, Random, Span, TorrentId};
 use crate::engine::{DiskFault, Output, ReadFor, ReadJob};
 use crate::format::resume::{FileStamp, Resume};
+use crate::torrent::Torrent;
 
 use calls::Answer;
 use clock::Clock;
@@ -482,12 +483,24 @@ impl Lab {
         self.by_addr.get(&addr).copied()
     }
 
-    fn compare_if_complete(&mut self, id: NodeId, info_hash: InfoHash) {
+    /// An engine says that it is done: what it has must be so.
+    fn compare_what_is_said(&mut self, id: NodeId, info_hash: InfoHash) {
         let Some(&source) = self.by_hash.get(&info_hash) else { return };
-        if !self.excused.contains(&id) {
-            let verdict = self.judge.compare(&self.nodes[id.0], &self.sources[source.0]);
-            self.require(id, verdict);
+        let node = &mut self.nodes[id.0];
+        let torrent = node.engine().and_then(|engine| engine.look_at(engine.find(info_hash)?));
+        let is_whole = torrent.is_none_or(Torrent::is_whole);
+        if is_whole {
+            node.complete.insert(info_hash);
         }
+        if self.excused.contains(&id) {
+            return;
+        }
+        let (node, source) = (&self.nodes[id.0], &self.sources[source.0]);
+        let verdict = match is_whole {
+            true => self.judge.compare(node, source),
+            false => self.judge.compare_pieces(node, source),
+        };
+        self.require(id, verdict);
     }
 
     #[inline]

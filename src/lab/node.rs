@@ -15,6 +15,7 @@ use super::scripted::{Part, Script};
 use super::source::SourceId;
 use crate::base::{ConnId, InfoHash, Slots, Span, TorrentId};
 use crate::engine::{Engine, Settings};
+use crate::torrent::selection::Wishes;
 use crate::wire::Link;
 
 /// One participant.
@@ -75,6 +76,8 @@ pub(super) struct Wanted {
     pub peers: Vec<SocketAddr>,
     /// Tells trackers of it.
     pub announced: bool,
+    /// Which files it wants.
+    pub choice: Wishes,
 }
 
 /// A tracker and the mood that it is in.

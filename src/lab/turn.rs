@@ -368,8 +368,7 @@ impl Lab {
             self.judge_ban(id, *addr);
         }
         if let Event::Complete { info_hash, .. } = event {
-            self.nodes[id.0].complete.insert(*info_hash);
-            self.compare_if_complete(id, *info_hash);
+            self.compare_what_is_said(id, *info_hash);
         }
     }
 

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{InfoHash, Span, Time, TorrentId};
 use crate::engine::Phase;
+use crate::torrent::selection::{Choice, Wishes};
 
 /// What is remembered of one torrent.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub struct Page {
     pub peers_max: Option<u32>,
     pub labels: Vec<String>,
     pub group: String,
-    /// Rates in kB/s; goals and files, which nothing obeys yet.
+    /// Rates in kB/s, and goals.
     pub priority: i8,
     pub download_limit: u32,
     pub download_limited: bool,
@@ -62,6 +63,8 @@ pub struct Page {
     pub unwanted: BTreeSet<u32>,
     pub high: BTreeSet<u32>,
     pub low: BTreeSet<u32>,
+    /// In the order of the pieces.
+    pub sequential: bool,
 }
 
 /// What concerns all torrents.
@@ -145,6 +148,7 @@ impl Default for Page {
             unwanted: BTreeSet::new(),
             high: BTreeSet::new(),
             low: BTreeSet::new(),
+            sequential: false,
         }
     }
 }
@@ -223,6 +227,19 @@ impl Page {
     /// Whether a person wants file number `file`.
     pub fn wants(&self, file: u32) -> bool {
         !self.unwanted.contains(&file)
+    }
+
+    /// What is wanted of it, as an engine takes it.
+    pub fn choices(&self) -> Wishes {
+        let named = self.unwanted.iter().chain(&self.high).chain(&self.low);
+        let files = named.max().map_or(0, |last| last + 1);
+        let choice = |file| match (self.wants(file), self.priority_of(file)) {
+            (false, _) => Choice::Skip,
+            (true, 1) => Choice::High,
+            (true, -1) => Choice::Low,
+            (true, _) => Choice::Normal,
+        };
+        Wishes { files: (0..files).map(choice).collect(), sequential: self.sequential }
     }
 
     /// -1, 0 or 1.

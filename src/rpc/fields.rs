@@ -55,13 +55,13 @@ const STATE: &[(&str, Field)] = &[
     ("isStalled", |row| json!(row.is_stalled())),
     ("isPrivate", |row| json!(row.torrent.metainfo().private)),
     ("totalSize", |row| json!(row.status.total_bytes)),
-    ("sizeWhenDone", |row| json!(row.status.total_bytes)),
-    ("leftUntilDone", |row| json!(row.status.total_bytes - row.status.have_bytes)),
+    ("sizeWhenDone", |row| json!(row.status.wanted_bytes)),
+    ("leftUntilDone", |row| json!(row.status.left_bytes)),
     ("haveValid", |row| json!(row.status.have_bytes)),
     ("haveUnchecked", |_| json!(0)),
     ("desiredAvailable", |row| json!(row.torrent.available_bytes())),
     ("percentDone", |row| row.percent_done()),
-    ("percentComplete", |row| row.percent_done()),
+    ("percentComplete", |row| share(row.status.have_bytes, row.status.total_bytes)),
     ("metadataPercentComplete", |_| json!(1.0)),
     ("recheckProgress", |row| row.recheck_progress()),
     ("rateDownload", |row| json!(row.status.rate_down)),
@@ -114,7 +114,7 @@ const WISHES: &[(&str, Field)] = &[
     ("seedRatioMode", |row| json!(row.entry.page.seed_ratio_mode)),
     ("labels", |row| json!(row.entry.page.labels)),
     ("group", |row| json!(row.entry.page.group)),
-    ("sequentialDownload", |_| json!(false)),
+    ("sequentialDownload", |row| json!(row.entry.page.sequential)),
     ("priorities", |row| row.each_file(|page, file| json!(page.priority_of(file)))),
     ("wanted", |row| row.each_file(|page, file| json!(u8::from(page.wants(file))))),
 ];
@@ -192,11 +192,11 @@ impl Row<'_> {
         match self.status.phase {
             Phase::Checking { .. } if self.torrent.awaits_check() => 1,
             Phase::Checking { .. } => 2,
-            Phase::Waiting if self.torrent.is_whole() => 5,
+            Phase::Waiting if self.torrent.is_done() => 5,
             Phase::Waiting => 3,
             Phase::Downloading => 4,
             Phase::Seeding => 6,
-            Phase::Troubled(_) if self.status.have_bytes == self.status.total_bytes => 6,
+            Phase::Troubled(_) if self.status.left_bytes == 0 => 6,
             Phase::Troubled(_) => 4,
             Phase::Stopping | Phase::Stopped => 0,
         }
@@ -222,7 +222,7 @@ impl Row<'_> {
     }
 
     fn percent_done(&self) -> Value {
-        share(self.status.have_bytes, self.status.total_bytes)
+        share(self.status.got_bytes(), self.status.wanted_bytes)
     }
 
     fn recheck_progress(&self) -> Value {

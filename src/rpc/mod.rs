@@ -485,6 +485,7 @@ impl Rpc {
         order.paused = page.paused;
         let files = order.metainfo.layout.files().iter().filter(|file| !file.pad).count();
         page.forget_files_beyond(files);
+        order.wishes = page.choices();
         let id = engine.add(now, order, &mut effects.out)?;
         effects.places.push((id, page.dir.clone()));
         let torrent = engine.torrent(id).expect("added a moment ago");

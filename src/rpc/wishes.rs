@@ -3,10 +3,10 @@
 //! ```text
 //!  obeyed at once    peer-limit, trackerAdd, trackerRemove, trackerReplace, trackerList,
 //!                    downloadLimit(ed), uploadLimit(ed), honorsSessionLimits,
+//!                    files-(un)wanted, priority-…, sequentialDownload,
 //!                    queuePosition, peersAdd (ours: peers to dial, a list of HOST:PORT in
 //!                    numbers; nothing of them is remembered)
-//!  remembered        labels, group, bandwidthPriority, seedRatio…, seedIdle…,
-//!                    files-(un)wanted, priority-…
+//!  remembered        labels, group, bandwidthPriority, seedRatio…, seedIdle…
 //! ```
 //! Those that are merely remembered stand in the torrent's page, survive restarts and are shown
 //! as they were set; whoever makes the engine obey one of them reads it there.
@@ -89,6 +89,10 @@ impl Rpc {
         {
             controls.push(Control::Trackers(tiers.clone()));
         }
+        let choices = entry.page.choices();
+        if before.choices() != choices {
+            controls.push(Control::Choose(choices));
+        }
         for control in controls {
             desk.engine.control(desk.now, id, &control, &mut desk.effects.out);
         }
@@ -136,6 +140,7 @@ impl Page {
                 "seedRatioMode" => self.seed_ratio_mode = mode()?,
                 "labels" => self.labels = labels(value).ok_or_else(bad)?,
                 "group" => self.group = text::clean_to(value.as_str().ok_or_else(bad)?, 100),
+                "sequentialDownload" => self.sequential = flag()?,
                 "files-wanted" => named()?.iter().for_each(|file| {
                     self.unwanted.remove(file);
                 }),

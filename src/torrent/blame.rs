@@ -149,6 +149,11 @@ impl Blame {
         self.cases.values().filter(|case| case.reading == Reading::Bad).count()
     }
 
+    /// Whether this piece rests.
+    pub fn is_resting(&self, piece: PieceIndex) -> bool {
+        self.cases.get(&piece).is_some_and(|case| case.reading == Reading::Bad)
+    }
+
     /// All work on this torrent begins anew.
     pub fn clear(&mut self) {
         self.cases.clear();

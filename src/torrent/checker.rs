@@ -43,8 +43,8 @@ pub struct Checker {
     /// How much of the first of them was asked for.
     asked: u32,
     under_way: usize,
-    /// Pieces whose last part has not been answered.
-    undecided: usize,
+    /// Pieces of which all was asked for, and whose last part has not been answered; ascending.
+    awaited: VecDeque<PieceIndex>,
     /// The piece whose parts are arriving: its hash so far, and whether a part was unreadable.
     digest: Digest,
     unreadable: bool,
@@ -99,8 +99,8 @@ impl Checker {
 
     fn new(todo: VecDeque<PieceIndex>) -> Checker {
         Checker {
-            undecided: todo.len(),
             todo,
+            awaited: VecDeque::new(),
             asked: 0,
             under_way: 0,
             digest: Digest::new(),
@@ -122,6 +122,7 @@ impl Checker {
         if self.asked == layout.piece_len(piece) {
             self.asked = 0;
             self.todo.pop_front();
+            self.awaited.push_back(piece);
         }
         self.under_way += 1;
         Some(Job { piece, begin, len })
@@ -145,7 +146,7 @@ impl Checker {
         if job.begin + job.len < layout.piece_len(job.piece) {
             return None;
         }
-        self.undecided -= 1;
+        self.awaited.pop_front();
         let digest = std::mem::take(&mut self.digest);
         let hash = (!self.unreadable).then(|| digest.finish());
         Some(Checked { piece: job.piece, hash })
@@ -157,7 +158,12 @@ impl Checker {
 
     /// How many pieces nothing is known of yet.
     pub fn undecided(&self) -> usize {
-        self.undecided
+        self.todo.len() + self.awaited.len()
+    }
+
+    /// Whether nothing is known of this piece yet: it is in line, or its last part is awaited.
+    pub fn is_undecided(&self, piece: PieceIndex) -> bool {
+        self.todo.binary_search(&piece).is_ok() || self.awaited.contains(&piece)
     }
 
     /// Reads whose answers are awaited.

@@ -125,10 +125,11 @@ impl Torrent {
         self.layout().pieces().map(|piece| self.picker.holders(piece)).collect()
     }
 
-    /// Bytes that we lack and somebody who is connected has.
+    /// Bytes that we want and lack, and that somebody who is connected has.
     pub fn available_bytes(&self) -> u64 {
         let layout = self.layout();
-        let missing = layout.pieces().filter(|&piece| !self.have.has(piece));
+        let is_missing = |&piece: &PieceIndex| !self.have.has(piece) && self.selection.wants(piece);
+        let missing = layout.pieces().filter(is_missing);
         let offered = missing.filter(|&piece| self.picker.holders(piece) > 0);
         offered.map(|piece| u64::from(layout.piece_len(piece))).sum()
     }

@@ -124,7 +124,11 @@ impl Torrent {
     /// comes: they need something to trade soon.
     fn next_unique(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
         let have = &self.peers.get(&conn)?.have;
-        if !self.picker.may_be_unique(have) || self.have.count() < RANDOM_FIRST_PIECES {
+        // Whoever set an order wants that one.
+        if !self.selection.is_plain()
+            || !self.picker.may_be_unique(have)
+            || self.have.count() < RANDOM_FIRST_PIECES
+        {
             return None;
         }
         let is_open = |piece| have.has(piece) && self.pieces.has_free(piece, conn);
@@ -134,7 +138,7 @@ impl Torrent {
             self.orphans.remove(&piece);
             return Some((piece, Pick::Unique));
         }
-        let rarest = self.picker.pick(have, false, &mut self.random)?;
+        let rarest = self.picker.pick(have, false, |_| true, &mut self.random)?;
         is_unique(rarest).then(|| self.begin(rarest, Pick::Unique))
     }
 
@@ -157,11 +161,27 @@ impl Torrent {
             return None;
         }
         let anywhere = self.have.count() < RANDOM_FIRST_PIECES;
-        let Some(piece) = self.picker.pick(&session.have, anywhere, &mut self.random) else {
-            session.in_vain = Some(offers);
-            return None;
+        let (picker, have, random) = (&self.picker, &session.have, &mut self.random);
+        let (picked, pick) = match self.selection.is_sequential() {
+            true => {
+                (self.selection.ranks().find_map(|rank| picker.first(have, rank)), Pick::Sequential)
+            }
+            false => (
+                self.selection.ranks().find_map(|rank| picker.pick(have, anywhere, rank, random)),
+                if anywhere { Pick::Random } else { Pick::Rarest },
+            ),
         };
-        Some(self.begin(piece, if anywhere { Pick::Random } else { Pick::Rarest }))
+        if picked.is_none() {
+            session.in_vain = Some(offers);
+        }
+        picked.map(|piece| self.begin(piece, pick))
+    }
+
+    /// A piece is missing: it may be begun, if anybody wants it.
+    pub(super) fn offer(&mut self, piece: PieceIndex) {
+        if self.selection.wants(piece) {
+            self.picker.want(piece, &mut self.random);
+        }
     }
 
     fn begin(&mut self, piece: PieceIndex, pick: Pick) -> (PieceIndex, Pick) {
@@ -391,7 +411,7 @@ impl Torrent {
         out.push(Output::Event(Event::PieceFailed { torrent: self.id, piece }));
         let finding = self.blame.on_failed(&self.metainfo.layout, piece, verdict);
         if !matches!(finding, Finding::Read(_)) {
-            self.picker.want(piece, &mut self.random);
+            self.offer(piece);
         }
         self.act_on(now, piece, finding, out);
         self.fill_all(now, out);
@@ -420,7 +440,7 @@ impl Torrent {
         match self.blame.on_read(&self.metainfo.layout, job.piece, job.begin, bytes) {
             Outcome::Wait => {}
             Outcome::FetchAgain => {
-                self.picker.want(job.piece, &mut self.random);
+                self.offer(job.piece);
                 self.fill_all(now, out);
             }
             Outcome::Guilty(addrs) => addrs.into_iter().for_each(|addr| self.ban(now, addr, out)),

@@ -50,7 +50,8 @@ impl Torrent {
             |resume: &&Resume| resume.info_hash == self.metainfo.info_hash && !self.will.doubts;
         let resume = resume.filter(may_believe);
         let sorted = Checker::sort(&self.metainfo.layout, &stamps, resume);
-        if self.tally.was_whole && !sorted.missing.is_empty() {
+        let is_lost = |&piece: &PieceIndex| self.selection.wants(piece);
+        if self.tally.was_whole && sorted.missing.iter().any(is_lost) {
             // The data was all here and is gone: an unplugged disk, most likely. Fetching it
             // again into an empty mount point is the last thing anyone wants.
             return self.lose(now, DiskFault::Missing, out);
@@ -61,7 +62,7 @@ impl Torrent {
         self.state = State::Active;
         sorted.trusted.iter().for_each(|piece| self.book(piece));
         for piece in sorted.missing {
-            self.picker.want(piece, &mut self.random);
+            self.offer(piece);
         }
         self.checker = Some(sorted.checker);
         self.break_the_silence(now, out);
@@ -114,7 +115,7 @@ impl Torrent {
                 self.announce_piece(now, piece, out);
                 self.save.due.get_or_insert(now + SAVE_EVERY);
             } else {
-                self.picker.want(piece, &mut self.random);
+                self.offer(piece);
                 self.fill_all(now, out);
             }
         }
@@ -132,8 +133,8 @@ impl Torrent {
             // The record may claim what was found to be wrong.
             self.save.due = Some(now);
         }
-        if self.have.is_all() {
-            self.on_whole(now, out);
+        if self.is_done() {
+            self.on_done(now, out);
         }
         if std::mem::take(&mut self.will.asleep) {
             self.rest(now, out);
@@ -150,8 +151,8 @@ impl Torrent {
             // Its last bytes were on their way to the disk when we began to leave.
             self.save_farewell(out);
         }
-        if self.have.is_all() && self.checker.is_none() {
-            self.on_whole(now, out);
+        if self.checker.is_none() && self.is_done() {
+            self.on_done(now, out);
         }
     }
 
@@ -173,8 +174,8 @@ impl Torrent {
         }
     }
 
-    /// Everything is here: from now on we only give.
-    fn on_whole(&mut self, now: Time, out: &mut Vec<Output>) {
+    /// Everything that is wanted is here: from now on we only give.
+    pub(super) fn on_done(&mut self, now: Time, out: &mut Vec<Output>) {
         self.tally.was_whole = true;
         self.turn.moved = now;
         self.candidates.set_complete(true);
@@ -182,11 +183,12 @@ impl Torrent {
         out.push(Output::Event(Event::Complete {
             torrent: self.id,
             info_hash: self.metainfo.info_hash,
-            bytes: self.metainfo.layout.total_bytes(),
+            bytes: self.selection.bytes(&self.metainfo.layout),
             took: now.since(self.tally.began),
             downloaded: self.tally.fetched,
         }));
-        if self.tally.fetched {
+        // Who has a part has not completed it, as far as trackers count (BEP 3).
+        if self.tally.fetched && self.have.is_all() {
             self.announcer.on_complete(now);
         }
         if !self.identity.seed {
@@ -209,7 +211,7 @@ impl Torrent {
         let open: Vec<PieceIndex> = self.pieces.iter().collect();
         for piece in open {
             self.pieces.close(piece);
-            self.picker.want(piece, &mut self.random);
+            self.offer(piece);
         }
         self.orphans.clear();
         self.tell_trouble(fault, wait, out);
@@ -309,7 +311,7 @@ impl Torrent {
 
     /// Whether it is worth asking a tracker before its time.
     fn is_hungry(&self) -> bool {
-        !self.have.is_all() && self.peers.len() < PEERS_FEW
+        !self.is_done() && self.peers.len() < PEERS_FEW
     }
 
     fn announce(&mut self, order: Order, out: &mut Vec<Output>) {

@@ -21,7 +21,7 @@
 //!
 //! # Invariants
 //! A missing piece is exactly one of: wanted (in the picker), open (in pieces), under check, or
-//! resting while its blame is read. A block's `asked` equals the sessions that have a request for
+//! resting while its blame is read, or skipped: nobody wants a file of it. A block's `asked` equals the sessions that have a request for
 //! it. A piece is in `have` only after its hash was right and all its bytes were written.
 
 pub mod announcer;
@@ -35,6 +35,7 @@ pub mod fetch;
 mod life;
 pub mod picker;
 pub mod pieces;
+pub mod selection;
 mod serve;
 mod turn;
 mod will;
@@ -49,6 +50,7 @@ use self::checker::Checker;
 use self::choker::Choker;
 use self::picker::Picker;
 use self::pieces::Pieces;
+use self::selection::Selection;
 use self::turn::Turn;
 use crate::base::{
     Bits, ConnId, InfoHash, PeerId, PieceIndex, Random, Rate, Span, Time, TorrentId,
@@ -86,6 +88,9 @@ pub struct Status {
     pub phase: Phase,
     pub total_bytes: u64,
     pub have_bytes: u64,
+    /// Bytes of the pieces that are wanted, and of those among them that are missing.
+    pub wanted_bytes: u64,
+    pub left_bytes: u64,
     /// Payload of this run.
     pub uploaded: u64,
     pub downloaded: u64,
@@ -96,6 +101,13 @@ pub struct Status {
     pub peers: usize,
     /// `None` when there is no telling.
     pub time_left: Option<Span>,
+}
+
+impl Status {
+    /// Bytes that are wanted and here.
+    pub fn got_bytes(&self) -> u64 {
+        self.wanted_bytes - self.left_bytes
+    }
 }
 
 /// What a torrent is about.
@@ -138,6 +150,7 @@ pub struct Torrent {
 
     peers: BTreeMap<ConnId, Session>,
     picker: Picker,
+    selection: Selection,
     pieces: Pieces,
     /// Open pieces that lost the peer that worked on them: to be finished first.
     orphans: BTreeSet<PieceIndex>,
@@ -250,7 +263,7 @@ struct Tally {
     began: Time,
     /// A piece was fetched in this run: its completion is news to the trackers.
     fetched: bool,
-    /// Complete once; if the data vanishes it is not fetched anew behind the person's back.
+    /// All that is wanted was here once; if the data vanishes it is not fetched anew behind the person's back.
     was_whole: bool,
 }
 
@@ -270,6 +283,7 @@ impl Torrent {
             have: Bits::none(count),
             peers: BTreeMap::new(),
             picker: Picker::new(count),
+            selection: Selection::default(),
             pieces: Pieces::new(),
             orphans: BTreeSet::new(),
             blame: Blame::new(),
@@ -346,6 +360,11 @@ impl Torrent {
         self.have.is_all()
     }
 
+    /// Whether everything that is wanted is here.
+    pub fn is_done(&self) -> bool {
+        self.selection.is_met_by(&self.have)
+    }
+
     /// Everybody who is connected, and what was said.
     pub fn sessions(&self) -> impl Iterator<Item = (ConnId, &Session)> {
         self.peers.iter().map(|(&conn, session)| (conn, session))
@@ -379,7 +398,7 @@ impl Torrent {
     pub fn status(&mut self, now: Time) -> Status {
         let total_bytes = self.layout().total_bytes();
         let rate_down = self.tally.rate_down.get(now);
-        let left = total_bytes - self.tally.have_bytes;
+        let left = self.selection.bytes_missing(self.layout(), &self.have);
         let time_left = left.saturating_mul(1000).checked_div(rate_down).map(Span::from_millis);
         Status {
             info_hash: self.metainfo.info_hash,
@@ -387,6 +406,8 @@ impl Torrent {
             phase: self.phase(),
             total_bytes,
             have_bytes: self.tally.have_bytes,
+            wanted_bytes: self.selection.bytes(self.layout()),
+            left_bytes: left,
             uploaded: self.tally.uploaded,
             downloaded: self.tally.downloaded,
             rate_up: self.tally.rate_up.get(now),
@@ -409,7 +430,7 @@ impl Torrent {
             (State::Active, _, Some(pause)) => Phase::Troubled(pause.fault),
             (State::Active, Some(checker), None) => Phase::Checking { bytes: checker.bytes_done() },
             (State::Active, None, None) if self.turn.waits => Phase::Waiting,
-            (State::Active, None, None) if self.have.is_all() => Phase::Seeding,
+            (State::Active, None, None) if self.is_done() => Phase::Seeding,
             (State::Active, None, None) => Phase::Downloading,
         }
     }
@@ -539,10 +560,18 @@ impl Torrent {
         let have = self.have.count() as usize;
         let (wanted, open, resting) =
             (self.picker.len(), self.pieces.len(), self.blame.resting_count());
-        assert_eq!(
-            have + wanted + open + resting + unchecked,
-            self.layout().piece_count() as usize,
-            "had {have}, wanted {wanted}, open {open}, resting {resting}, unchecked {unchecked}"
+        let is_bare = |&piece: &PieceIndex| {
+            let (have, picker, pieces) = (&self.have, &self.picker, &self.pieces);
+            !have.has(piece) && !picker.is_wanted(piece) && !pieces.is_open(piece)
+        };
+        let bare: Vec<PieceIndex> = self.layout().pieces().filter(is_bare).collect();
+        let due = bare.iter().filter(|&&piece| self.selection.wants(piece)).count();
+        // Of those without a role that shows, the ones that nobody wants may be skipped.
+        assert!(
+            (due..=bare.len()).contains(&(resting + unchecked)),
+            "had {have}, wanted {wanted}, open {open}, resting {resting}, unchecked {unchecked}, \
+             {due} of {} others are due",
+            bare.len()
         );
     }
 }

@@ -141,17 +141,30 @@ impl Picker {
         }
     }
 
-    /// The rarest piece that this peer has, or a random one of those it has.
+    /// Among the pieces that pass `may`, the rarest that this peer has, or a random one of those
+    /// it has.
     ///
     /// The search ends at the first hit. In vain it goes the whole length of the vector, so it is
     /// not to be repeated for a peer before that peer or `offers` has changed.
-    pub fn pick(&self, have: &Bits, anywhere: bool, random: &mut Random) -> Option<PieceIndex> {
+    pub fn pick(
+        &self,
+        have: &Bits,
+        anywhere: bool,
+        may: impl Fn(PieceIndex) -> bool,
+        random: &mut Random,
+    ) -> Option<PieceIndex> {
         if self.order.is_empty() {
             return None;
         }
         let start = if anywhere { random.below(self.order.len()) } else { 0 };
         let (before, from) = self.order.split_at(start);
-        from.iter().chain(before).copied().find(|&piece| have.has(piece))
+        from.iter().chain(before).copied().find(|&piece| have.has(piece) && may(piece))
+    }
+
+    /// The first piece in the order of the torrent that this peer has and that passes `may`.
+    pub fn first(&self, have: &Bits, may: impl Fn(PieceIndex) -> bool) -> Option<PieceIndex> {
+        let wanted = self.order.iter().copied();
+        wanted.filter(|&piece| have.has(piece) && may(piece)).min()
     }
 
     /// How often a piece was offered so far.

@@ -102,7 +102,7 @@ impl Torrent {
 
     /// Who has everything has nothing to say to another who has: make room.
     pub(super) fn part_with_seeds(&mut self, now: Time, out: &mut Vec<Output>) {
-        if !self.have.is_all() {
+        if !self.is_done() {
             return;
         }
         let is_seed = |session: &Session| session.is_seed();
@@ -158,7 +158,7 @@ impl Torrent {
             News::Has(piece) => {
                 let Some(session) = self.peers.get(&conn) else { return };
                 self.picker.on_have(piece, &session.have);
-                if !self.have.has(piece) {
+                if !self.have.has(piece) && self.selection.wants(piece) {
                     // One piece more cannot end our interest.
                     if !session.us.interested {
                         self.mind_interest(now, conn, out);
@@ -185,7 +185,7 @@ impl Torrent {
     }
 
     fn mind_seed(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
-        if self.have.is_all() && self.peers.get(&conn).is_some_and(Session::is_seed) {
+        if self.peers.get(&conn).is_some_and(Session::is_seed) && self.is_done() {
             self.part_with_seeds(now, out);
         }
     }
@@ -202,12 +202,12 @@ impl Torrent {
     // ── What we say ─────────────────────────────────────────────────────────────────────────
 
     /// Says `interested` if they have something that we lack and we have not said so.
-    fn mind_interest(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+    pub(super) fn mind_interest(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
         if self.state == State::Surveying {
             return;
         }
         let Some(session) = self.peers.get_mut(&conn) else { return };
-        let interested = session.have.any_missing_in(&self.have);
+        let interested = self.selection.is_served_by(&session.have, &self.have);
         if interested == session.us.interested {
             return;
         }
@@ -234,7 +234,7 @@ impl Torrent {
     /// Decides anew whom to serve, and tells those concerned.
     fn choke_round(&mut self, now: Time, out: &mut Vec<Output>) {
         let standings = self.standings(now);
-        let seeding = self.have.is_all();
+        let seeding = self.is_done();
         let before = self.before(&standings);
         let chosen = self.choker.round(now, seeding, &standings, &mut self.random);
         if let Some(before) = before {
@@ -258,7 +258,7 @@ impl Torrent {
         }
         let standings = self.standings(now);
         let before = self.before(&standings);
-        let chosen = self.choker.refill(now, self.have.is_all(), &standings);
+        let chosen = self.choker.refill(now, self.is_done(), &standings);
         if let Some(before) = before {
             out.extend(before.refill(&chosen).into_iter().map(because));
         }
@@ -271,7 +271,7 @@ impl Torrent {
 
     /// Who has a place now, if anybody wants to know why that changes.
     fn before(&self, standings: &[Standing]) -> Option<Before> {
-        let seeding = self.have.is_all();
+        let seeding = self.is_done();
         self.identity.explain.then(|| Before::new(&self.choker, standings, seeding))
     }
 

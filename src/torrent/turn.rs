@@ -52,7 +52,7 @@ impl Torrent {
         // Who runs and checks anew keeps its place.
         let is_settled = self.checker.is_none() || !self.turn.waits;
         let wants = self.state == State::Active && !self.will.asleep && is_settled;
-        wants.then(|| if self.have.is_all() { Lane::Seed } else { Lane::Download })
+        wants.then(|| if self.is_done() { Lane::Seed } else { Lane::Download })
     }
 
     /// Whether it has no place.

@@ -24,9 +24,10 @@
 //! of, which no message can say. Parting with them costs a few seconds.
 
 use super::choker::Choker;
+use super::selection::{Selection, Wishes};
 use super::{AfterStop, Soon, State, Torrent};
 use crate::base::limits::STOP_PATIENCE;
-use crate::base::{Bits, PieceIndex, Time};
+use crate::base::{Bits, ConnId, PieceIndex, Time};
 use crate::border::{DiskFault, Event, Output};
 
 impl Torrent {
@@ -119,6 +120,46 @@ impl Torrent {
         self.identity.peers_max = peers_max;
     }
 
+    /// Fetches these files from now on, and in this order. A piece that was begun is finished.
+    pub fn choose(&mut self, now: Time, wishes: &Wishes, out: &mut Vec<Output>) {
+        let was_done = self.is_done();
+        self.selection = Selection::new(&self.metainfo.layout, wishes);
+        let is_done = self.is_done();
+        if was_done && !is_done {
+            self.tally.was_whole = false;
+            self.candidates.set_complete(false);
+        }
+        if self.state != State::Active {
+            return;
+        }
+        self.sort_anew();
+        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+        conns.into_iter().for_each(|conn| self.mind_interest(now, conn, out));
+        self.soon.give_places.get_or_insert(now);
+        self.soon.fill_all.get_or_insert(now);
+        if is_done && !was_done && self.checker.is_none() {
+            self.on_done(now, out);
+        }
+    }
+
+    /// Which of the pieces that nobody works on may be begun.
+    fn sort_anew(&mut self) {
+        let (have, pieces) = (&self.have, &self.pieces);
+        let is_idle = |&piece: &PieceIndex| !have.has(piece) && !pieces.is_open(piece);
+        let is_busy = |&piece: &PieceIndex| {
+            self.checker.as_ref().is_some_and(|checker| checker.is_undecided(piece))
+                || self.blame.is_resting(piece)
+        };
+        let idle = self.metainfo.layout.pieces().filter(is_idle);
+        let idle: Vec<PieceIndex> = idle.filter(|piece| !is_busy(piece)).collect();
+        for piece in idle {
+            match self.selection.wants(piece) {
+                true => self.picker.want(piece, &mut self.random),
+                false => self.picker.withdraw(piece),
+            }
+        }
+    }
+
     /// Has these trackers from now on.
     pub fn set_trackers(&mut self, now: Time, tiers: &[Vec<String>]) {
         self.announcer.set_tiers(now, tiers);
@@ -207,7 +248,7 @@ impl Torrent {
     pub(super) fn lie_down(&mut self, trusted: &Bits, out: &mut Vec<Output>) {
         let pieces: Vec<PieceIndex> = trusted.iter().collect();
         pieces.into_iter().for_each(|piece| self.book(piece));
-        self.tally.was_whole |= self.have.is_all();
+        self.tally.was_whole |= self.is_done();
         self.will.asleep = false;
         self.state = State::Stopped;
         out.push(Output::Event(Event::Stopped { torrent: self.id }));

@@ -78,6 +78,35 @@ fn a_peer_by_hand_needs_no_tracker() {
 }
 
 #[test]
+fn whoever_picks_some_files_gets_those_and_may_have_the_others_later() {
+    let dir = Workdir::new("get-select");
+    let (_tracker, announce) = tracker(&dir);
+    let _sharer = sharer(&dir, &announce);
+    let listed = dir.ok(&["info", "album.torrent"]);
+    assert!(listed.contains("  0 ") && listed.contains("  3 "), "numbered: {listed}");
+    let get = ["get", "album.torrent", "-d", "copy", "-l", LOCAL];
+    let mut getter = dir.start(&[&get[..], &["--select", "scans", "--select", "zz.*"]].concat());
+    let complete = getter.wait_for("complete ");
+    assert_ne!(value(&complete, "bytes"), "170011", "not all of it");
+    assert_eq!(getter.end(PATIENCE).code(), Some(0), "{:?}", getter.seen);
+    for name in ["scans/front page.png", "zz.txt"] {
+        assert!(dir.read(&format!("album/{name}")) == dir.read(&format!("copy/album/{name}")));
+    }
+    let at_most =
+        fs::metadata(dir.path("copy/album/one.flac")).map_or(0, |file| file.blocks() * 512);
+    assert!(at_most < 100_000, "{at_most} bytes of a file that nobody wanted");
+    let mut getter = dir.start(&[&get[..], &["--sequential"]].concat());
+    getter.wait_for("complete ");
+    assert_eq!(getter.end(PATIENCE).code(), Some(0), "{:?}", getter.seen);
+    assert_same_album(&dir, "copy");
+    let table = [("9", "there are files 0 to 3"), ("*.mp3", "names no file"), ("2-1", "no file's")];
+    for (word, expected) in table {
+        let said = dir.fails(2, &["get", "album.torrent", "--select", word]);
+        assert!(said.contains(expected), "{word}: {said}");
+    }
+}
+
+#[test]
 fn limits_on_sending_and_on_receiving_are_kept() {
     let dir = Workdir::new("limits");
     let bytes = noise(8, 600_000);

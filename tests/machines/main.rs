@@ -23,6 +23,7 @@ mod rate;
 mod reason;
 mod rpc;
 mod scratch;
+mod selection;
 mod service;
 mod session;
 mod store;

@@ -28,11 +28,11 @@ fn the_rarest_piece_that_the_peer_has_is_picked() {
     peers.iter().for_each(|have| picker.on_join(have));
     picker.check(peers.iter());
     // Holders: piece 0 has three, piece 1 two, pieces 2 and 3 one each.
-    assert_eq!(picker.pick(&peers[0], false, &mut random), Some(piece(2)));
-    assert_eq!(picker.pick(&peers[1], false, &mut random), Some(piece(1)));
-    assert_eq!(picker.pick(&peers[2], false, &mut random), Some(piece(3)));
+    assert_eq!(picker.pick(&peers[0], false, |_| true, &mut random), Some(piece(2)));
+    assert_eq!(picker.pick(&peers[1], false, |_| true, &mut random), Some(piece(1)));
+    assert_eq!(picker.pick(&peers[2], false, |_| true, &mut random), Some(piece(3)));
     picker.withdraw(piece(1));
-    assert_eq!(picker.pick(&peers[1], false, &mut random), Some(piece(0)));
+    assert_eq!(picker.pick(&peers[1], false, |_| true, &mut random), Some(piece(0)));
     assert_eq!(picker.holders(piece(0)), 3);
 }
 
@@ -58,11 +58,11 @@ fn a_piece_is_unique_while_seeds_and_one_peer_at_most_have_it() {
 fn a_peer_with_nothing_of_use_gets_no_pick() {
     let mut random = Random::new(1);
     let mut picker = Picker::new(3);
-    assert_eq!(picker.pick(&Bits::all(3), false, &mut random), None, "nothing is wanted");
+    assert_eq!(picker.pick(&Bits::all(3), false, |_| true, &mut random), None, "nothing is wanted");
     picker.want(piece(2), &mut random);
-    assert_eq!(picker.pick(&bits(3, &[0, 1]), false, &mut random), None);
-    assert_eq!(picker.pick(&bits(3, &[0, 1]), true, &mut random), None);
-    assert_eq!(picker.pick(&Bits::all(3), true, &mut random), Some(piece(2)));
+    assert_eq!(picker.pick(&bits(3, &[0, 1]), false, |_| true, &mut random), None);
+    assert_eq!(picker.pick(&bits(3, &[0, 1]), true, |_| true, &mut random), None);
+    assert_eq!(picker.pick(&Bits::all(3), true, |_| true, &mut random), Some(piece(2)));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn equals_are_picked_by_chance() {
         .map(|seed| {
             let mut random = Random::new(seed);
             let picker = wanting_all(8, &mut random);
-            picker.pick(&Bits::all(8), false, &mut random)
+            picker.pick(&Bits::all(8), false, |_| true, &mut random)
         })
         .collect();
     assert_eq!(first_picks.len(), 8, "every piece comes first for some seed");
@@ -144,7 +144,7 @@ proptest! {
             }
             picker.check(peers.iter());
             let wanted = || (0..PIECES).map(piece).filter(|&p| picker.is_wanted(p));
-            let pick = picker.pick(&Bits::all(PIECES), false, &mut random);
+            let pick = picker.pick(&Bits::all(PIECES), false, |_| true, &mut random);
             prop_assert_eq!(
                 pick.map(|p| picker.holders(p)),
                 wanted().map(|p| picker.holders(p)).min()

@@ -19,6 +19,7 @@ fn a_piece_names_the_rule_and_its_holders() {
     let rows = [
         (piece(Pick::Rarest, false), "piece 2: rarest first, 3 of 20 have it"),
         (piece(Pick::Random, false), "piece 2: random first, 3 of 20 have it"),
+        (piece(Pick::Sequential, false), "piece 2: sequential, 3 of 20 have it"),
         (piece(Pick::Unique, false), "piece 2: unique, 3 of 20 have it"),
         (piece(Pick::Orphan, false), "piece 2: orphan, 3 of 20 have it"),
         (piece(Pick::Shared, false), "piece 2: shared, 3 of 20 have it"),

@@ -25,6 +25,7 @@ mod loss;
 mod queue;
 mod resume;
 mod seed;
+mod selection;
 mod snapshot;
 mod tracker;
 
