@@ -12,4 +12,5 @@ mod library;
 mod nodes;
 mod program;
 mod remote;
+mod story;
 mod workdir;
