@@ -48,6 +48,7 @@ const FRONT_DOORS: &[&str] = &[
     "torrent/mod.rs",
     "torrent/life.rs",
     "torrent/fetch.rs",
+    "torrent/goal.rs",
     "torrent/serve.rs",
     "torrent/turn.rs",
     "torrent/will.rs",

@@ -145,6 +145,8 @@ pub enum Event {
     TrackerOk { torrent: TorrentId, url: String, peers: usize },
     /// A tracker did not.
     TrackerFailed { torrent: TorrentId, url: String, reason: String, retry: Span },
+    /// It is complete, has given what it should, and stops by itself.
+    Finished { torrent: TorrentId },
     /// The torrent said good-bye to its trackers and is saved.
     Stopped { torrent: TorrentId },
     /// It was taken on while the node ran, by remote control.

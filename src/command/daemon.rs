@@ -9,8 +9,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use super::{Arguments, Failure, Screen, files};
+use crate::base::Span;
+use crate::engine::queue::Limits;
 use crate::rpc::Adopted;
 use crate::rpc::gate::Login;
+use crate::torrent::goal::Goal;
+use crate::world::node::Manners;
 use crate::world::remote::RemoteOptions;
 use crate::world::resume::RECORD_DIR;
 
@@ -20,6 +24,14 @@ pub struct Daemon {
     /// Torrents of the command line.
     pub adopted: Vec<Adopted>,
 }
+
+/// More torrents, and more minutes (a year), than anybody means.
+const QUEUE_MAX: u64 = 100_000;
+const IDLE_MINUTES_MAX: u64 = 366 * 24 * 60;
+
+/// A torrent in which nothing moved for so long takes no place, unless remote control says
+/// otherwise.
+const STALLED_AFTER: Span = Span::from_secs(30 * 60);
 
 /// Where remote controls look first.
 const USUAL_ADDR: ([u8; 4], u16) = ([127, 0, 0, 1], 9091);
@@ -65,6 +77,37 @@ pub fn options(
         roots.push(real.map_err(|error| files::cannot("use", &root, &error))?);
     }
     Ok(Some(RemoteOptions { listen, dir, roots, state_dir, login, names }))
+}
+
+/// How many torrents run at once, and when one has given enough. What remote control set before
+/// gives way to what the command line says now.
+pub fn manners(arguments: &Arguments) -> Result<Manners, Failure> {
+    let count = |option| {
+        let number = arguments.number(option, 1..=QUEUE_MAX)?;
+        Ok(number.and_then(|number| usize::try_from(number).ok()))
+    };
+    let minutes = arguments.number("idle-minutes", 1..=IDLE_MINUTES_MAX)?;
+    let queue = Limits {
+        download: count("queue-down")?,
+        seed: count("queue-seed")?,
+        stalled_after: Some(STALLED_AFTER),
+    };
+    let idle = minutes.map(|minutes| Span::from_secs(60).times(minutes));
+    Ok(Manners { queue, goal: Goal { ratio: ratio(arguments)?, idle } })
+}
+
+/// The value of `--ratio`, in thousandths.
+fn ratio(arguments: &Arguments) -> Result<Option<u64>, Failure> {
+    let Some(word) = arguments.text("ratio")? else { return Ok(None) };
+    let wrong = || arguments.wrong(format!("--ratio {word}: not a number from 0 to 1000"));
+    let (whole, part) = word.split_once('.').unwrap_or((&word, "0"));
+    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.len() > 4 || part.len() > 3 || !is_number(whole) || !is_number(part) {
+        return Err(wrong());
+    }
+    let whole: u64 = whole.parse().map_err(|_| wrong())?;
+    let part: u64 = format!("{part:0<3}").parse().map_err(|_| wrong())?;
+    Some(whole * 1000 + part).filter(|ratio| *ratio <= 1_000_000).ok_or_else(wrong).map(Some)
 }
 
 /// User and password, of the options or the environment; `None` if there are none.

@@ -141,6 +141,7 @@ impl Reporter {
             | Event::DiskRecovered { .. }
             | Event::TrackerTrouble { .. }
             | Event::StateTrouble { .. }
+            | Event::Finished { .. }
             | Event::Stopped { .. }
             | Event::Added { .. }
             | Event::Removed { .. } => return true,
@@ -195,6 +196,7 @@ fn plain(event: &Event, name: &str) -> String {
             Line::new("tracker-trouble").with("what", what).with("reason", reason)
         }
         Event::StateTrouble { reason } => Line::new("state-trouble").with("reason", reason),
+        Event::Finished { .. } => line("finished"),
         Event::Stopped { .. } => line("stopped"),
         Event::Added { .. } => line("added"),
         Event::Removed { fault: None, .. } => line("removed"),
@@ -250,6 +252,7 @@ fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
         Event::StateTrouble { reason } => {
             format!("a restart will not know of the last change: {reason}")
         }
+        Event::Finished { .. } => format!("{name}: has given what it should; stopping"),
         Event::Stopped { .. } => return None,
         Event::Added { .. } => format!("{name}: added"),
         Event::Removed { fault: None, .. } => format!("{name}: removed"),

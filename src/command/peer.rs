@@ -36,6 +36,10 @@ options:
   --state DIR            remember torrents and settings here (.swarmlet in --dir)
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
+  --queue-down N         at most N torrents download at once; the others wait for their turn
+  --queue-seed N         at most N torrents that are complete are shared at once
+  --ratio R              a torrent stops when it gave R times what it got: 2, 1.5
+  --idle-minutes N       it stops, too, when nobody took anything of it for so long
   -h, --help             this text
 
 Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leaves at once.
@@ -57,7 +61,7 @@ pub const COMMAND: Command = Command {
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
     let listen = arguments.address("listen")?;
-    let rates = arguments.rates()?;
+    let (rates, manners) = (arguments.rates()?, daemon::manners(arguments)?);
     let named = arguments.paths();
     named.iter().try_for_each(|path| get::refuse_magnet(path))?;
     let remote = daemon::options(arguments, &dir, screen)?;
@@ -75,7 +79,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
             Err(failure) => return Err(failure),
         }
     }
-    let mut job = Job { listen, rates, ..Job::new(Goal::Serve) };
+    let mut job = Job { listen, rates, manners, ..Job::new(Goal::Serve) };
     match remote {
         Some(options) => {
             adopted.iter_mut().for_each(|torrent| torrent.dir.clone_from(&options.dir));

@@ -26,8 +26,7 @@ use crate::format::text;
 use crate::rpc::Adopted;
 use crate::tracker::Service;
 use crate::world::keeper::Places;
-use crate::world::node::{Node, NodeOptions, OpenError, Rates};
-use crate::world::remote::RemoteOptions;
+use crate::world::node::{Manners, Node, NodeOptions, OpenError, Rates};
 
 /// When a run is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,7 +42,10 @@ pub struct Job {
     pub goal: Goal,
     /// Where to take peers' connections; `None` for one of the usual ports.
     pub listen: Option<SocketAddr>,
+    /// Take none.
+    pub is_tracker_only: bool,
     pub rates: Rates,
+    pub manners: Manners,
     /// Serve a tracker there, which keeps its files in these places.
     pub http: Option<(SocketAddr, Service, Places)>,
     /// Torrents, and the directories of their data.
@@ -57,7 +59,9 @@ impl Job {
         Job {
             goal,
             listen: None,
+            is_tracker_only: false,
             rates: Rates::default(),
+            manners: Manners::default(),
             http: None,
             orders: Vec::new(),
             daemon: None,
@@ -120,16 +124,31 @@ struct Fetched {
 impl Run {
     /// Opens the node and hands it the torrents.
     fn open(job: Job, screen: &mut Screen) -> Result<Run, Failure> {
-        let Job { goal, listen, rates, http, orders, daemon } = job;
+        let Job { goal, listen, is_tracker_only, rates, manners, http, orders, daemon } = job;
         let remote = daemon.as_ref().map(|daemon| daemon.options.clone());
-        let node = match http {
-            Some((addr, service, places)) => {
-                let (http, tracker) = (Some(addr), Some(service));
-                let options = NodeOptions { http, tracker, places, ..base(goal) };
-                Node::open(options).map_err(|error| cannot_open(&error, "--http"))?
-            }
-            None => open_peer(goal, listen, rates, remote.as_ref())?,
+        let places_to_listen = places_to_listen(listen);
+        let listen = places_to_listen.first().copied().filter(|_| !is_tracker_only);
+        let (http, tracker, places) = match http {
+            Some((addr, service, places)) => (Some(addr), Some(service), places),
+            None => (None, None, Places::default()),
         };
+        let seed = goal == Goal::Serve;
+        let node = open(
+            NodeOptions {
+                listen,
+                or_listen: places_to_listen,
+                http,
+                tracker,
+                places,
+                remote,
+                rates,
+                manners,
+                seed,
+                ..NodeOptions::default()
+            },
+            !is_tracker_only,
+            if is_tracker_only { "--http" } else { "--with-tracker" },
+        )?;
         let mut run = Run {
             node,
             goal,
@@ -269,6 +288,7 @@ impl Run {
                 | Event::DiskRecovered { .. }
                 | Event::TrackerTrouble { .. }
                 | Event::StateTrouble { .. }
+                | Event::Finished { .. }
                 | Event::Stopped { .. }
                 | Event::Added { .. }
                 | Event::Removed { .. } => false,
@@ -372,37 +392,26 @@ impl Run {
     }
 }
 
-/// A node for peers: at the address that was asked for, or at the first usual port that is free.
-fn open_peer(
-    goal: Goal,
-    listen: Option<SocketAddr>,
-    rates: Rates,
-    remote: Option<&RemoteOptions>,
-) -> Result<Node, Failure> {
-    let open = |addr| {
-        let remote = remote.cloned();
-        Node::open(NodeOptions { listen: Some(addr), rates, remote, ..base(goal) })
-    };
-    // It listens, too: which of the two addresses is taken must be told apart.
-    if let Some(remote) = remote {
-        let bound = std::net::TcpListener::bind(remote.listen);
-        let what = format!("cannot listen on {}", remote.listen);
-        bound.map_err(|source| cannot_open(&OpenError { what, source }, "--rpc"))?;
+/// Opens a node for a job. Who wants to listen at several addresses is told which one is taken.
+fn open(options: NodeOptions, serves_peers: bool, http_option: &str) -> Result<Node, Failure> {
+    let remote = options.remote.as_ref().map(|remote| remote.listen);
+    for (addr, option) in [(options.http, http_option), (remote, "--rpc")] {
+        // Whoever has only one address hears of it from the node itself.
+        let Some(addr) = addr.filter(|_| serves_peers) else { continue };
+        std::net::TcpListener::bind(addr).map_err(|source| {
+            let what = format!("cannot listen on {addr}");
+            cannot_open(&OpenError { what, source }, option)
+        })?;
     }
-    if let Some(addr) = listen {
-        return open(addr).map_err(|error| cannot_open(&error, "--listen"));
-    }
-    for port in USUAL_PORTS.chain([0]) {
-        match open(SocketAddr::from(([0, 0, 0, 0], port))) {
-            Err(error) if error.source.kind() == io::ErrorKind::AddrInUse && port != 0 => {}
-            result => return result.map_err(|error| cannot_open(&error, "--listen")),
-        }
-    }
-    unreachable!("the last port of the row returns in any case")
+    let option = if serves_peers { "--listen" } else { http_option };
+    Node::open(options).map_err(|error| cannot_open(&error, option))
 }
 
-fn base(goal: Goal) -> NodeOptions {
-    NodeOptions { seed: goal == Goal::Serve, ..NodeOptions::default() }
+/// Where to take connections: at the address that was asked for, or at the first usual port that is
+/// free, or at any.
+fn places_to_listen(asked: Option<SocketAddr>) -> Vec<SocketAddr> {
+    let usual = || USUAL_PORTS.chain([0]).map(|port| SocketAddr::from(([0, 0, 0, 0], port)));
+    asked.map_or_else(|| usual().collect(), |addr| vec![addr])
 }
 
 fn cannot_open(error: &OpenError, option: &str) -> Failure {
@@ -502,6 +511,7 @@ fn torrent_of(event: &Event) -> Option<TorrentId> {
         | Event::DiskRecovered { torrent }
         | Event::TrackerOk { torrent, .. }
         | Event::TrackerFailed { torrent, .. }
+        | Event::Finished { torrent }
         | Event::Stopped { torrent }
         | Event::Added { torrent }
         | Event::Removed { torrent, .. } => Some(*torrent),

@@ -73,7 +73,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         recall(&mut service, file, screen)?;
     }
     let http = Some((http, service, Places { library, state }));
-    run::run(Job { http, ..Job::new(Goal::Serve) }, screen)
+    run::run(Job { http, is_tracker_only: true, ..Job::new(Goal::Serve) }, screen)
 }
 
 fn open_library(service: &mut Service, dir: &Path, screen: &mut Screen) -> Result<(), Failure> {

@@ -17,6 +17,7 @@ use super::{Engine, Output};
 use crate::base::{InfoHash, Time, TorrentId};
 use crate::border::DiskFault;
 use crate::torrent::Torrent;
+use crate::torrent::goal::Goal;
 use crate::torrent::selection::Wishes;
 
 /// A wish that concerns one torrent.
@@ -38,6 +39,8 @@ pub enum Control {
     Connect(SocketAddr),
     /// Have at most so many peers.
     PeersMax(usize),
+    /// Stop by yourself when this is reached.
+    Goal(Goal),
     /// Have these trackers, in these tiers.
     Trackers(Vec<Vec<String>>),
     /// Fetch these files, in this order.
@@ -78,6 +81,7 @@ impl Engine {
             Control::Remove { erase } => torrent.remove(now, *erase, out),
             Control::Connect(addr) => torrent.connect(now, *addr),
             Control::PeersMax(peers_max) => torrent.set_peers_max(*peers_max),
+            Control::Goal(goal) => torrent.set_goal(*goal),
             Control::Trackers(tiers) => torrent.set_trackers(now, tiers),
             Control::Choose(wishes) => torrent.choose(now, wishes, out),
         }

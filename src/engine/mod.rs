@@ -30,6 +30,7 @@ use crate::format::http::Request;
 use crate::format::layout::Layout;
 use crate::format::metainfo::Metainfo;
 use crate::torrent::fetch::Payload;
+use crate::torrent::goal::Goal;
 use crate::torrent::selection::Wishes;
 use crate::torrent::{Identity, Torrent};
 use crate::tracker::{Errand, Service};
@@ -101,6 +102,8 @@ pub struct Engine {
     /// What may move now; the world asks before it moves bytes.
     throttle: Throttle,
     queue: Queue,
+    /// When a torrent has given enough, if nobody says otherwise.
+    usual_goal: Goal,
     stopping: bool,
 }
 
@@ -128,6 +131,7 @@ impl Engine {
             service: None,
             throttle: Throttle::default(),
             queue: Queue::default(),
+            usual_goal: Goal::default(),
             stopping: false,
         }
     }
@@ -162,6 +166,7 @@ impl Engine {
             torrent.connect(now, addr);
         }
         torrent.take_check_turns();
+        torrent.set_goal(self.usual_goal);
         if self.queue.is_limited() {
             torrent.wait_for_place();
         }
@@ -173,6 +178,11 @@ impl Engine {
         self.torrents.insert(id, torrent);
         self.after(now, before, out);
         Some(id)
+    }
+
+    /// When torrents that come from now on have given enough, unless somebody says otherwise.
+    pub fn set_usual_goal(&mut self, goal: Goal) {
+        self.usual_goal = goal;
     }
 
     /// Dials a peer by hand.

@@ -156,6 +156,7 @@ impl Lab {
             | Control::Reannounce
             | Control::Connect(_)
             | Control::PeersMax(_)
+            | Control::Goal(_)
             | Control::Trackers(_)
             | Control::Choose(_) => {}
         }

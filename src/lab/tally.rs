@@ -144,6 +144,7 @@ impl Tally {
             | Event::TrackerFailed { .. }
             | Event::TrackerTrouble { .. }
             | Event::StateTrouble { .. }
+            | Event::Finished { .. }
             | Event::Added { .. }
             | Event::Removed { .. } => {}
         }

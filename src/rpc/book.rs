@@ -31,6 +31,8 @@ pub struct Page {
     /// The directory that holds its files, absolute.
     pub dir: PathBuf,
     pub paused: bool,
+    /// It rests because it gave what it should.
+    pub finished: bool,
     /// Where it stands in the queue.
     pub position: u64,
     /// Seconds since 1970; 0 for never.
@@ -73,6 +75,9 @@ pub struct Page {
 pub struct Session {
     /// What a person set, by the names that remote controls use.
     pub wishes: serde_json::Map<String, serde_json::Value>,
+    /// What holds where nothing was set, beyond what is usual with everybody.
+    #[serde(skip)]
+    pub usual: serde_json::Map<String, serde_json::Value>,
     /// In all runs before this one.
     pub uploaded: u64,
     pub downloaded: u64,
@@ -122,6 +127,7 @@ impl Default for Page {
         Page {
             dir: PathBuf::new(),
             paused: false,
+            finished: false,
             position: u64::MAX,
             added: 0,
             done: 0,
@@ -220,6 +226,14 @@ impl Entry {
             | None => return self.odd_millis = 0,
         }
         self.odd_millis = millis % 1000;
+    }
+}
+
+impl Session {
+    /// The command line says so: what was remembered of it is void.
+    pub fn set_usual(&mut self, usual: serde_json::Map<String, serde_json::Value>) {
+        self.wishes.retain(|key, _| !usual.contains_key(key));
+        self.usual = usual;
     }
 }
 

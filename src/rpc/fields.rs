@@ -51,7 +51,7 @@ const STATE: &[(&str, Field)] = &[
     ("status", |row| json!(row.state())),
     ("error", |row| json!(row.trouble().0)),
     ("errorString", |row| json!(row.trouble().1)),
-    ("isFinished", |_| json!(false)),
+    ("isFinished", |row| json!(row.entry.page.finished)),
     ("isStalled", |row| json!(row.is_stalled())),
     ("isPrivate", |row| json!(row.torrent.metainfo().private)),
     ("totalSize", |row| json!(row.status.total_bytes)),

@@ -1,8 +1,9 @@
-//! Limits: which of those that a person set are in force: rates, and places in the queue.
+//! Limits: which of those that a person set are in force: rates, places in the queue, goals.
 //!
 //! ```text
 //!  node      alt-speed-enabled ? alt-speed-up/-down : speed-limit-up/-down, if enabled
 //!  torrent   uploadLimit, downloadLimit, if limited; honorsSessionLimits: the node's, too
+//!  goals     seedRatioMode, seedIdleMode: 0 the node's, if it has one; 1 its own; 2 none
 //!  queue     download-queue-size, seed-queue-size, queue-stalled-minutes, if enabled
 //! ```
 //! Remote controls count in kB of 1000 bytes; the engine's throttle, which obeys, in bytes.
@@ -11,6 +12,11 @@ use super::{Effects, Rpc, session};
 use crate::base::{Span, Time, TorrentId};
 use crate::engine::queue::Limits;
 use crate::engine::{Engine, Way};
+use crate::torrent::goal::Goal;
+
+/// A `seedRatioMode` or `seedIdleMode`: nothing is ever enough. 1: what the torrent says.
+pub const NO_GOAL: u8 = 2;
+const OWN_GOAL: u8 = 1;
 
 /// What remote controls call a kB.
 const KB: u64 = 1000;
@@ -52,6 +58,39 @@ impl Rpc {
         engine.limit_queue(now, limits, &mut effects.out);
     }
 
+    /// Puts the goals of all torrents in force.
+    pub(super) fn aim_all(&self, engine: &mut Engine) {
+        self.book.keys().for_each(|&id| self.aim(id, engine));
+    }
+
+    /// Puts a torrent's goal in force.
+    pub(super) fn aim(&self, id: TorrentId, engine: &mut Engine) {
+        let (Some(entry), Some(torrent)) = (self.book.get(&id), engine.torrent(id)) else {
+            return;
+        };
+        let (page, session) = (&entry.page, &self.session);
+        let is_on = |mode, switch| match mode {
+            OWN_GOAL => true,
+            NO_GOAL => false,
+            _the_nodes => session::is_set(session, switch),
+        };
+        let ratio = match page.seed_ratio_mode {
+            OWN_GOAL => page.seed_ratio,
+            _the_nodes => session::real(session, "seedRatioLimit"),
+        };
+        let minutes = match page.seed_idle_mode {
+            OWN_GOAL => page.seed_idle_minutes,
+            _the_nodes => {
+                u32::try_from(session::number(session, "idle-seeding-limit")).unwrap_or(0)
+            }
+        };
+        let idle = Span::from_secs(60).times(minutes.max(1).into());
+        torrent.set_goal(Goal {
+            ratio: is_on(page.seed_ratio_mode, "seedRatioLimited").then(|| thousandths(ratio)),
+            idle: is_on(page.seed_idle_mode, "idle-seeding-limit-enabled").then_some(idle),
+        });
+    }
+
     /// Puts a torrent's limits in force.
     pub(super) fn limit_torrent(&self, now: Time, id: TorrentId, engine: &mut Engine) {
         let Some(entry) = self.book.get(&id) else { return };
@@ -64,4 +103,10 @@ impl Rpc {
         throttle.limit(now, Way::Down, Some(id), down);
         throttle.set_exempt(id, !page.honors_session_limits);
     }
+}
+
+/// A ratio in thousandths. What no torrent can reach stays out of reach.
+fn thousandths(ratio: f64) -> u64 {
+    // A float becomes the nearest number that there is.
+    (ratio * 1000.0).round() as u64
 }

@@ -32,7 +32,7 @@ mod fields;
 pub mod gate;
 mod json;
 mod limits;
-mod session;
+pub mod session;
 mod torrents;
 mod wishes;
 
@@ -51,6 +51,7 @@ use crate::engine::{Engine, Order, Output};
 use crate::format::http::{Request, ResponseHead, Status};
 use crate::format::metainfo::Metainfo;
 use crate::format::text;
+use crate::torrent::goal::Earlier;
 
 /// What becomes of a method: what it has to say, or why it failed.
 pub type Answer<T> = Result<T, String>;
@@ -71,6 +72,9 @@ pub struct Options {
     pub secret: Vec<u8>,
     /// Where peers reach us.
     pub peer_port: u16,
+    /// What the command line says of the session, by the names that remote controls use. It goes
+    /// before what is remembered, until remote control says something else.
+    pub usual: Map<String, Value>,
 }
 
 /// What the world knows and this room cannot.
@@ -329,6 +333,7 @@ impl Rpc {
         }
         self.limit_node(desk.now, desk.engine);
         self.limit_queue(desk.now, desk.engine, desk.effects);
+        self.aim_all(desk.engine);
         self.keep_session(desk.now, desk.effects);
         Ok(Map::new())
     }
@@ -405,6 +410,8 @@ impl Rpc {
                 Err(error) => warnings.push(format!("{}: {error}", book::SESSION_FILE)),
             }
         }
+        let usual = std::mem::take(&mut self.options.usual);
+        self.session.set_usual(usual);
         self.session.runs += 1;
         if let Some(dir) = self.session.wishes.get("download-dir").and_then(Value::as_str) {
             match self.allowed_dir(dir) {
@@ -495,9 +502,12 @@ impl Rpc {
         let usual = session::number(&self.session, "peer-limit-per-torrent");
         let peers_max = page.peers_max.map_or(usual, i64::from);
         torrent.set_peers_max(usize::try_from(peers_max).unwrap_or(1).max(1));
+        let (uploaded, downloaded) = (page.uploaded, page.downloaded);
+        torrent.set_earlier(Earlier { uploaded, downloaded });
         page.position = self.book.len() as u64;
         self.book.insert(id, Entry::new(now, info_hash, page));
         self.limit_torrent(now, id, engine);
+        self.aim(id, engine);
         Some(id)
     }
 
@@ -516,6 +526,12 @@ impl Rpc {
                 if entry.page.done == 0 && *downloaded {
                     entry.page.done = unix;
                 }
+                entry.changed = now;
+                self.keep_page(*torrent, effects);
+            }
+            Event::Finished { torrent } => {
+                let Some(entry) = self.book.get_mut(torrent) else { return };
+                (entry.page.paused, entry.page.finished) = (true, true);
                 entry.changed = now;
                 self.keep_page(*torrent, effects);
             }

@@ -12,6 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::Answer;
 use super::book;
+use crate::engine::queue::Limits;
+use crate::torrent::goal::Goal;
 
 /// What a wish may be.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +31,7 @@ const NUMBER: i64 = u32::MAX as i64;
 
 /// Wishes. Obeyed are: `download-dir`, `start-added-torrents`, `peer-limit-per-torrent` (all three
 /// for torrents added from then on), the limits of rates, but not the hours of `alt-speed`, and those
-/// of the queue. The others are remembered.
+/// of the queue, and goals. The others are remembered.
 const WISHES: &[(&str, Kind)] = &[
     ("alt-speed-down", Kind::Int(0, NUMBER, 50)),
     ("alt-speed-enabled", Kind::Bool(false)),
@@ -116,6 +118,30 @@ pub fn is_set(session: &book::Session, key: &str) -> bool {
     named(session, key).and_then(|value| value.as_bool()).unwrap_or(false)
 }
 
+/// A wish that is a number with a fraction.
+pub fn real(session: &book::Session, key: &str) -> f64 {
+    named(session, key).and_then(|value| value.as_f64()).unwrap_or(0.0)
+}
+
+/// What a command line says, in the words of remote controls.
+pub fn words_for(queue: &Limits, goal: &Goal) -> Map<String, Value> {
+    let mut words = Map::new();
+    let mut say = |switch: &str, key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            words.insert(switch.to_owned(), json!(true));
+            words.insert(key.to_owned(), value);
+        }
+    };
+    say("download-queue-enabled", "download-queue-size", queue.download.map(Value::from));
+    say("seed-queue-enabled", "seed-queue-size", queue.seed.map(Value::from));
+    // Exact for all ratios that anybody means.
+    let ratio = goal.ratio.map(|thousandths| json!(thousandths as f64 / 1000.0));
+    say("seedRatioLimited", "seedRatioLimit", ratio);
+    let minutes = goal.idle.map(|idle| json!(idle.as_secs() / 60));
+    say("idle-seeding-limit-enabled", "idle-seeding-limit", minutes);
+    words
+}
+
 /// Takes the wishes of a request in. Returns whether one of them is new.
 ///
 /// Error: a value that cannot be, or a key that is not for remote controls; nothing is changed.
@@ -141,8 +167,8 @@ fn named(session: &book::Session, key: &str) -> Option<Value> {
 
 /// What a person set, if it can be; a file may say anything.
 fn wish(session: &book::Session, key: &str, kind: Kind) -> Value {
-    let said = session.wishes.get(key).and_then(|value| check(kind, value));
-    said.unwrap_or_else(|| match kind {
+    let said = |map: &Map<String, Value>| map.get(key).and_then(|value| check(kind, value));
+    said(&session.wishes).or_else(|| said(&session.usual)).unwrap_or_else(|| match kind {
         Kind::Bool(usual) => json!(usual),
         Kind::Int(_, _, usual) => json!(usual),
         Kind::Real(usual) => json!(usual),

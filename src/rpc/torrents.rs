@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::book;
 use super::fields::{self, Field, Row};
+use super::limits::NO_GOAL;
 use super::{Answer, Desk, Keep, RECENT, Rpc, session};
 use crate::base::{InfoHash, TorrentId};
 use crate::engine::control::Control;
@@ -108,6 +109,15 @@ impl Rpc {
         control: &Control,
         desk: &mut Desk<'_>,
     ) -> Answer<Map<String, Value>> {
+        for id in self.ids(arguments, desk) {
+            let torrent = desk.engine.torrent(id);
+            let is_enough = torrent.is_some_and(|torrent| torrent.has_given_enough());
+            // Who starts it although it gave enough wants it to give more.
+            if let Some(entry) = self.book.get_mut(&id).filter(|_| is_enough) {
+                entry.page.seed_ratio_mode = NO_GOAL;
+                entry.is_dirty = true;
+            }
+        }
         self.set_paused(arguments, false, control, desk)
     }
 
@@ -175,10 +185,14 @@ impl Rpc {
             if !paused {
                 entry.started = desk.now;
             }
-            if entry.page.paused != paused {
-                entry.page.paused = paused;
+            let is_other = entry.page.paused != paused || (entry.page.finished && !paused);
+            let is_news = is_other || entry.is_dirty;
+            entry.page.paused = paused;
+            entry.page.finished &= paused;
+            if is_news {
                 self.keep_page(id, desk.effects);
             }
+            self.aim(id, desk.engine);
         }
         Ok(Map::new())
     }

@@ -4,9 +4,9 @@
 //!  obeyed at once    peer-limit, trackerAdd, trackerRemove, trackerReplace, trackerList,
 //!                    downloadLimit(ed), uploadLimit(ed), honorsSessionLimits,
 //!                    files-(un)wanted, priority-…, sequentialDownload,
-//!                    queuePosition, peersAdd (ours: peers to dial, a list of HOST:PORT in
-//!                    numbers; nothing of them is remembered)
-//!  remembered        labels, group, bandwidthPriority, seedRatio…, seedIdle…
+//!                    queuePosition, seedRatio…, seedIdle…, peersAdd (ours: peers to dial, a list
+//!                    of HOST:PORT in numbers; nothing of them is remembered)
+//!  remembered        labels, group, bandwidthPriority
 //! ```
 //! Those that are merely remembered stand in the torrent's page, survive restarts and are shown
 //! as they were set; whoever makes the engine obey one of them reads it there.
@@ -97,6 +97,7 @@ impl Rpc {
             desk.engine.control(desk.now, id, &control, &mut desk.effects.out);
         }
         self.limit_torrent(desk.now, id, desk.engine);
+        self.aim(id, desk.engine);
         self.keep_page(id, desk.effects);
     }
 }

@@ -447,8 +447,9 @@ impl Torrent {
                 self.mind_pause(now, out);
                 self.save_if_due(now, out);
                 self.mind_peers(now, out);
+                self.mind_goal(now, out);
                 // Last, for whoever parted with a peer just now may want others at once.
-                if self.checker.is_none() {
+                if self.state == State::Active && self.checker.is_none() {
                     self.announce_if_due(now, out);
                 }
             }
@@ -489,6 +490,7 @@ impl Torrent {
                     named(self.soon.give_places, "give free places away"),
                     named(self.soon.fill_all, "ask others"),
                     named(self.tick_at, "look at the peers"),
+                    named(self.goal_deadline(), "has given enough"),
                 ]
                 .into_iter()
                 .flatten()

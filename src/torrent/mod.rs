@@ -2,11 +2,12 @@
 //!
 //! A `Torrent` owns its organs and they do not know each other: sessions (one per peer), picker,
 //! pieces, blame, checker, choker, announcer, candidates. It alone branches on what happens; they
-//! compute and return. Its own work is told in six files:
+//! compute and return. Its own work is told in seven files:
 //!
 //! * `mod.rs`: what a torrent is, and where each input goes;
 //! * `life.rs`: survey, check, trouble with the disk, completion, farewell;
 //! * `will.rs`: what a person wants of it: stop, start, verify, remove;
+//! * `goal.rs`: when it has given enough;
 //! * `turn.rs`: how it waits for a place in the queue, and for its turn to check;
 //! * `fetch.rs`: what to ask of whom, and what becomes of what arrives;
 //! * `serve.rs`: whom to serve, peers that come and go, the clock (`explain.rs` says why).
@@ -32,6 +33,7 @@ pub mod choker;
 pub mod detail;
 mod explain;
 pub mod fetch;
+pub mod goal;
 mod life;
 pub mod picker;
 pub mod pieces;
@@ -48,6 +50,7 @@ use self::blame::Blame;
 use self::candidates::{Candidates, Source as Whence};
 use self::checker::Checker;
 use self::choker::Choker;
+use self::goal::{Earlier, Goal};
 use self::picker::Picker;
 use self::pieces::Pieces;
 use self::selection::Selection;
@@ -165,6 +168,8 @@ pub struct Torrent {
     writes_under_way: u32,
     will: Will,
     turn: Turn,
+    goal: Goal,
+    earlier: Earlier,
     pause: Option<Pause>,
     /// After trouble: how long the last wait was, until it is proven that it is over.
     proving: Option<Span>,
@@ -295,6 +300,8 @@ impl Torrent {
             writes_under_way: 0,
             will: Will::default(),
             turn: Turn::new(now),
+            goal: Goal::default(),
+            earlier: Earlier::default(),
             pause: None,
             proving: None,
             save: Save::default(),

@@ -56,6 +56,7 @@ impl Torrent {
     /// Starts it, or makes it try again what it waits for.
     pub fn go_on(&mut self, now: Time, out: &mut Vec<Output>) {
         self.will.asleep = false;
+        self.go_beyond_goal(now);
         match &mut self.state {
             State::Stopped => {
                 self.follow_up(AfterStop::Start);

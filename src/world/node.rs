@@ -24,9 +24,12 @@ use crate::base::limits::{
     RPC_CONNECTIONS_MAX, UNCHOKED_MAX,
 };
 use crate::base::{Span, Time, TorrentId};
+use crate::engine::queue;
 use crate::engine::{DiskFault, Engine, Event, Order, Settings, Status, Way};
 use crate::format::metainfo::Metainfo;
 use crate::rpc::Adopted;
+use crate::rpc::session::words_for;
+use crate::torrent::goal::Goal;
 use crate::tracker::{Counts, Service};
 
 /// What a node is to be.
@@ -34,6 +37,8 @@ use crate::tracker::{Counts, Service};
 pub struct NodeOptions {
     /// Where to take peers' connections; port 0 picks a free one. `None`: take none.
     pub listen: Option<SocketAddr>,
+    /// Where to take them instead if that address is taken, one after the other.
+    pub or_listen: Vec<SocketAddr>,
     /// Where to serve HTTP. Only together with `tracker`.
     pub http: Option<SocketAddr>,
     pub tracker: Option<Service>,
@@ -45,6 +50,7 @@ pub struct NodeOptions {
     pub connections_per_torrent_max: usize,
     pub unchoked_max: usize,
     pub rates: Rates,
+    pub manners: Manners,
     /// One more HTTP connection closes the one that waited longest.
     pub http_connections_max: usize,
     /// Keep each torrent after it is complete, or stop it.
@@ -56,6 +62,15 @@ pub struct NodeOptions {
 pub struct Rates {
     pub up: Option<u64>,
     pub down: Option<u64>,
+}
+
+/// What its torrents may do unless somebody says otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Manners {
+    /// How many run at once.
+    pub queue: queue::Limits,
+    /// When one has given enough.
+    pub goal: Goal,
 }
 
 /// A node that could not be opened.
@@ -80,7 +95,7 @@ impl Node {
     /// Error: an address cannot be listened on, or the system refuses a poll, a signal handler
     /// or randomness. An address that is in use is `AddrInUse`.
     pub fn open(mut options: NodeOptions) -> Result<Node, OpenError> {
-        let peers = listen_on(options.listen)?;
+        let peers = listen_on_first(options.listen, &options.or_listen)?;
         let http = listen_on(options.http)?;
         let remote = listen_on(options.remote.as_ref().map(|remote| remote.listen))?;
         let remote_addr = remote.as_ref().map(|(_, addr)| *addr);
@@ -100,6 +115,8 @@ impl Node {
         let mut engine = Engine::new(settings, seed);
         engine.throttle().set_usual(Way::Up, options.rates.up);
         engine.throttle().set_usual(Way::Down, options.rates.down);
+        engine.set_usual_goal(options.manners.goal);
+        engine.limit_queue(Time::START, options.manners.queue, &mut Vec::new());
         let has_tracker = options.tracker.is_some();
         if let Some(mut service) = options.tracker {
             if options.places.state.is_some() {
@@ -120,7 +137,8 @@ impl Node {
         }
         if let (Some((listener, addr)), Some(remote)) = (remote, options.remote) {
             let peer_port = listen_addr.map_or(0, |addr| addr.port());
-            let serving = reactor.serve_remote(listener, remote, peer_port);
+            let usual = words_for(&options.manners.queue, &options.manners.goal);
+            let serving = reactor.serve_remote(listener, remote, peer_port, usual);
             serving.map_err(cannot(&format!("listen on {addr}")))?;
         }
         let http_addr = http_addr.filter(|_| has_tracker);
@@ -241,6 +259,7 @@ impl Default for NodeOptions {
     fn default() -> NodeOptions {
         NodeOptions {
             listen: None,
+            or_listen: Vec::new(),
             http: None,
             tracker: None,
             places: Places::default(),
@@ -249,6 +268,7 @@ impl Default for NodeOptions {
             connections_per_torrent_max: CONNECTIONS_PER_TORRENT_MAX,
             unchoked_max: UNCHOKED_MAX,
             rates: Rates::default(),
+            manners: Manners::default(),
             http_connections_max: HTTP_CONNECTIONS_MAX,
             seed: true,
         }
@@ -272,6 +292,23 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
+}
+
+/// The first of some addresses that nobody has.
+fn listen_on_first(
+    addr: Option<SocketAddr>,
+    others: &[SocketAddr],
+) -> Result<Option<(mio::net::TcpListener, SocketAddr)>, OpenError> {
+    let mut result = listen_on(addr);
+    for &other in others {
+        match &result {
+            Err(error) if error.source.kind() == io::ErrorKind::AddrInUse => {
+                result = listen_on(Some(other));
+            }
+            Err(_) | Ok(_) => break,
+        }
+    }
+    result
 }
 
 fn listen_on(

@@ -42,6 +42,7 @@ use std::time::Duration;
 use mio::event::Event as Readable;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Waker};
+use serde_json::{Map, Value};
 
 use super::act::Job;
 use super::conn::{Kind, Table, token};
@@ -184,15 +185,17 @@ impl Reactor {
         Ok(())
     }
 
-    /// Lets remote controls in from now on. `peer_port`: where peers reach us.
+    /// Lets remote controls in from now on. `peer_port`: where peers reach us. `usual`: what the
+    /// command line says, in their words.
     pub fn serve_remote(
         &mut self,
         listener: TcpListener,
         options: RemoteOptions,
         peer_port: u16,
+        usual: Map<String, Value>,
     ) -> io::Result<()> {
         let now = self.read_clock();
-        self.remote = Some(Remote::new(now, options, peer_port, wake(&self.waker))?);
+        self.remote = Some(Remote::new(now, options, peer_port, usual, wake(&self.waker))?);
         self.listen(listener, Some(Serves::Remote))
     }
 

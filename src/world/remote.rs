@@ -22,6 +22,8 @@ use super::folder::{Access, Folder};
 use super::http_io::{Answered, Responder};
 use super::reactor::Reactor;
 use super::sys;
+use serde_json::{Map, Value};
+
 use crate::base::limits::TORRENT_FILE_BYTES_MAX;
 use crate::base::{ConnId, Span, Time, TorrentId};
 use crate::engine::{Engine, Event};
@@ -76,13 +78,14 @@ impl Remote {
         now: Time,
         options: RemoteOptions,
         peer_port: u16,
+        usual: Map<String, Value>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Remote> {
         let mut secret = vec![0; SECRET_BYTES];
         sys::random_bytes(&mut secret)?;
         let RemoteOptions { listen: _, dir, roots, state_dir, login, names } = options;
         let bookkeeper = Bookkeeper::new(&state_dir, wake);
-        let options = Options { dir, roots, state_dir, login, names, secret, peer_port };
+        let options = Options { dir, roots, state_dir, login, names, secret, peer_port, usual };
         Ok(Remote { rpc: Rpc::new(now, options), bookkeeper, is_troubled: false })
     }
 

@@ -9,6 +9,7 @@ mod files;
 mod hostile;
 mod lab;
 mod library;
+mod manners;
 mod nodes;
 mod program;
 mod remote;

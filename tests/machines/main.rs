@@ -7,6 +7,7 @@ mod census;
 mod checker;
 mod choker;
 mod erase;
+mod goal;
 mod hashing;
 mod host;
 mod http_io;

@@ -43,15 +43,7 @@ impl Stage {
             seed: true,
             explain: false,
         };
-        let options = Options {
-            dir: PathBuf::from(DIR),
-            roots: vec![PathBuf::from(DIR)],
-            state_dir: PathBuf::from("/srv/state"),
-            login,
-            names: vec!["nas".into()],
-            secret: (0..48).collect(),
-            peer_port: 6881,
-        };
+        let options = options(login);
         let now = Time::from_millis(1_000);
         let facts = Facts { unix: 1_700_000_000, ..Facts::default() };
         let (rpc, engine) = (Rpc::new(now, options), Engine::new(settings, 7));
@@ -155,6 +147,19 @@ impl Stage {
     fn kept(keep: &[Keep], ending: &str) -> Option<Vec<u8>> {
         let mut keep = keep.iter().rev();
         keep.find(|keep| keep.path.last().is_some_and(|name| name.ends_with(ending)))?.bytes.clone()
+    }
+}
+
+fn options(login: Option<Login>) -> Options {
+    Options {
+        dir: PathBuf::from(DIR),
+        roots: vec![PathBuf::from(DIR)],
+        state_dir: PathBuf::from("/srv/state"),
+        login,
+        names: vec!["nas".into()],
+        secret: (0..48).collect(),
+        peer_port: 6881,
+        usual: serde_json::Map::new(),
     }
 }
 
@@ -684,6 +689,103 @@ fn the_queue_lets_as_many_run_as_it_may_and_says_who_waits() {
     }
     let status = [1, 2, 3].map(|id| next.field(TorrentId(id), "status"));
     assert_eq!(status, [json!(4), json!(4), json!(3)]);
+}
+
+/// A stage with a torrent that is complete, as a survey with a record says.
+fn seeding(page: Option<Value>, usual: Value) -> (Stage, TorrentId) {
+    use swarmlet::base::Bits;
+    use swarmlet::format::resume::{FileStamp, Resume};
+    let mut stage = Stage::new();
+    let Value::Object(usual) = usual else { panic!("no object") };
+    let options = Options { usual, ..options(None) };
+    stage.rpc = Rpc::new(stage.now, options);
+    let page = page.map(|page| page.to_string().into_bytes());
+    let stored = vec![Stored { torrent: SINGLE.to_vec(), page }];
+    let (engine, effects) = (&mut stage.engine, &mut stage.effects);
+    stage.rpc.restore(stage.now, 0, None, stored, engine, effects);
+    let id = TorrentId(1);
+    let layout = stage.engine.layout(id).expect("it is here").clone();
+    let files: Vec<_> = layout
+        .files()
+        .iter()
+        .map(|file| Some(FileStamp { len: file.len, modified_nanos: 7 }))
+        .collect();
+    let info_hash = stage.engine.metainfo(id).expect("it is here").info_hash;
+    let have = Bits::all(layout.piece_count());
+    let resume =
+        Resume { info_hash, have, files: files.clone(), clean: true, uploaded: 0, downloaded: 0 };
+    stage.tell(Input::Surveyed { torrent: id, result: Ok(files), resume: Some(resume) });
+    (stage, id)
+}
+
+/// Lets the engine do what is due, and the book hear of it.
+fn tick(stage: &mut Stage) {
+    let mut out = Vec::new();
+    while stage.engine.deadline().is_some_and(|(due, _)| due <= stage.now) {
+        stage.engine.tick(stage.now, &mut out);
+    }
+    stage.effects = Effects::default();
+    for output in &out {
+        let Output::Event(event) = output else { continue };
+        stage.rpc.on_event(stage.now, 9, event, &stage.engine, &mut stage.effects);
+    }
+}
+
+#[test]
+fn a_torrent_that_gave_enough_in_all_its_runs_stops_and_is_finished() {
+    let page = json!({ "dir": DIR, "uploaded": 3000, "downloaded": 1000, "seed_ratio": 2.5 });
+    let (mut stage, id) = seeding(Some(page), json!({}));
+    tick(&mut stage);
+    assert_eq!(stage.field(id, "status"), 6);
+    assert_eq!(stage.field(id, "isFinished"), false);
+    stage.ok("torrent-set", json!({ "ids": 1, "seedRatioMode": 1 }));
+    tick(&mut stage);
+    let page = Stage::kept(&stage.effects.keep, ".json").expect("it is written down");
+    assert_eq!(stage.field(id, "status"), 0);
+    assert_eq!(stage.field(id, "isFinished"), true);
+    // The next run knows it, and a start by hand goes on, in the runs after that, too.
+    let page: Value = serde_json::from_slice(&page).expect("JSON");
+    assert_eq!((&page["paused"], &page["finished"]), (&json!(true), &json!(true)));
+    let (mut stage, id) = seeding(Some(page), json!({}));
+    assert_eq!(stage.field(id, "isFinished"), true);
+    stage.ok("torrent-start", json!({ "ids": 1 }));
+    let page = Stage::kept(&stage.effects.keep, ".json").expect("it is written down");
+    assert_eq!(stage.field(id, "isFinished"), false);
+    assert_eq!(stage.field(id, "seedRatioMode"), 2, "no goal any more");
+    let (mut stage, id) = seeding(Some(serde_json::from_slice(&page).expect("JSON")), json!({}));
+    tick(&mut stage);
+    assert_eq!(
+        (stage.field(id, "status"), stage.field(id, "isFinished")),
+        (json!(6), json!(false))
+    );
+}
+
+#[test]
+fn goals_of_the_node_are_for_those_who_have_none_of_their_own() {
+    let usual = json!({ "seedRatioLimited": true, "seedRatioLimit": 2.0 });
+    let page = |mode: u8| {
+        json!({ "dir": DIR, "uploaded": 3000, "downloaded": 1000,
+        "seed_ratio": 9.0, "seed_ratio_mode": mode })
+    };
+    for (mode, status) in [(0, 0), (1, 6), (2, 6)] {
+        let (mut stage, id) = seeding(Some(page(mode)), usual.clone());
+        tick(&mut stage);
+        assert_eq!(stage.field(id, "status"), status, "mode {mode}");
+        let session = stage.ok("session-get", json!({}));
+        assert_eq!(
+            (&session["seedRatioLimit"], &session["seedRatioLimited"]),
+            (&json!(2.0), &json!(true))
+        );
+    }
+    // Idle: by the clock of the session.
+    let (mut stage, id) = seeding(None, json!({}));
+    let wish = json!({ "idle-seeding-limit": 5, "idle-seeding-limit-enabled": true });
+    stage.ok("session-set", wish);
+    for (secs, status) in [(299, 6), (1, 0)] {
+        stage.now += Span::from_secs(secs);
+        tick(&mut stage);
+        assert_eq!(stage.field(id, "status"), status);
+    }
 }
 
 #[test]

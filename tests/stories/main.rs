@@ -20,6 +20,7 @@ mod endgame;
 mod experiments;
 mod explain;
 mod faults;
+mod goal;
 mod lab;
 mod loss;
 mod queue;
