@@ -358,6 +358,12 @@ pub const RECEIVE_BYTES_PER_TURN: usize = 4 * 1024 * 1024;
 /// Connections accepted in one turn, of each listener. A flood of them must not hold up the rest.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
+/// Datagrams received from one socket in one turn: a millisecond or two of the tracker's answers.
+pub const DATAGRAMS_PER_TURN: usize = 256;
+
+/// What a socket for datagrams may hold that we have not read yet; the system may allow less.
+pub const UDP_BUFFER_BYTES: usize = 1024 * 1024;
+
 /// How long a listener rests after the system refused to accept (descriptors, memory): without a
 /// rest, the same refusal would come back at once and for ever.
 pub const ACCEPT_REST: Span = Span::from_secs(1);

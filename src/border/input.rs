@@ -29,6 +29,9 @@ pub enum Input<'i> {
     /// The connection is gone. Not said for connections that we closed ourselves.
     Closed { conn: ConnId, why: Closed },
 
+    /// A datagram came to the port beside the peers' listener: from anybody, saying anything.
+    Datagram { from: SocketAddr, bytes: &'i [u8] },
+
     /// What is on disk, one entry per file of the layout (`None`: not there), and the resume
     /// record, if one could be read.
     Surveyed {

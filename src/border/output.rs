@@ -94,6 +94,13 @@ pub enum Output {
         timeout: Span,
     },
 
+    /// Send a datagram from the port beside the peers' listener. Nobody tells whether it arrived,
+    /// or left.
+    SendDatagram {
+        to: SocketAddr,
+        bytes: Box<[u8]>,
+    },
+
     /// Something that a person or a script wants to know.
     Event(Event),
     /// Why the next words to this peer are what they are. Only if asked for.

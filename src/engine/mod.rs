@@ -273,6 +273,8 @@ impl Engine {
                     torrent.on_send_failed(now, fault, out);
                 }
             }
+            // Nobody in here has asked for any.
+            Input::Datagram { .. } => {}
             Input::Surveyed { torrent, result, resume } => {
                 if let Some(torrent) = self.torrents.get_mut(&torrent) {
                     torrent.on_surveyed(now, result, resume.as_ref(), out);

@@ -161,7 +161,8 @@ impl Congestion {
         }
     }
 
-    fn loses(&mut self) -> bool {
+    /// Whether this packet is lost.
+    pub fn loses(&mut self) -> bool {
         self.random.below(LOSS_OF as usize) < self.loss as usize
     }
 

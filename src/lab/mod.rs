@@ -43,6 +43,7 @@ mod cast;
 pub mod clock;
 pub mod congestion;
 pub mod content;
+mod datagrams;
 pub mod disk;
 mod events;
 pub mod experiment;
@@ -178,6 +179,8 @@ enum Happening {
     },
     /// A request reaches a tracker.
     Asked(Box<calls::Call>),
+    /// A datagram reaches a node.
+    Datagram(Box<datagrams::Datagram>),
     /// The answer, or the lack of one, reaches the node that asked.
     Answered {
         node: NodeId,
@@ -467,6 +470,7 @@ impl Lab {
             | Happening::Cue { .. }
             | Happening::Answered { .. } => {}
             Happening::Asked(call) => self.on_asked(*call),
+            Happening::Datagram(datagram) => self.on_datagram(&datagram),
             Happening::Action(action) => self.on_action(action),
         }
     }

@@ -239,6 +239,11 @@ impl Net {
         self.travel(a, b) + late
     }
 
+    /// Whether a datagram is lost on its way.
+    pub fn loses_datagram(&mut self) -> bool {
+        self.congestion.as_mut().is_some_and(Congestion::loses)
+    }
+
     /// Whether packets get from `a` to `b` at present.
     pub fn reaches(&self, a: NodeId, b: NodeId) -> bool {
         self.nodes[a.0].island == self.nodes[b.0].island && !self.stalled.contains(&pair(a, b))

@@ -32,6 +32,7 @@
 //! | `surveys`, `prepares`, `writes`, `reads`, `saves` | torrent, what, outcome | a disk job |
 //! | `announces` | torrent, tracker, event | it asks a tracker … |
 //! | `told` | torrent, peers or refusal | … and heard this |
+//! | `sends`, `receives` | address, bytes | a datagram |
 //! | `answers` | bytes | the tracker at this node answered |
 //! | `mishap` | | its next effect goes wrong |
 //! | `event` | as the engine words it | news for a person |

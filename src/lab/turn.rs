@@ -265,6 +265,7 @@ impl Lab {
                 Output::Announce { torrent, tracker, url, announce, timeout } => {
                     self.announce(id, torrent, tracker, &url, &announce, timeout);
                 }
+                Output::SendDatagram { to, bytes } => self.send_datagram(id, to, bytes),
                 Output::Event(event) => self.on_event(id, &event),
                 Output::Because { conn, reason } => self.explain(id, conn, reason),
             }

@@ -227,6 +227,8 @@ impl Reactor {
             Output::Announce { torrent, tracker, url, announce, timeout } => {
                 self.start_call(CallOrder { torrent, tracker, url, announce: *announce, timeout });
             }
+            // It may be lost on its way, too.
+            Output::SendDatagram { to, bytes } => drop(self.send_datagram(to, &bytes)),
             Output::Event(event) => self.news.push(event),
             // Nobody asked our engine to explain.
             Output::Because { .. } => {}

@@ -17,7 +17,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 
 use super::http_call::HttpCall;
@@ -30,6 +30,7 @@ use crate::base::{ConnId, Slots};
 pub enum Kind {
     PeerListener(TcpListener),
     HttpListener(TcpListener),
+    Udp(UdpSocket),
     Peer(PeerConn),
     Http(HttpConn),
     /// A call of our own to a tracker.
@@ -63,6 +64,7 @@ impl Table {
             Kind::PeerListener(listener) | Kind::HttpListener(listener) => {
                 self.registry.register(listener, token(id), Interest::READABLE)
             }
+            Kind::Udp(socket) => self.registry.register(socket, token(id), Interest::READABLE),
             Kind::Peer(peer) => self.registry.register(&mut peer.stream, token(id), both),
             Kind::Http(http) => self.registry.register(&mut http.stream, token(id), both),
             Kind::Call(call) => self.registry.register(&mut call.stream, token(id), both),
@@ -104,6 +106,10 @@ impl Table {
         if let Kind::Call(call) = self.slots.get_mut(id)? { Some(call) } else { None }
     }
 
+    pub fn udp(&mut self, id: ConnId) -> Option<&mut UdpSocket> {
+        if let Kind::Udp(socket) = self.slots.get_mut(id)? { Some(socket) } else { None }
+    }
+
     /// Accepts one connection of a listener, its address in the form that IPv4 has everywhere
     /// else. `None`: `id` is no listener.
     pub fn accept(&mut self, id: ConnId) -> Option<io::Result<(TcpStream, SocketAddr)>> {
@@ -111,7 +117,12 @@ impl Table {
             Kind::PeerListener(listener) | Kind::HttpListener(listener) => {
                 Some(listener.accept().map(|(stream, addr)| (stream, canonical(addr))))
             }
-            Kind::Peer(_) | Kind::Http(_) | Kind::Call(_) | Kind::Signal | Kind::Waker => None,
+            Kind::Peer(_)
+            | Kind::Http(_)
+            | Kind::Call(_)
+            | Kind::Udp(_)
+            | Kind::Signal
+            | Kind::Waker => None,
         }
     }
 

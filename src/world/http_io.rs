@@ -431,6 +431,7 @@ impl Reactor {
             | Kind::Peer(_)
             | Kind::Call(_)
             | Kind::Signal
+            | Kind::Udp(_)
             | Kind::Waker => 0,
         };
         self.table.iter().map(|(_, kind)| of(kind)).sum()

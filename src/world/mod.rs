@@ -13,6 +13,7 @@
 //!  sockets   reactor ── peers, peer_io               connections to peers
 //!                    ├─ remote ── bookkeeper          remote control, and what it remembers
 //!                    ├─ http_io, http_call            trackers, at either end
+//!                    ├─ udp                           datagrams: trackers, the DHT
 //!                    └─ act                           what the engine wants is carried out
 //!            conn, line                              the table of open things; who waits longest
 //!  names     resolver
@@ -49,3 +50,4 @@ pub mod resume;
 pub mod store;
 pub mod syncer;
 pub mod sys;
+pub mod udp;

@@ -19,6 +19,7 @@ use super::reactor::{Reactor, bind};
 use super::remote::RemoteOptions;
 use super::resume;
 use super::sys::{self, Clock};
+use super::udp::{self, Role};
 use crate::base::limits::{
     CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, HTTP_CONNECTIONS_MAX, OPEN_FILES_MAX,
     RPC_CONNECTIONS_MAX, UNCHOKED_MAX,
@@ -85,6 +86,7 @@ pub struct OpenError {
 pub struct Node {
     reactor: Reactor,
     listen_addr: Option<SocketAddr>,
+    udp_addrs: Vec<SocketAddr>,
     http_addr: Option<SocketAddr>,
     remote_addr: Option<SocketAddr>,
 }
@@ -135,6 +137,12 @@ impl Node {
                 listening.map_err(cannot(&format!("listen on {addr}")))?;
             }
         }
+        let mut udp_addrs = Vec::new();
+        for (socket, addr) in listen_addr.map(udp::beside).unwrap_or_default() {
+            let listening = reactor.listen_udp(socket, Role::Peers);
+            listening.map_err(cannot(&format!("receive datagrams at {addr}")))?;
+            udp_addrs.push(addr);
+        }
         if let (Some((listener, addr)), Some(remote)) = (remote, options.remote) {
             let peer_port = listen_addr.map_or(0, |addr| addr.port());
             let usual = words_for(&options.manners.queue, &options.manners.goal);
@@ -142,12 +150,17 @@ impl Node {
             serving.map_err(cannot(&format!("listen on {addr}")))?;
         }
         let http_addr = http_addr.filter(|_| has_tracker);
-        Ok(Node { reactor, listen_addr, http_addr, remote_addr })
+        Ok(Node { reactor, listen_addr, udp_addrs, http_addr, remote_addr })
     }
 
     /// Where peers reach us, with the port that was picked.
     pub fn listen_addr(&self) -> Option<SocketAddr> {
         self.listen_addr
+    }
+
+    /// Where datagrams reach us: at the same port, unless somebody else had it.
+    pub fn udp_addrs(&self) -> &[SocketAddr] {
+        &self.udp_addrs
     }
 
     /// Where the tracker answers.
@@ -277,7 +290,7 @@ impl Default for NodeOptions {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Node { reactor: _, listen_addr, http_addr, remote_addr: _ } = self;
+        let Node { reactor: _, listen_addr, udp_addrs: _, http_addr, remote_addr: _ } = self;
         f.debug_struct("Node").field("listen", listen_addr).field("http", http_addr).finish()
     }
 }

@@ -9,7 +9,8 @@
 //!  2. clock    read once; the turn has one `now`                               │
 //!  3. accept   new connections, a few                                          │
 //!  4. HTTP     requests to us, our own announces: short, and someone waits     │
-//!  5. receive  from peers: a buffer full each, a budget for all     ─▶ outputs │
+//!  5. receive  datagrams, a few; from peers: a buffer full each,               │
+//!              a budget for all                                     ─▶ outputs │
 //!  6. report   what became of earlier outputs                       ─▶ outputs │
 //!  7. tick     if the engine's deadline has passed                  ─▶ outputs │
 //!  8. disk     a slice of the work that can wait                    ─▶ outputs │
@@ -57,6 +58,7 @@ use super::resolver::Resolver;
 use super::store::Store;
 use super::syncer::Syncer;
 use super::sys::{Clock, Leave, Signals};
+use super::udp::Port;
 use crate::base::limits::{
     ACCEPT_REST, ACCEPTS_PER_TURN, HTTP_CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES,
 };
@@ -98,6 +100,8 @@ pub struct Reactor {
     pub(super) results: Vec<Result<(), DiskFault>>,
 
     listeners: Vec<Listener>,
+    /// The sockets for datagrams.
+    pub(super) ports: Vec<Port>,
     pub(super) receive_list: Vec<ConnId>,
     pub(super) flush_list: Vec<ConnId>,
     /// Those who could go on, had a limit not been reached, in the order in which they came.
@@ -162,6 +166,7 @@ impl Reactor {
             news: Vec::new(),
             results: Vec::new(),
             listeners: Vec::new(),
+            ports: Vec::new(),
             receive_list: Vec::new(),
             flush_list: Vec::new(),
             throttled: Throttled::default(),
@@ -231,6 +236,7 @@ impl Reactor {
         self.serve_http();
         self.run_calls();
         // 5.
+        self.receive_datagrams();
         self.expire_connects();
         self.end_throttling();
         self.receive_from_peers();
@@ -316,6 +322,7 @@ impl Reactor {
             || !self.jobs.is_empty()
             || self.calls.can_begin()
             || self.listeners.iter().any(can_accept)
+            || self.ports.iter().any(|port| port.is_ready)
     }
 
     /// The next moment at which something is due.
@@ -347,6 +354,11 @@ impl Reactor {
             Some(Kind::PeerListener(_) | Kind::HttpListener(_)) => {
                 for listener in self.listeners.iter_mut().filter(|listener| listener.id == id) {
                     listener.is_ready = true;
+                }
+            }
+            Some(Kind::Udp(_)) => {
+                for port in self.ports.iter_mut().filter(|port| port.is(id)) {
+                    port.is_ready = true;
                 }
             }
             Some(Kind::Peer(_)) => {
@@ -413,12 +425,14 @@ impl Reactor {
 }
 
 /// Whether `accept` failed for this one connection only, which is gone (accept(2): network
-/// errors that are already pending on the new socket are passed on as errors of `accept`).
-fn is_about_one(error: &io::Error) -> bool {
+/// errors that are already pending on the new socket are passed on as errors of `accept`); or
+/// `recv` for something that was sent earlier.
+pub(super) fn is_about_one(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ConnectionAborted
             | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
             | ErrorKind::Interrupted
             | ErrorKind::HostUnreachable
             | ErrorKind::NetworkUnreachable

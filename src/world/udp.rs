@@ -1,0 +1,156 @@
+//! UDP: datagrams in and out, of all sockets that a node has for them.
+//!
+//! ```text
+//!                     ┌─ Role::Peers    the port of the peers' listener   ─▶ Input::Datagram
+//!  poll ─▶ is_ready ──┤                 one socket for each family
+//!                     └─ Role::Tracker  where the tracker of this node listens
+//!
+//!  Output::SendDatagram ─▶ the socket of role Peers whose family fits
+//! ```
+//! A node has one port for everything that peers, trackers and the DHT say to it over UDP, as it
+//! has one for TCP; so whoever learns the one knows the other.
+//!
+//! # Invariants
+//! A socket that is not ready was read until it would block: the poll reports it again.
+//!
+//! # Limits
+//! `DATAGRAMS_PER_TURN` of each socket in one turn. A datagram that the socket cannot take at once
+//! is dropped and not kept: the network may lose any, so who sends one sends it again when no
+//! answer comes.
+//!
+//! # Why
+//! One system call for each datagram. `recvmmsg` would save a fifth, measured on loopback, and
+//! there is no safe call for it in what we build on.
+//!
+//! A socket on the wildcard address answers from whichever address the routing table prefers. On
+//! a host with several, a tracker's clients may drop such answers; name each address then.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use mio::net::UdpSocket;
+use rustix::net::sockopt;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+use super::conn::{Kind, canonical};
+use super::reactor::{Reactor, is_about_one};
+use crate::base::ConnId;
+use crate::base::limits::{DATAGRAMS_PER_TURN, UDP_BUFFER_BYTES};
+use crate::engine::Input;
+
+/// What a socket is there for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// What peers, trackers and DHT nodes say to us.
+    Peers,
+}
+
+/// A socket for datagrams.
+#[derive(Debug)]
+pub(super) struct Port {
+    id: ConnId,
+    role: Role,
+    is_ipv4: bool,
+    /// There may be something to receive.
+    pub(super) is_ready: bool,
+}
+
+impl Port {
+    pub(super) fn is(&self, id: ConnId) -> bool {
+        self.id == id
+    }
+}
+
+impl Reactor {
+    /// Takes in what comes to this socket from now on.
+    pub fn listen_udp(&mut self, socket: UdpSocket, role: Role) -> io::Result<()> {
+        let is_ipv4 = socket.local_addr()?.is_ipv4();
+        let id = self.table.open(Kind::Udp(socket))?;
+        self.ports.push(Port { id, role, is_ipv4, is_ready: true });
+        Ok(())
+    }
+
+    /// Receives from every socket that is ready, a few datagrams each.
+    pub(super) fn receive_datagrams(&mut self) {
+        for number in 0..self.ports.len() {
+            if self.ports[number].is_ready {
+                self.receive_some(number);
+            }
+        }
+    }
+
+    fn receive_some(&mut self, number: usize) {
+        let Port { id, role, .. } = self.ports[number];
+        for _ in 0..DATAGRAMS_PER_TURN {
+            let Some(socket) = self.table.udp(id) else { return };
+            match socket.recv_from(&mut self.receive_buffer) {
+                Ok((len, from)) => match role {
+                    Role::Peers => self.on_datagram(canonical(from), len),
+                },
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.ports[number].is_ready = false;
+                    return;
+                }
+                // About one that we sent, or a signal came in between: the next one, please.
+                Err(error) if is_about_one(&error) => {}
+                // What lies there waits for the next event; this is no reason to spin.
+                Err(_) => {
+                    self.ports[number].is_ready = false;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Something came to the peers' port; it lies at the beginning of the receive buffer.
+    fn on_datagram(&mut self, from: SocketAddr, len: usize) {
+        let bytes = &self.receive_buffer[..len];
+        self.engine.handle(self.now, Input::Datagram { from, bytes }, &mut self.out);
+        self.carry_out();
+    }
+
+    /// Sends from the peers' port.
+    ///
+    /// Error: there is no socket of that family, no way to that address, or no room right now.
+    pub(super) fn send_datagram(&mut self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        let fits = |port: &&Port| port.role == Role::Peers && port.is_ipv4 == to.is_ipv4();
+        let port = self.ports.iter().find(fits).map(|port| port.id);
+        let socket = port.and_then(|id| self.table.udp(id));
+        let socket = socket.ok_or(ErrorKind::AddrNotAvailable)?;
+        socket.send_to(bytes, to).map(drop)
+    }
+}
+
+/// The sockets beside a peers' listener: at its address and port; where it listens everywhere, one
+/// for each family. If somebody else has that port, any other.
+///
+/// Fewer, or none, if the host has no such family: a node can do without.
+pub(super) fn beside(listener: SocketAddr) -> Vec<(UdpSocket, SocketAddr)> {
+    let addrs = match listener.ip().is_unspecified() {
+        true => vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
+        false => vec![listener.ip()],
+    };
+    let bound = addrs.into_iter().map(|ip| {
+        let addr = SocketAddr::new(ip, listener.port());
+        bind_udp(addr, true).or_else(|_| bind_udp(SocketAddr::new(ip, 0), true))
+    });
+    bound.filter_map(Result::ok).collect()
+}
+
+/// A socket at this address, and its address as the system chose it.
+///
+/// `one_family`: on IPv6, whether it keeps out of what is said over IPv4.
+pub(super) fn bind_udp(addr: SocketAddr, one_family: bool) -> io::Result<(UdpSocket, SocketAddr)> {
+    let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
+    if addr.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, one_family)?;
+    }
+    // The system gives as much of it as it allows; a burst that does not fit is lost.
+    let _ = sockopt::set_socket_recv_buffer_size(&socket, UDP_BUFFER_BYTES);
+    rustix::net::bind(&socket, &addr)?;
+    let socket = UdpSocket::from_std(std::net::UdpSocket::from(socket));
+    let addr = socket.local_addr()?;
+    Ok((socket, addr))
+}
