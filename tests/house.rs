@@ -52,6 +52,7 @@ const FRONT_DOORS: &[&str] = &[
     "torrent/serve.rs",
     "torrent/turn.rs",
     "torrent/will.rs",
+    "torrent/extend.rs",
     "engine/",
     "lab/",
     "world/",

@@ -63,6 +63,21 @@ pub const BITFIELD_BYTES_MAX: u32 = PIECES_MAX / 8;
 /// Longest message of an id that we do not know; it is stepped over, never stored.
 pub const UNKNOWN_MESSAGE_BYTES_MAX: u32 = 64 * 1024;
 
+/// Longest payload of an `extended` message. A piece of metadata has 16 KiB, and a hundred peers
+/// of peer exchange two; rtorrent drops who sends more.
+pub const EXTENDED_BYTES_MAX: u32 = 32 * 1024;
+
+/// Longest metadata that we fetch or believe in. In a field survey of 6,498 torrents the largest
+/// honest one had 4.2 MB, and two claimed 2 GB. No more than the largest .torrent, or it could not
+/// be read again.
+pub const METADATA_BYTES_MAX: u32 = 8 * 1024 * 1024;
+
+/// Peers of each address family in one message of peer exchange (BEP 11: 50).
+pub const PEX_PEERS_MAX: usize = 50;
+
+/// Longest name of a program (`v`) that we keep, in characters.
+pub const CLIENT_CHARS_MAX: usize = 60;
+
 /// Control messages that may wait for one peer to read them: its bitfield, all its requests and
 /// some ten thousand `have`s. Who lets more pile up does not read.
 pub const WORDS_QUEUED_BYTES_MAX: usize = 512 * 1024;
@@ -123,6 +138,21 @@ pub const REQUEST_TIMEOUT: Span = Span::from_secs(60);
 /// Requests that one peer may have queued with us. We never drop one silently (the asker would
 /// wait for ever): one more ends the connection. Twice what the leaders ask for at most.
 pub const REQUESTS_QUEUED_MAX: usize = 1024;
+
+/// The number of requests that we tell others to keep within (BEP 10, `reqq`): half of that, for
+/// some count loosely.
+pub const REQUESTS_QUEUED_TOLD: u32 = REQUESTS_QUEUED_MAX as u32 / 2;
+
+/// Pieces that a choked newcomer may ask for (BEP 6 says 10; libtorrent: 5), and how many times as
+/// many the torrent must have: else a choke would mean nothing.
+pub const ALLOWED_FAST_PIECES: u32 = 5;
+pub const ALLOWED_FAST_SHARE: u32 = 20;
+
+/// Pieces kept of those that one peer allows or suggests; one more pushes out the oldest.
+pub const FAST_PIECES_MAX: usize = 16;
+
+/// Who rejected a request without having choked us is asked no more for so long.
+pub const REJECT_REST: Span = Span::from_secs(1);
 
 /// Bytes a peer may send that nobody asked for, beyond one per cent of what was useful.
 pub const WASTE_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -423,6 +453,8 @@ pub const CALL_ADDRS_MAX: usize = 8;
 
 // Relations that other code relies on.
 const _: () = assert!(REQUEST_BYTES_MAX >= BLOCK_BYTES);
+const _: () = assert!((METADATA_BYTES_MAX as usize) < TORRENT_FILE_BYTES_MAX);
+const _: () = assert!(EXTENDED_BYTES_MAX > BLOCK_BYTES + 128);
 const _: () = assert!(SEND_BUFFER_BYTES >= REQUEST_BYTES_MAX as usize);
 const _: () = assert!(WORDS_QUEUED_BYTES_MAX > BITFIELD_BYTES_MAX as usize + 68 + 5);
 const _: () = assert!(RECEIVE_BUFFER_BYTES >= BLOCK_BYTES as usize);

@@ -45,6 +45,10 @@ pub enum Pick {
     Random,
     /// The next one in the order of the torrent, as a person wants it.
     Sequential,
+    /// It chokes us, and lets us have this piece all the same (BEP 6).
+    Allowed,
+    /// It said that this one would be good to fetch from it (BEP 6).
+    Suggested,
     /// Nothing is left to begin with this peer; it helps with what another is at.
     Shared,
 }
@@ -118,6 +122,8 @@ impl fmt::Display for Pick {
             Pick::Rarest => "rarest first",
             Pick::Random => "random first",
             Pick::Sequential => "sequential",
+            Pick::Allowed => "allowed while choked",
+            Pick::Suggested => "suggested",
             Pick::Shared => "shared",
         })
     }

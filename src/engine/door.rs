@@ -130,7 +130,7 @@ impl Engine {
         }
         self.conns.insert(conn, id);
         let torrent = self.torrents.get_mut(&id).expect("found by its info-hash");
-        torrent.on_peer(now, conn, addr, (theirs.peer_id, wants.is_some()), out);
+        torrent.on_peer(now, conn, addr, (&theirs, wants.is_some()), out);
     }
 
     /// Whether a peer may come in; otherwise the reason why not.
@@ -246,6 +246,6 @@ impl Engine {
     }
 
     fn handshake(&self, info_hash: InfoHash) -> Handshake {
-        Handshake { reserved: [0; 8], info_hash, peer_id: self.peer_id }
+        Handshake::ours(info_hash, self.peer_id)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The engine's own `check` recounts one node. The judge sees all of them, and the truth:
 //!
-//! - a node serves nobody whom it chokes, not from its queue either, and nothing unasked;
+//! - a node serves nobody whom it chokes, not from its queue either, except what it allowed it to
+//!   ask for; and nothing unasked;
 //! - what it believes of its connections is what was said over them, word by word (`witness`);
 //! - who wants a place that is free has it soon;
 //! - a node claims a piece, to peers or in a record, only when its own disk holds that piece's
@@ -17,7 +18,7 @@
 //! In swarms of hundreds (`relax`) there is no witness, what scripted peers ask is not followed, and
 //! nodes are recounted now and then only: every so many turns, so that it is the same each time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::clock::Moment;
@@ -71,6 +72,8 @@ pub struct Judge {
 #[derive(Debug, Default)]
 struct Said {
     unchoked: bool,
+    /// Pieces that may be asked for all the same.
+    allowed: BTreeSet<u32>,
     /// Requests that were not answered, and how often each was said.
     asked: BTreeMap<Claim, u32>,
 }
@@ -150,6 +153,9 @@ impl Judge {
             Message::Choke => said.unchoked = false,
             Message::Unchoke => said.unchoked = true,
             Message::Request(claim) => *said.asked.entry(*claim).or_default() += 1,
+            Message::AllowedFast(piece) => {
+                said.allowed.insert(*piece);
+            }
             Message::Have(piece) => {
                 let piece = source.layout().piece(*piece).ok_or("says have of no piece")?;
                 return claims_truly(node, source, piece);
@@ -159,11 +165,18 @@ impl Judge {
                 let have = have.ok_or("says a bitfield of the wrong size")?;
                 return have.iter().try_for_each(|piece| claims_truly(node, source, piece));
             }
+            Message::HaveAll => {
+                return source.layout().pieces().try_for_each(|p| claims_truly(node, source, p));
+            }
             Message::KeepAlive
             | Message::Interested
             | Message::NotInterested
             | Message::Cancel(_)
             | Message::Port(_)
+            | Message::Suggest(_)
+            | Message::HaveNone
+            | Message::Reject(_)
+            | Message::Extended { .. }
             | Message::Unknown(_) => {}
         }
         Ok(())
@@ -176,7 +189,8 @@ impl Judge {
         claim: Claim,
         asker_is_ours: bool,
     ) -> Result<(), String> {
-        if !self.said(end).unchoked {
+        let said = self.said(end);
+        if !said.unchoked && !said.allowed.contains(&claim.piece) {
             return Err(format!("serves {claim:?} to a peer that it chokes"));
         }
         if !asker_is_ours {
@@ -198,7 +212,8 @@ impl Judge {
     /// Who chokes takes back what it queued; only the block that has begun to leave may be there.
     pub(super) fn on_flush(&self, end: EndId, waiting: usize) -> Result<(), String> {
         let said = self.conns.get(end.key.0 as usize).map(|conn| &conn[end.side as usize]);
-        if waiting <= 1 || said.is_some_and(|said| said.unchoked) {
+        let may = |said: &Said| said.unchoked || !said.allowed.is_empty();
+        if waiting <= 1 || said.is_some_and(may) {
             return Ok(());
         }
         Err(format!("keeps {waiting} blocks queued for a peer that it chokes"))

@@ -154,10 +154,17 @@ impl fmt::Display for Worded<'_> {
             | Message::Choke
             | Message::Unchoke
             | Message::Interested
-            | Message::NotInterested => Ok(()),
-            Message::Have(piece) => write!(f, " {piece}"),
+            | Message::NotInterested
+            | Message::HaveAll
+            | Message::HaveNone => Ok(()),
+            Message::Have(piece) | Message::Suggest(piece) | Message::AllowedFast(piece) => {
+                write!(f, " {piece}")
+            }
+            Message::Extended { id, payload } => write!(f, " {id} {}", payload.escape_ascii()),
             Message::Bitfield(bytes) => bytes.iter().try_for_each(|byte| write!(f, " {byte:02x}")),
-            Message::Request(claim) | Message::Cancel(claim) => write!(f, " {}", Range(*claim)),
+            Message::Request(claim) | Message::Cancel(claim) | Message::Reject(claim) => {
+                write!(f, " {}", Range(*claim))
+            }
             Message::Port(port) => write!(f, " {port}"),
             Message::Unknown(id) => write!(f, " {id}"),
         }

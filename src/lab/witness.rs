@@ -29,6 +29,7 @@ use crate::base::{Bits, Block, Claim, ConnId, InfoHash, PieceIndex, Span, Torren
 use crate::engine::Engine;
 use crate::peer::Session;
 use crate::torrent::Torrent;
+use crate::wire::handshake::FAST;
 use crate::wire::{Frame, Link, Message};
 
 /// BEP 3: keep-alives "generally once every two minutes".
@@ -51,7 +52,13 @@ struct Overheard {
     is_deaf: bool,
     said: Stance,
     heard: Stance,
-    /// Words said, and when the last of them.
+    /// They speak Fast, and so do we always: a choke takes nothing back.
+    is_fast: bool,
+    /// What they let us ask for while they choke us.
+    allowed: BTreeSet<u32>,
+    /// We let them have some; how much of it they may still have is not followed.
+    grants: bool,
+    /// Words said but the extensions' handshakes, and when the last of all.
     words: u64,
     last_word: Moment,
     /// They did not choke us at some time in this turn.
@@ -97,6 +104,7 @@ impl Witness {
                     let pieces = (ears.piece_count)(theirs.info_hash);
                     pieces.into_iter().for_each(|count| overheard.ear.expect_pieces(count));
                     overheard.heard.have = pieces.map(Bits::none);
+                    overheard.is_fast = theirs.has(FAST);
                 }
                 Ok(Some(Frame::Message(message))) => overheard.on_message(ears, &message),
                 Ok(Some(Frame::Payload { block, from, bytes })) => {
@@ -141,7 +149,7 @@ impl Witness {
         let count = source.layout().piece_count();
         let overheard = self.end(now, end);
         let is_first = overheard.words == 0;
-        overheard.words += 1;
+        overheard.words += u64::from(!matches!(message, Message::Extended { .. }));
         overheard.last_word = now;
         let Overheard { said, heard, .. } = overheard;
         let have = said.have.get_or_insert_with(|| Bits::none(count));
@@ -157,16 +165,24 @@ impl Witness {
                 Some(piece) if have.set(piece) => Ok(()),
                 Some(_) | None => Err(format!("says have of {piece} again")),
             },
-            Message::Bitfield(_) if !is_first => Err("says a bitfield late".to_owned()),
+            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone if !is_first => Err("says a bitfield late".to_owned()),
             Message::Bitfield(bytes) => {
                 *have = Bits::from_wire(bytes, count).ok_or("says a bitfield of the wrong size")?;
                 Ok(())
             }
+            Message::HaveAll => {
+                *have = Bits::all(count);
+                Ok(())
+            }
+            Message::HaveNone => Ok(()),
             Message::Request(claim) => {
                 let theirs = heard.have.as_ref().ok_or("asks before the handshake")?;
                 let piece = source.layout().piece(claim.piece).ok_or("asks for no piece")?;
-                let is_sensible = said.interested && overheard.was_unchoked && theirs.has(piece);
-                overheard.asked.insert(*claim);
+                let may = overheard.was_unchoked || overheard.allowed.contains(&claim.piece);
+                let is_sensible = said.interested && may && theirs.has(piece);
+                if !overheard.asked.insert(*claim) && overheard.is_fast {
+                    return Err(format!("asks for {claim:?} again before it has an answer"));
+                }
                 is_sensible.then_some(()).ok_or_else(|| {
                     format!("asks for {claim:?} of a peer that chokes it or lacks the piece")
                 })
@@ -175,7 +191,19 @@ impl Witness {
                 overheard.asked.remove(claim);
                 Ok(())
             }
-            Message::KeepAlive | Message::Port(_) | Message::Unknown(_) => Ok(()),
+            Message::AllowedFast(_) => {
+                overheard.grants = true;
+                Ok(())
+            }
+            Message::Suggest(_) | Message::Reject(_) if !overheard.is_fast => {
+                Err("speaks Fast to who does not".to_owned())
+            }
+            Message::KeepAlive
+            | Message::Port(_)
+            | Message::Suggest(_)
+            | Message::Reject(_)
+            | Message::Extended { .. }
+            | Message::Unknown(_) => Ok(()),
         }
     }
 
@@ -256,6 +284,9 @@ impl Overheard {
             is_deaf: false,
             said: stance(),
             heard: stance(),
+            is_fast: false,
+            allowed: BTreeSet::new(),
+            grants: false,
             words: 0,
             last_word: now,
             was_unchoked: false,
@@ -269,7 +300,9 @@ impl Overheard {
         match message {
             Message::Choke => {
                 self.heard.choking = true;
-                self.asked.clear();
+                if !self.is_fast {
+                    self.asked.clear();
+                }
             }
             Message::Unchoke => {
                 self.heard.choking = false;
@@ -282,6 +315,17 @@ impl Overheard {
                     have.set(PieceIndex::checked(*piece));
                 }
             }
+            Message::HaveAll => {
+                if let Some(have) = self.heard.have.as_mut().filter(|_| self.is_fast) {
+                    *have = Bits::all(have.len());
+                }
+            }
+            Message::Reject(claim) => {
+                self.asked.remove(claim);
+            }
+            Message::AllowedFast(piece) => {
+                self.allowed.insert(*piece);
+            }
             Message::Bitfield(bytes) => {
                 if let Some(have) = &mut self.heard.have
                     && let Some(told) = Bits::from_wire(bytes, have.len())
@@ -290,7 +334,9 @@ impl Overheard {
                 }
             }
             Message::Request(claim) => {
-                if let (false, Some(block)) = (self.said.choking, ears.welcome(*claim)) {
+                if self.said.choking && self.grants {
+                    self.due = None;
+                } else if let (false, Some(block)) = (self.said.choking, ears.welcome(*claim)) {
                     self.due.iter_mut().for_each(|due| due.push(block));
                 }
             }
@@ -301,7 +347,12 @@ impl Overheard {
                     due.remove(place);
                 }
             }
-            Message::KeepAlive | Message::Port(_) | Message::Unknown(_) => {}
+            Message::KeepAlive
+            | Message::Port(_)
+            | Message::Suggest(_)
+            | Message::HaveNone
+            | Message::Extended { .. }
+            | Message::Unknown(_) => {}
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct Pipeline {
     /// Taken back (they choked us, or we cancelled), most recent last.
     late: VecDeque<Block>,
     depth: u32,
+    /// How many they keep for us at most, as they say (BEP 10, `reqq`).
+    depth_max: u32,
     /// The shortest time from a request to the end of its block.
     quickest: Option<Span>,
     /// When bytes of a block last arrived, or the first request went out after a pause.
@@ -83,6 +85,7 @@ impl Pipeline {
             requests: VecDeque::new(),
             late: VecDeque::new(),
             depth: REQUESTS_IN_FLIGHT_MIN,
+            depth_max: REQUESTS_IN_FLIGHT_MAX,
             quickest: None,
             last_progress: Time::START,
             arriving: None,
@@ -92,7 +95,12 @@ impl Pipeline {
 
     /// How many more blocks may be asked for now.
     pub fn room(&self) -> usize {
-        (self.depth as usize).saturating_sub(self.requests.len())
+        (self.depth.min(self.depth_max) as usize).saturating_sub(self.requests.len())
+    }
+
+    /// They keep so many requests for us, at most: one more would be lost, or end it.
+    pub fn keep_within(&mut self, requests_max: u32) {
+        self.depth_max = requests_max.clamp(1, REQUESTS_IN_FLIGHT_MAX);
     }
 
     pub fn is_empty(&self) -> bool {
@@ -181,6 +189,23 @@ impl Pipeline {
         if let Some(place) = place {
             self.requests.remove(place);
             self.remember_late(block);
+        }
+        place.is_some()
+    }
+
+    /// They will not send this block (BEP 6). Returns whether we were still waiting for it.
+    pub fn on_reject(&mut self, block: Block) -> bool {
+        // If we took it back and asked again, this is the answer to the first request.
+        if let Some(place) = self.late.iter().position(|&late| late == block) {
+            self.late.remove(place);
+            return false;
+        }
+        let place = self.requests.iter().position(|request| request.block == block);
+        if let Some(place) = place {
+            self.requests.remove(place);
+            self.arriving.take_if(|(arriving, _)| *arriving == block);
+            // Who rejects does not want this much asked.
+            self.depth = (self.depth / 2).max(REQUESTS_IN_FLIGHT_MIN);
         }
         place.is_some()
     }

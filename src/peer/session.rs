@@ -15,16 +15,20 @@
 //! public fields, in the same breath as it sends the message.
 //!
 //! # Spec
-//! BEP 3, "peer protocol", "peer messages".
+//! BEP 3, "peer protocol", "peer messages"; BEP 6; BEP 10; BEP 54.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use super::extensions::Extensions;
+use super::fast::Fast;
 use super::pipeline::Pipeline;
 use crate::base::limits::{BAD_REQUESTS_MAX, REQUESTS_QUEUED_MAX, WASTE_BYTES_MAX};
-use crate::base::{Bits, Block, PeerId, PieceIndex, Rate, Time};
+use crate::base::{Bits, Block, Claim, PeerId, PieceIndex, Rate, Time};
 use crate::format::layout::Layout;
-use crate::wire::{Message, Violation};
+use crate::wire::extended::{Metadata, Pex, Word};
+use crate::wire::handshake::{EXTENSION_PROTOCOL, FAST};
+use crate::wire::{Handshake, Message, Violation};
 
 /// What one side has said of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +50,14 @@ pub struct Session {
     /// The pieces they have.
     pub have: Bits,
 
+    /// If both sides speak the Fast extension.
+    pub fast: Option<Box<Fast>>,
+    /// If they speak the extension protocol, as we do.
+    pub extensions: Option<Box<Extensions>>,
+
     pub pipeline: Pipeline,
+    /// They rejected something: nothing is asked of them before.
+    pub rests_until: Time,
     /// The piece we are asking for, block by block.
     pub current: Option<PieceIndex>,
 
@@ -73,6 +84,8 @@ pub struct Session {
     bad_requests: u32,
     /// Requests that came while we choked them, since we last did.
     vain_requests: usize,
+    /// How often they had all and then took a piece back.
+    relapses: u8,
 
     /// The state of the picker's offers in which there was nothing to begin with this peer; no
     /// need to search again before either changes.
@@ -97,8 +110,26 @@ pub enum News {
     },
     /// They ask for a block, and may: it is to be queued.
     Wants(Block),
-    /// They ask for a block while we choke them, or that we lack: not answered.
+    /// They ask for a block while we choke them, or that we lack: not answered …
     WantsInVain,
+    /// … unless they speak Fast: then with a reject.
+    Refused(Claim),
+    /// They will not send a block that we asked for.
+    Rejected(Block),
+    /// They have nothing yet, and told so.
+    HasNone,
+    /// We may ask for a piece of theirs, or should.
+    Offered,
+    /// A piece that they had is there no more.
+    Lost(PieceIndex),
+    /// They said who they are and which extensions they speak, or what changed of it.
+    Hello,
+    /// Who else they say is there.
+    Pex(Pex),
+    /// They ask for a piece of the metadata.
+    WantsMetadata {
+        piece: u32,
+    },
     /// They no longer want a block that is queued for them.
     Cancels(Block),
 }
@@ -120,7 +151,10 @@ impl Session {
             us: stance,
             them: stance,
             have: Bits::none(pieces),
+            fast: None,
+            extensions: None,
             pipeline: Pipeline::new(),
+            rests_until: Time::START,
             current: None,
             since: now,
             last_heard: now,
@@ -136,12 +170,30 @@ impl Session {
             wasted: 0,
             bad_requests: 0,
             vain_requests: 0,
+            relapses: 0,
             in_vain: None,
         }
     }
 
+    /// Takes note of what their handshake says they speak. To be called before any message.
+    pub fn on_handshake(&mut self, theirs: &Handshake) {
+        self.fast = theirs.has(FAST).then(Box::default);
+        self.extensions = theirs.has(EXTENSION_PROTOCOL).then(Box::default);
+    }
+
     pub fn is_seed(&self) -> bool {
         self.have.is_all()
+    }
+
+    /// Whether they want nothing more, a seed or not (BEP 21).
+    pub fn is_upload_only(&self) -> bool {
+        let said = self.extensions.as_ref().and_then(|extensions| extensions.said().upload_only);
+        self.is_seed() || said == Some(true)
+    }
+
+    /// Whether they may be asked for something now; if they choke us, for what is allowed.
+    pub fn may_be_asked(&self, now: Time) -> bool {
+        self.us.interested && now >= self.rests_until
     }
 
     /// Takes one message in. `ours`: the pieces we have.
@@ -157,6 +209,16 @@ impl Session {
         self.last_heard = now;
         match message {
             Message::KeepAlive | Message::Port(_) | Message::Unknown(_) => Ok(News::Nothing),
+            Message::Extended { id, payload } => Ok(self.on_extended(id, &payload, layout)),
+            Message::HaveAll if self.fast.is_some() => {
+                Ok(self.on_told(Bits::all(layout.piece_count())))
+            }
+            Message::HaveNone if self.fast.is_some() && self.have.is_none() => Ok(News::HasNone),
+            // Who did not say that it speaks Fast should not use its words: stepped over.
+            Message::HaveAll | Message::HaveNone => Ok(News::Nothing),
+            Message::Reject(claim) => Ok(self.on_reject(layout.block(claim))),
+            Message::AllowedFast(piece) => Ok(self.on_offer(layout.piece(piece), Fast::on_allowed)),
+            Message::Suggest(piece) => Ok(self.on_offer(layout.piece(piece), Fast::on_suggested)),
             Message::Choke => Ok(change(&mut self.them.choking, true, News::Choked)),
             Message::Unchoke => Ok(change(&mut self.them.choking, false, News::Unchoked)),
             Message::Interested => Ok(change(&mut self.them.interested, true, News::Interested)),
@@ -171,8 +233,10 @@ impl Session {
                 self.in_vain = None;
                 Ok(News::Has(piece))
             }
-            Message::Bitfield(bytes) => self.on_bitfield(&bytes, layout),
-            Message::Request(claim) => self.on_request(now, layout.block(claim), ours),
+            Message::Bitfield(bytes) => Bits::from_wire(&bytes, layout.piece_count())
+                .map(|told| self.on_told(told))
+                .ok_or(Violation::BadBitfield),
+            Message::Request(claim) => self.on_request(now, claim, layout.block(claim), ours),
             Message::Cancel(claim) => Ok(match layout.block(claim) {
                 Some(block) if self.unqueue(block) => News::Cancels(block),
                 // Ours had left when theirs came, or there never was a request.
@@ -235,6 +299,9 @@ impl Session {
     pub fn check(&self) {
         self.have.check();
         self.pipeline.check();
+        if let Some(fast) = &self.fast {
+            fast.check();
+        }
         assert!(self.queued.len() <= REQUESTS_QUEUED_MAX);
         assert_eq!(self.us.choking, self.unchoked_at.is_none());
     }
@@ -243,38 +310,99 @@ impl Session {
     /// send `have` first and the bitfield later, and aria2 sends a bitfield again where it is
     /// shorter than many `have`s. So it adds to what they told. It takes nothing back: no message
     /// says "I have this no more", and maps that flip would cost us a recount each.
-    fn on_bitfield(&mut self, bytes: &[u8], layout: &Layout) -> Result<News, Violation> {
-        let mut told =
-            Bits::from_wire(bytes, layout.piece_count()).ok_or(Violation::BadBitfield)?;
+    fn on_told(&mut self, mut told: Bits) -> News {
         told.add_all(&self.have);
         if told == self.have {
-            return Ok(News::Nothing);
+            return News::Nothing;
         }
         self.in_vain = None;
-        Ok(News::HasMore { before: std::mem::replace(&mut self.have, told) })
+        News::HasMore { before: std::mem::replace(&mut self.have, told) }
+    }
+
+    /// `block`: `None` if what they reject does not fit the torrent.
+    fn on_reject(&mut self, block: Option<Block>) -> News {
+        match block.filter(|_| self.fast.is_some()) {
+            Some(block) if self.pipeline.on_reject(block) => News::Rejected(block),
+            Some(_) | None => News::Nothing,
+        }
+    }
+
+    /// They allow or suggest a piece. A piece that does not exist is bad advice, and no more.
+    fn on_offer(&mut self, piece: Option<PieceIndex>, take: fn(&mut Fast, PieceIndex)) -> News {
+        match (&mut self.fast, piece) {
+            (Some(fast), Some(piece)) => {
+                take(fast, piece);
+                News::Offered
+            }
+            (None, _) | (_, None) => News::Nothing,
+        }
+    }
+
+    /// A piece that they had is gone. Each time that this makes a seed no seed costs us a recount;
+    /// beyond a few, what they say is not believed: they can reject what they lack.
+    fn on_dont_have(&mut self, piece: PieceIndex) -> News {
+        if self.is_seed() {
+            if self.relapses == RELAPSES_MAX {
+                return News::Nothing;
+            }
+            self.relapses += 1;
+        }
+        if self.have.clear(piece) { News::Lost(piece) } else { News::Nothing }
+    }
+
+    /// A message of an extension. What cannot be read is stepped over: that is no crime.
+    fn on_extended(&mut self, id: u8, payload: &[u8], layout: &Layout) -> News {
+        let Some(extensions) = &mut self.extensions else { return News::Nothing };
+        match Word::parse(id, payload) {
+            Some(Word::Hello(hello)) => {
+                hello.requests_max.into_iter().for_each(|most| self.pipeline.keep_within(most));
+                extensions.on_hello(hello);
+                News::Hello
+            }
+            Some(Word::UploadOnly(upload_only)) => {
+                extensions.on_upload_only(upload_only);
+                News::Hello
+            }
+            Some(Word::DontHave(piece)) => {
+                layout.piece(piece).map_or(News::Nothing, |piece| self.on_dont_have(piece))
+            }
+            Some(Word::Pex(pex)) => News::Pex(pex),
+            Some(Word::Metadata(Metadata::Request { piece })) => News::WantsMetadata { piece },
+            // We have it, and asked for none.
+            Some(Word::Metadata(Metadata::Data { .. } | Metadata::Reject { .. })) | None => {
+                News::Nothing
+            }
+        }
     }
 
     /// `block`: `None` if the claim does not fit the torrent.
     fn on_request(
         &mut self,
         now: Time,
+        claim: Claim,
         block: Option<Block>,
         ours: &Bits,
     ) -> Result<News, Violation> {
+        let speaks_fast = self.fast.is_some();
+        let refused = if speaks_fast { News::Refused(claim) } else { News::WantsInVain };
         let Some(block) = block.filter(|block| ours.has(block.piece())) else {
             self.bad_requests += 1;
             if self.bad_requests > BAD_REQUESTS_MAX {
                 return Err(Violation::TooManyBadRequests);
             }
-            return Ok(News::WantsInVain);
+            return Ok(refused);
         };
-        if self.us.choking {
+        let is_granted = |session: &mut Session| {
+            let fast = session.fast.as_mut();
+            fast.is_some_and(|fast| fast.spend_grant(block, &session.have))
+        };
+        if self.us.choking && !is_granted(self) {
             // Our choke and a pipeline of theirs may have crossed on the way: no fault.
             self.vain_requests += 1;
             if self.vain_requests > REQUESTS_QUEUED_MAX {
                 return Err(Violation::TooManyBadRequests);
             }
-            return Ok(News::WantsInVain);
+            return Ok(refused);
         }
         self.vain_requests = 0;
         if self.queued.len() >= REQUESTS_QUEUED_MAX {
@@ -287,6 +415,9 @@ impl Session {
         Ok(News::Wants(block))
     }
 }
+
+/// See `on_dont_have`.
+const RELAPSES_MAX: u8 = 8;
 
 /// Sets a flag; saying again what was said before is no news.
 fn change(flag: &mut bool, to: bool, news: News) -> News {

@@ -24,8 +24,10 @@ use super::State;
 use super::Torrent;
 use super::blame::{Finding, Outcome};
 use super::pieces::{Source, Step, Taken, Verdict};
-use crate::base::limits::{ENDGAME_BLOCKS_MAX, ENDGAME_COPIES_MAX, RANDOM_FIRST_PIECES};
-use crate::base::{Block, Claim, ConnId, PieceIndex, Time};
+use crate::base::limits::{
+    ENDGAME_BLOCKS_MAX, ENDGAME_COPIES_MAX, RANDOM_FIRST_PIECES, REJECT_REST,
+};
+use crate::base::{Bits, Block, Claim, ConnId, PieceIndex, Time};
 use crate::border::reason::Pick;
 use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob, Reason};
 use crate::peer::Session;
@@ -52,11 +54,16 @@ impl Torrent {
         }
         loop {
             let Some(session) = self.peers.get(&conn) else { return };
-            let willing = session.us.interested && !session.them.choking;
-            if !willing || session.pipeline.room() == 0 {
+            if !session.may_be_asked(now) || session.pipeline.room() == 0 {
                 return;
             }
-            let Some(block) = self.next_block(now, conn, out) else { return };
+            let chokes = session.them.choking;
+            let block = if chokes {
+                self.next_allowed_block(conn, out)
+            } else {
+                self.next_block(now, conn, out)
+            };
+            let Some(block) = block else { return };
             let session = self.peers.get_mut(&conn).expect("looked up above");
             session.pipeline.on_asked(now, block);
             session.last_said = now;
@@ -87,7 +94,8 @@ impl Torrent {
         }
         // 2. to 5. Another piece.
         let choice = self
-            .next_unique(conn)
+            .next_suggested(conn)
+            .or_else(|| self.next_unique(conn))
             .or_else(|| self.next_orphan(conn))
             .or_else(|| self.next_new(conn))
             .or_else(|| self.next_shared(conn));
@@ -101,6 +109,21 @@ impl Torrent {
         let others = self.pieces.asked(block).map_or(0, |asked| usize::from(asked) - 1);
         self.explain(conn, |_| Reason::Block { block, others }, out);
         Some(block)
+    }
+
+    /// The next block of those that a peer who chokes us lets us have all the same.
+    fn next_allowed_block(&mut self, conn: ConnId, out: &mut Vec<Output>) -> Option<Block> {
+        let current = self.peers.get(&conn)?.current;
+        if let Some(piece) = current
+            && let Some(block) = self.pieces.ask(&self.metainfo.layout, piece, conn)
+        {
+            return Some(block);
+        }
+        let choice = self.next_allowed(conn);
+        self.peers.get_mut(&conn)?.current = choice.map(|(piece, _)| piece);
+        let (piece, pick) = choice?;
+        self.explain(conn, |torrent| torrent.reason(piece, pick), out);
+        self.pieces.ask(&self.metainfo.layout, piece, conn)
     }
 
     /// Says why, if anybody wants to know.
@@ -140,6 +163,40 @@ impl Torrent {
         }
         let rarest = self.picker.pick(have, false, |_| true, &mut self.random)?;
         is_unique(rarest).then(|| self.begin(rarest, Pick::Unique))
+    }
+
+    /// A piece that a peer who chokes us lets us have all the same.
+    fn next_allowed(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
+        let session = self.peers.get(&conn)?;
+        let mut allowed = session.fast.as_ref()?.allowed().iter().copied();
+        let piece = allowed.find(|&piece| self.can_begin(piece, conn, &session.have))?;
+        Some(self.go_for(piece, Pick::Allowed))
+    }
+
+    /// A piece that the peer suggested, if it is still of use.
+    fn next_suggested(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
+        let fast = self.peers.get_mut(&conn)?.fast.as_mut()?;
+        if !fast.has_suggested() {
+            return None;
+        }
+        let suggested = fast.take_suggested();
+        let have = &self.peers.get(&conn)?.have;
+        let piece = suggested.into_iter().rfind(|&piece| self.can_begin(piece, conn, have))?;
+        Some(self.go_for(piece, Pick::Suggested))
+    }
+
+    /// Whether this peer can begin a piece, or go on with one that is open.
+    fn can_begin(&self, piece: PieceIndex, conn: ConnId, have: &Bits) -> bool {
+        let is_free = self.picker.is_wanted(piece) || self.pieces.has_free(piece, conn);
+        have.has(piece) && is_free
+    }
+
+    fn go_for(&mut self, piece: PieceIndex, pick: Pick) -> (PieceIndex, Pick) {
+        if self.picker.is_wanted(piece) {
+            return self.begin(piece, pick);
+        }
+        self.orphans.remove(&piece);
+        (piece, pick)
     }
 
     fn next_orphan(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
@@ -218,15 +275,46 @@ impl Torrent {
         None
     }
 
-    /// Takes back everything that this peer was asked for; others may be asked.
-    pub(super) fn abandon(&mut self, conn: ConnId) {
+    /// They choke us. Who speaks Fast rejects what will not come, block by block; until then it
+    /// may come. Of all others, nothing comes.
+    pub(super) fn on_choked(&mut self, conn: ConnId) {
         let Some(session) = self.peers.get_mut(&conn) else { return };
-        if let Some(piece) = session.current.take()
+        if session.fast.is_none() {
+            return self.abandon(conn);
+        }
+        self.leave_current(conn);
+    }
+
+    /// They will not send a block: others may be asked for it, and they a little later.
+    pub(super) fn on_rejected(&mut self, now: Time, conn: ConnId, block: Block) {
+        let Some(session) = self.peers.get_mut(&conn) else { return };
+        if !session.them.choking {
+            session.rests_until = now + REJECT_REST;
+        } else if let Some(fast) = &mut session.fast {
+            fast.disallow(block.piece());
+        }
+        if session.current == Some(block.piece()) {
+            self.leave_current(conn);
+        }
+        self.release(conn, &[block]);
+        self.tick_soon(now);
+        self.soon.fill_all.get_or_insert(now);
+    }
+
+    /// This peer is no longer at the piece that it was at.
+    pub(super) fn leave_current(&mut self, conn: ConnId) {
+        if let Some(piece) = self.peers.get_mut(&conn).and_then(|peer| peer.current.take())
             && self.pieces.is_open(piece)
         {
             self.pieces.release_alone(piece, conn);
             self.orphans.insert(piece);
         }
+    }
+
+    /// Takes back everything that this peer was asked for; others may be asked.
+    pub(super) fn abandon(&mut self, conn: ConnId) {
+        self.leave_current(conn);
+        let Some(session) = self.peers.get_mut(&conn) else { return };
         let blocks = session.pipeline.take_back_all();
         self.release(conn, &blocks);
     }

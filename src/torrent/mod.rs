@@ -10,7 +10,8 @@
 //! * `goal.rs`: when it has given enough;
 //! * `turn.rs`: how it waits for a place in the queue, and for its turn to check;
 //! * `fetch.rs`: what to ask of whom, and what becomes of what arrives;
-//! * `serve.rs`: whom to serve, peers that come and go, the clock (`explain.rs` says why).
+//! * `serve.rs`: whom to serve, peers that come and go, the clock (`explain.rs` says why);
+//! * `extend.rs`: what goes beyond the words of BEP 3.
 //!
 //! ```text
 //!  surveying ──▶ active ──▶ stopping ──▶ stopped
@@ -32,6 +33,7 @@ pub mod checker;
 pub mod choker;
 pub mod detail;
 mod explain;
+mod extend;
 pub mod fetch;
 pub mod goal;
 mod life;

@@ -111,6 +111,17 @@ impl Picker {
         self.seeds += 1;
     }
 
+    /// A connected peer lost this piece. `have`: its have-map, without that piece.
+    pub fn on_lost(&mut self, piece: PieceIndex, have: &Bits) {
+        if have.count() + 1 < have.len() {
+            self.lower(piece);
+            return;
+        }
+        // So far it counted as a seed; from now on it is counted piece by piece.
+        self.seeds -= 1;
+        have.iter().for_each(|other| self.raise(other));
+    }
+
     /// A connected peer has more pieces than `before`: those of `have`.
     ///
     /// However often it says so, each piece is counted once.

@@ -9,7 +9,7 @@ use crate::base::limits::{KEEP_ALIVE_EVERY, MUTUAL_DISINTEREST_MAX, SEND_STALL_M
 use crate::base::{Bits, ConnId, PeerId, PieceIndex, Span, Time};
 use crate::border::{Event, Output, Reason};
 use crate::peer::{News, Session};
-use crate::wire::Message;
+use crate::wire::{Handshake, Message};
 
 /// Sessions in which something moves are looked at this often.
 const SECOND: Span = Span::from_secs(1);
@@ -23,30 +23,38 @@ impl Torrent {
         now: Time,
         conn: ConnId,
         addr: SocketAddr,
-        peer: (PeerId, bool),
+        peer: (&Handshake, bool),
         out: &mut Vec<Output>,
     ) {
-        let (peer_id, dialled) = peer;
+        let (theirs, dialled) = peer;
         let pieces = self.layout().piece_count();
-        let session = Session::new(now, addr, peer_id, dialled, pieces);
+        let mut session = Session::new(now, addr, theirs.peer_id, dialled, pieces);
+        session.on_handshake(theirs);
         self.picker.on_join(&session.have);
         self.peers.insert(conn, session);
         if dialled {
             self.candidates.on_connected(addr);
         }
+        self.say_hello(conn, out);
         if self.state != State::Surveying {
             self.say_what_we_have(conn, out);
         }
         self.tick_by(now + KEEP_ALIVE_EVERY);
     }
 
-    /// A bitfield may only be the first word. It is built at this very moment: what comes later is
-    /// told by `have`.
+    /// A bitfield may only be the first word, but for the extensions' handshake. It is built at
+    /// this very moment: what comes later is told by `have`.
     fn say_what_we_have(&self, conn: ConnId, out: &mut Vec<Output>) {
-        if !self.have.is_none() {
-            let bytes = self.have.as_bytes().to_vec();
-            out.push(Output::Send { conn, message: Message::Bitfield(bytes) });
-        }
+        let speaks_fast = self.peers.get(&conn).is_some_and(|session| session.fast.is_some());
+        let message = match (speaks_fast, self.have.is_none(), self.have.is_all()) {
+            (false, true, _) => return,
+            (true, true, _) => Message::HaveNone,
+            (true, _, true) => Message::HaveAll,
+            (false, false, _) | (true, false, false) => {
+                Message::Bitfield(self.have.as_bytes().to_vec())
+            }
+        };
+        out.push(Output::Send { conn, message });
     }
 
     /// The survey is done. Peers who came while it lasted have heard nothing yet, for until now
@@ -100,12 +108,12 @@ impl Torrent {
         }
     }
 
-    /// Who has everything has nothing to say to another who has: make room.
+    /// Who has everything has nothing to say to another who has, or who wants no more: make room.
     pub(super) fn part_with_seeds(&mut self, now: Time, out: &mut Vec<Output>) {
         if !self.is_done() {
             return;
         }
-        let is_seed = |session: &Session| session.is_seed();
+        let is_seed = |session: &Session| session.is_upload_only();
         let seeds: Vec<(ConnId, SocketAddr)> = self
             .peers
             .iter()
@@ -142,7 +150,7 @@ impl Torrent {
         match news {
             News::Nothing | News::WantsInVain => {}
             News::Choked => {
-                self.abandon(conn);
+                self.on_choked(conn);
                 self.soon.fill_all.get_or_insert(now);
             }
             News::Unchoked => self.fill(now, conn, out),
@@ -172,6 +180,15 @@ impl Torrent {
                 out.push(Output::SendBlock { conn, torrent: self.id, block });
                 self.tick_soon(now);
             }
+            News::Refused(claim) => {
+                out.push(Output::Send { conn, message: Message::Reject(claim) });
+            }
+            News::Rejected(block) => self.on_rejected(now, conn, block),
+            News::HasNone => self.grant(conn, out),
+            News::Offered => self.fill(now, conn, out),
+            News::Lost(piece) => self.on_lost(now, conn, piece, out),
+            News::Hello => self.on_hello(now, conn, out),
+            News::Pex(_) | News::WantsMetadata { .. } => {}
             News::Cancels(block) => out.push(Output::CancelBlock { conn, block }),
         }
     }
@@ -179,13 +196,16 @@ impl Torrent {
     fn on_has_more(&mut self, now: Time, conn: ConnId, before: &Bits, out: &mut Vec<Output>) {
         let Some(session) = self.peers.get(&conn) else { return };
         self.picker.on_have_more(before, &session.have);
+        if before.is_none() {
+            self.grant(conn, out);
+        }
         self.mind_interest(now, conn, out);
         self.fill(now, conn, out);
         self.mind_seed(now, conn, out);
     }
 
-    fn mind_seed(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
-        if self.peers.get(&conn).is_some_and(Session::is_seed) && self.is_done() {
+    pub(super) fn mind_seed(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        if self.peers.get(&conn).is_some_and(Session::is_upload_only) && self.is_done() {
             self.part_with_seeds(now, out);
         }
     }

@@ -8,7 +8,7 @@
 //! which torrent is meant, and answers with the same info-hash or hangs up.
 //!
 //! The eight reserved bytes are 64 switches. A switch means "I speak this extension"; it is used
-//! only where both sides set it. We set none until we speak one.
+//! only where both sides set it. We set those of `OURS`.
 //!
 //! # Spec
 //! BEP 3, "peer protocol"; BEP 4 for the assigned bits.
@@ -48,10 +48,20 @@ pub const DHT: ReservedBit = ReservedBit { byte: 7, mask: 0x01 };
 /// torrent has nothing to upgrade to, and taking the bit at its word has crashed other clients.
 pub const UPGRADE_TO_V2: ReservedBit = ReservedBit { byte: 7, mask: 0x10 };
 
+/// What we speak.
+pub const OURS: [ReservedBit; 2] = [EXTENSION_PROTOCOL, FAST];
+
 impl Handshake {
-    /// What we say of ourselves: no extension.
+    /// A handshake without any extension.
     pub fn new(info_hash: InfoHash, peer_id: PeerId) -> Handshake {
         Handshake { reserved: [0; 8], info_hash, peer_id }
+    }
+
+    /// The same with the extensions that we speak.
+    pub fn ours(info_hash: InfoHash, peer_id: PeerId) -> Handshake {
+        let mut handshake = Handshake::new(info_hash, peer_id);
+        OURS.iter().for_each(|bit| handshake.reserved[bit.byte] |= bit.mask);
+        handshake
     }
 
     /// Whether the peer set this bit.

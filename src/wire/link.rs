@@ -32,6 +32,9 @@
 //! leftovers < what the step needs · words leave only between blocks: a begun block ⇒ no begun
 //! words · nothing queued ⇒ no memory held for sending.
 //!
+//! Where both handshakes said Fast, every block that is taken back is answered with a reject; the
+//! link does that by itself, for it alone knows what has not left (BEP 6).
+//!
 //! # Limits
 //! Leftovers: 68 bytes, or one control message (a bitfield of `BITFIELD_BYTES_MAX` at most).
 //! Blocks in the queue: bounded by who fills it, with `REQUESTS_QUEUED_MAX`. Words:
@@ -44,12 +47,12 @@
 //! takes back what is queued; so the owner calls `drop_blocks` before it sends one.
 //!
 //! # Spec
-//! BEP 3, "peer protocol" and "peer messages".
+//! BEP 3, "peer protocol" and "peer messages"; BEP 6, "reject request".
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::handshake::{self, HANDSHAKE_BYTES, Handshake};
+use super::handshake::{self, FAST, HANDSHAKE_BYTES, Handshake};
 use super::message::{self, Message, PIECE_HEAD_BYTES, Violation};
 use crate::base::limits::WORDS_QUEUED_BYTES_MAX;
 use crate::base::{Block, Claim};
@@ -86,6 +89,9 @@ pub struct Link {
     leftovers: Leftovers,
     /// How many pieces the torrent has, once that is known.
     piece_count: Option<u32>,
+    /// Whether their handshake, and ours, said that every request gets an answer.
+    they_speak_fast: bool,
+    we_speak_fast: bool,
     outgoing: Outgoing,
 }
 
@@ -158,6 +164,7 @@ impl Link {
     }
 
     pub fn send_handshake(&mut self, handshake: &Handshake) {
+        self.we_speak_fast = handshake.has(FAST);
         handshake.write(&mut self.outgoing.words);
     }
 
@@ -175,13 +182,23 @@ impl Link {
     /// Takes a queued block back (the last, if it is queued twice), unless its first byte has
     /// left. Returns whether it did.
     pub fn cancel(&mut self, block: Block) -> bool {
-        self.outgoing.cancel(block)
+        let is_back = self.outgoing.cancel(block);
+        if is_back && self.rejects() {
+            self.send(&Message::Reject(block.claim()));
+        }
+        is_back
     }
 
     /// Takes back every queued block whose first byte has not left.
     pub fn drop_blocks(&mut self) {
+        let rejected: Vec<Block> = if self.rejects() { self.queued().collect() } else { vec![] };
         self.outgoing.blocks.truncate(self.outgoing.begun_blocks());
         self.outgoing.release_if_idle();
+        rejected.iter().for_each(|block| self.send(&Message::Reject(block.claim())));
+    }
+
+    fn rejects(&self) -> bool {
+        self.we_speak_fast && self.they_speak_fast
     }
 
     /// What may leave next, in order, without end until the queue is empty.
@@ -246,6 +263,7 @@ impl Link {
         };
         let bytes = bytes.try_into().expect("gathered exactly that many");
         let handshake = Handshake::parse(bytes)?;
+        self.they_speak_fast = handshake.has(FAST);
         self.leftovers.clear();
         self.step = Step::Length;
         Ok(Some(Frame::Handshake(handshake)))

@@ -1,6 +1,6 @@
 //! Messages: the words two peers exchange, and the rules they can break.
 //!
-//! `TABLE` is the protocol in ten lines: a number, a name, and how long the message may be. The
+//! `TABLE` is the protocol, a line for each message: its number, its name, and how long it may be. The
 //! length is judged as soon as the number is known, after five bytes, so nobody can make us wait
 //! for (or store) a message that would be refused anyway.
 //!
@@ -8,16 +8,20 @@
 //!
 //! # Limits
 //! `REQUEST_BYTES_MAX` for `piece`, `BITFIELD_BYTES_MAX` for `bitfield` while the number of
-//! pieces is not known, `UNKNOWN_MESSAGE_BYTES_MAX` for numbers we do not know.
+//! pieces is not known, `EXTENDED_BYTES_MAX` for `extended`, `UNKNOWN_MESSAGE_BYTES_MAX` for
+//! numbers we do not know.
 //!
 //! # Spec
-//! BEP 3, "peer messages"; BEP 5, "BitTorrent protocol extension" for `port`.
+//! BEP 3, "peer messages"; BEP 5, "BitTorrent protocol extension" for `port`; BEP 6 for 13 to 17;
+//! BEP 10 for `extended`.
 
 use std::fmt;
 
 use crate::base::Claim;
 use crate::base::bits::bytes_for;
-use crate::base::limits::{BITFIELD_BYTES_MAX, REQUEST_BYTES_MAX, UNKNOWN_MESSAGE_BYTES_MAX};
+use crate::base::limits::{
+    BITFIELD_BYTES_MAX, EXTENDED_BYTES_MAX, REQUEST_BYTES_MAX, UNKNOWN_MESSAGE_BYTES_MAX,
+};
 
 /// One message, without the payload of `piece` (see `link`).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +39,18 @@ pub enum Message {
     Cancel(Claim),
     /// Their DHT port (BEP 5).
     Port(u16),
+    /// They think that we would do well to fetch this piece from them now (BEP 6).
+    Suggest(u32),
+    /// In place of a bitfield: every piece, or none (BEP 6).
+    HaveAll,
+    HaveNone,
+    /// This request will not be answered (BEP 6).
+    Reject(Claim),
+    /// This piece we may ask for although they choke us (BEP 6).
+    AllowedFast(u32),
+    /// A message of an extension, by the number that its receiver gave it; 0 is the extensions'
+    /// own handshake (BEP 10). `wire/extended.rs` reads the payload.
+    Extended { id: u8, payload: Vec<u8> },
     /// A message whose id we do not know; its payload was stepped over.
     Unknown(u8),
 }
@@ -51,6 +67,12 @@ pub mod id {
     pub const PIECE: u8 = 7;
     pub const CANCEL: u8 = 8;
     pub const PORT: u8 = 9;
+    pub const SUGGEST: u8 = 13;
+    pub const HAVE_ALL: u8 = 14;
+    pub const HAVE_NONE: u8 = 15;
+    pub const REJECT: u8 = 16;
+    pub const ALLOWED_FAST: u8 = 17;
+    pub const EXTENDED: u8 = 20;
 }
 
 /// What the four bytes in front of a message may say. They count the id, but not themselves.
@@ -61,19 +83,21 @@ pub enum Length {
     OfBitfield,
     /// 9 and at least one byte of payload.
     OfBlock,
+    /// The id, the extension's id, and as much as the extension has to say.
+    OfExtension,
 }
 
 /// One line of the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Row {
     pub id: u8,
-    /// As BEP 3 spells it.
+    /// As its BEP spells it.
     pub name: &'static str,
     pub length: Length,
 }
 
-/// Every message with an id that we know; row `n` is the one of id `n`.
-pub const TABLE: [Row; 10] = [
+/// Every message with an id that we know.
+pub const TABLE: [Row; 16] = [
     Row { id: id::CHOKE, name: "choke", length: Length::Exactly(1) },
     Row { id: id::UNCHOKE, name: "unchoke", length: Length::Exactly(1) },
     Row { id: id::INTERESTED, name: "interested", length: Length::Exactly(1) },
@@ -84,6 +108,12 @@ pub const TABLE: [Row; 10] = [
     Row { id: id::PIECE, name: "piece", length: Length::OfBlock },
     Row { id: id::CANCEL, name: "cancel", length: Length::Exactly(13) },
     Row { id: id::PORT, name: "port", length: Length::Exactly(3) },
+    Row { id: id::SUGGEST, name: "suggest piece", length: Length::Exactly(5) },
+    Row { id: id::HAVE_ALL, name: "have all", length: Length::Exactly(1) },
+    Row { id: id::HAVE_NONE, name: "have none", length: Length::Exactly(1) },
+    Row { id: id::REJECT, name: "reject request", length: Length::Exactly(13) },
+    Row { id: id::ALLOWED_FAST, name: "allowed fast", length: Length::Exactly(5) },
+    Row { id: id::EXTENDED, name: "extended", length: Length::OfExtension },
 ];
 
 /// Bytes in front of the payload of a `piece` message: length, id, piece, begin.
@@ -133,11 +163,17 @@ impl Message {
             Message::Request(_) => Some(id::REQUEST),
             Message::Cancel(_) => Some(id::CANCEL),
             Message::Port(_) => Some(id::PORT),
+            Message::Suggest(_) => Some(id::SUGGEST),
+            Message::HaveAll => Some(id::HAVE_ALL),
+            Message::HaveNone => Some(id::HAVE_NONE),
+            Message::Reject(_) => Some(id::REJECT),
+            Message::AllowedFast(_) => Some(id::ALLOWED_FAST),
+            Message::Extended { .. } => Some(id::EXTENDED),
             Message::Unknown(id) => Some(*id),
         }
     }
 
-    /// The message's name as BEP 3 spells it.
+    /// The message's name as its BEP spells it.
     pub fn name(&self) -> &'static str {
         self.id().map_or("keep-alive", name_of)
     }
@@ -160,6 +196,14 @@ impl Message {
             id::REQUEST => claim(payload).map(Message::Request),
             id::CANCEL => claim(payload).map(Message::Cancel),
             id::PORT => payload.try_into().ok().map(u16::from_be_bytes).map(Message::Port),
+            id::SUGGEST => numbers(payload).map(|[piece]| Message::Suggest(piece)),
+            id::HAVE_ALL => numbers(payload).map(|[]| Message::HaveAll),
+            id::HAVE_NONE => numbers(payload).map(|[]| Message::HaveNone),
+            id::REJECT => claim(payload).map(Message::Reject),
+            id::ALLOWED_FAST => numbers(payload).map(|[piece]| Message::AllowedFast(piece)),
+            id::EXTENDED => payload
+                .split_first()
+                .map(|(&id, rest)| Message::Extended { id, payload: rest.to_vec() }),
             unknown => Some(Message::Unknown(unknown)),
         };
         message.ok_or(Violation::BadLength { id, len: length_of(payload) })
@@ -178,15 +222,23 @@ impl Message {
             | Message::Unchoke
             | Message::Interested
             | Message::NotInterested
+            | Message::HaveAll
+            | Message::HaveNone
             | Message::Unknown(_) => {}
-            Message::Have(piece) => out.extend_from_slice(&piece.to_be_bytes()),
+            Message::Have(piece) | Message::Suggest(piece) | Message::AllowedFast(piece) => {
+                out.extend_from_slice(&piece.to_be_bytes());
+            }
             Message::Bitfield(bytes) => out.extend_from_slice(bytes),
-            Message::Request(claim) | Message::Cancel(claim) => {
+            Message::Request(claim) | Message::Cancel(claim) | Message::Reject(claim) => {
                 out.extend_from_slice(&claim.piece.to_be_bytes());
                 out.extend_from_slice(&claim.begin.to_be_bytes());
                 out.extend_from_slice(&claim.len.to_be_bytes());
             }
             Message::Port(port) => out.extend_from_slice(&port.to_be_bytes()),
+            Message::Extended { id, payload } => {
+                out.push(*id);
+                out.extend_from_slice(payload);
+            }
         }
         let len = u32::try_from(out.len() - start - 4).expect("a bitfield has at most 256 KiB");
         out[start..start + 4].copy_from_slice(&len.to_be_bytes());
@@ -199,12 +251,13 @@ impl Message {
 ///
 /// Violation: `BadLength` or `TooLong`.
 pub fn check_len(id: u8, len: u32, piece_count: Option<u32>) -> Result<(), Violation> {
-    let Some(row) = TABLE.get(usize::from(id)) else {
+    let Some(row) = row_of(id) else {
         let fits = len <= UNKNOWN_MESSAGE_BYTES_MAX;
         return if fits { Ok(()) } else { Err(Violation::TooLong { id, len }) };
     };
     let fits = match row.length {
         Length::Exactly(expected) => len == expected,
+        Length::OfExtension => (2..=2 + EXTENDED_BYTES_MAX).contains(&len),
         Length::OfBlock => (10..=9 + REQUEST_BYTES_MAX).contains(&len),
         Length::OfBitfield => match piece_count {
             Some(count) => u64::from(len) == 1 + bytes_for(count) as u64,
@@ -216,7 +269,11 @@ pub fn check_len(id: u8, len: u32, piece_count: Option<u32>) -> Result<(), Viola
 
 /// Whether the table has a row for this id.
 pub fn is_known(id: u8) -> bool {
-    TABLE.len() > usize::from(id)
+    row_of(id).is_some()
+}
+
+fn row_of(id: u8) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.id == id)
 }
 
 /// What stands in front of the payload of a `piece` message.
@@ -247,7 +304,7 @@ fn length_of(payload: &[u8]) -> u32 {
 }
 
 fn name_of(id: u8) -> &'static str {
-    TABLE.get(usize::from(id)).map_or("unknown", |row| row.name)
+    row_of(id).map_or("unknown", |row| row.name)
 }
 
 impl fmt::Display for Violation {

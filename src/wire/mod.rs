@@ -17,13 +17,21 @@
 //!    7  piece           piece 4, begin 4, bytes            9 + len
 //!    8  cancel          piece 4, begin 4, len 4            13
 //!    9  port            port 2                             3
+//!   13  suggest piece   piece 4                            5           ┐
+//!   14  have all        -                                  1           │
+//!   15  have none       -                                  1           │ BEP 6
+//!   16  reject request  piece 4, begin 4, len 4            13          │
+//!   17  allowed fast    piece 4                            5           ┘
+//!   20  extended        extension's id 1, bytes            2 + bytes     BEP 10
 //! ```
 //! All numbers are big-endian. `message` knows the table, `handshake` the first line, and `link`
-//! turns a stream of bytes, cut anywhere, into these words and back.
+//! turns a stream of bytes, cut anywhere, into these words and back. `extended` knows what the
+//! payload of `extended` means.
 //!
 //! # Spec
-//! BEP 3, "peer protocol" and "peer messages".
+//! BEP 3, "peer protocol" and "peer messages"; BEP 6; BEP 10.
 
+pub mod extended;
 pub mod handshake;
 pub mod link;
 pub mod message;

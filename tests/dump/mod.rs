@@ -126,9 +126,12 @@ impl Ear {
 fn tell(message: &Message) -> String {
     let name = message.name();
     match message {
-        Message::Have(piece) => format!("{name} {piece}"),
+        Message::Have(piece) | Message::Suggest(piece) | Message::AllowedFast(piece) => {
+            format!("{name} {piece}")
+        }
+        Message::Extended { id, payload } => format!("{name} {id} {}", digits(payload)).trim_end().to_owned(),
         Message::Bitfield(bytes) => format!("{name} {}", digits(bytes)),
-        Message::Request(claim) | Message::Cancel(claim) => {
+        Message::Request(claim) | Message::Cancel(claim) | Message::Reject(claim) => {
             format!("{name} {} {} {}", claim.piece, claim.begin, claim.len)
         }
         Message::Port(port) => format!("{name} {port}"),
@@ -137,7 +140,9 @@ fn tell(message: &Message) -> String {
         | Message::Choke
         | Message::Unchoke
         | Message::Interested
-        | Message::NotInterested => name.to_owned(),
+        | Message::NotInterested
+        | Message::HaveAll
+        | Message::HaveNone => name.to_owned(),
     }
 }
 

@@ -70,9 +70,10 @@ fn every_wrong_bit_in_the_protocol_name_is_seen_at_once() {
 }
 
 #[test]
-fn messages_are_written_as_bep_3_says_and_read_back() {
+fn messages_are_written_as_beps_3_6_and_10_say_and_read_back() {
     let claim = Claim { piece: 1, begin: 0x4000, len: 0x2000 };
-    let table: [(Message, &str); 11] = [
+    let extended = Message::Extended { id: 3, payload: b"de".to_vec() };
+    let table: [(Message, &str); 17] = [
         (Message::KeepAlive, "00000000"),
         (Message::Choke, "00000001 00"),
         (Message::Unchoke, "00000001 01"),
@@ -83,7 +84,13 @@ fn messages_are_written_as_bep_3_says_and_read_back() {
         (Message::Request(claim), "0000000d 06 00000001 00004000 00002000"),
         (Message::Cancel(claim), "0000000d 08 00000001 00004000 00002000"),
         (Message::Port(6881), "00000003 09 1ae1"),
-        (Message::Unknown(20), "00000001 14"),
+        (Message::Suggest(7), "00000005 0d 00000007"),
+        (Message::HaveAll, "00000001 0e"),
+        (Message::HaveNone, "00000001 0f"),
+        (Message::Reject(claim), "0000000d 10 00000001 00004000 00002000"),
+        (Message::AllowedFast(1059), "00000005 11 00000423"),
+        (extended, "00000004 14 03 6465"),
+        (Message::Unknown(21), "00000001 15"),
     ];
     for (message, hex) in table {
         let mut bytes = vec![0xaa];
@@ -104,20 +111,20 @@ fn the_head_of_a_block_counts_what_follows() {
 }
 
 #[test]
-fn row_n_of_the_table_is_the_message_of_id_n() {
+fn the_table_has_a_row_for_each_id_that_we_know() {
     let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
     let expected =
-        "choke unchoke interested not_interested have bitfield request piece cancel port";
-    assert_eq!(names.join(" ").replace("not interested", "not_interested"), expected);
-    for (place, row) in TABLE.iter().enumerate() {
-        assert_eq!(usize::from(row.id), place);
-    }
+        "choke, unchoke, interested, not interested, have, bitfield, request, piece, cancel, port, \
+         suggest piece, have all, have none, reject request, allowed fast, extended";
+    assert_eq!(names.join(", "), expected);
+    let ids: Vec<u8> = TABLE.iter().map(|row| row.id).collect();
+    assert_eq!(ids, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 20]);
 }
 
 #[test]
 fn each_length_is_allowed_exactly_where_the_table_says() {
     // Id, number of pieces, the lengths that pass; each neighbour of a bound is tried, too.
-    let table: [(u8, Option<u32>, std::ops::RangeInclusive<u32>); 14] = [
+    let table: [(u8, Option<u32>, std::ops::RangeInclusive<u32>); 20] = [
         (0, Some(10), 1..=1),
         (1, Some(10), 1..=1),
         (2, Some(10), 1..=1),
@@ -132,6 +139,12 @@ fn each_length_is_allowed_exactly_where_the_table_says() {
         (8, Some(10), 13..=13),
         (9, Some(10), 3..=3),
         (10, Some(10), 1..=65_536),
+        (13, None, 5..=5),
+        (14, None, 1..=1),
+        (15, None, 1..=1),
+        (16, None, 13..=13),
+        (17, None, 5..=5),
+        (20, None, 2..=32_770),
     ];
     for (id, piece_count, allowed) in table {
         let (first, last) = (*allowed.start(), *allowed.end());
@@ -141,12 +154,26 @@ fn each_length_is_allowed_exactly_where_the_table_says() {
         }
     }
     assert_eq!(check_len(7, 9, None), Err(Violation::BadLength { id: 7, len: 9 }));
-    assert_eq!(check_len(20, 65_537, None), Err(Violation::TooLong { id: 20, len: 65_537 }));
+    assert_eq!(check_len(21, 65_537, None), Err(Violation::TooLong { id: 21, len: 65_537 }));
 }
 
 #[test]
 fn a_payload_of_every_other_length_is_refused() {
-    for (id, right) in [(0, 0), (1, 0), (2, 0), (3, 0), (4, 4), (6, 12), (8, 12), (9, 2)] {
+    for (id, right) in [
+        (0, 0),
+        (1, 0),
+        (2, 0),
+        (3, 0),
+        (4, 4),
+        (6, 12),
+        (8, 12),
+        (9, 2),
+        (13, 4),
+        (14, 0),
+        (15, 0),
+        (16, 12),
+        (17, 4),
+    ] {
         for len in 0..40_usize {
             let read = Message::parse(id, &vec![0; len]);
             assert_eq!(read.is_ok(), len == right, "id {id}, payload of {len}");
@@ -159,7 +186,7 @@ fn violations_say_what_happened_in_a_few_words() {
     let table = [
         (Violation::NotBitTorrent, "does not speak BitTorrent"),
         (Violation::BadLength { id: 6, len: 12 }, "request message of length 12"),
-        (Violation::TooLong { id: 20, len: 70_000 }, "unknown message 20 of length 70000"),
+        (Violation::TooLong { id: 21, len: 70_000 }, "unknown message 21 of length 70000"),
         (Violation::BadBitfield, "a bitfield that does not fit the torrent"),
         (Violation::BadHave { piece: 9 }, "has piece 9, which does not exist"),
         (Violation::TooManyRequests, "too many requests at a time"),

@@ -1,0 +1,114 @@
+//! Extending: what is told to peers, and heard of them, beyond the words of BEP 3.
+//!
+//! ```text
+//!   handshakes ─▶ our hello: our numbers for extensions, our port, our program …      BEP 10
+//!              ─▶ have all, have none or a bitfield                                   BEP 6
+//!   they are new ─▶ allowed fast: a few pieces that they may ask for at once          BEP 6
+//!   we are whole ─▶ upload only: we want nothing more                                 BEP 21
+//! ```
+//!
+//! # Spec
+//! BEP 6; BEP 10; BEP 21; BEP 54.
+
+use super::{State, Torrent};
+use crate::base::limits::{ALLOWED_FAST_PIECES, ALLOWED_FAST_SHARE, REQUESTS_QUEUED_TOLD};
+use crate::base::{Block, ConnId, PieceIndex, Time};
+use crate::border::Output;
+use crate::peer::{extensions, fast};
+use crate::wire::Message;
+use crate::wire::extended::{Extension, Hello};
+
+/// What we call ourselves.
+const CLIENT: &str = concat!("swarmlet ", env!("CARGO_PKG_VERSION"));
+
+impl Torrent {
+    /// Says the handshake of our extensions, to whoever speaks that.
+    pub(super) fn say_hello(&self, conn: ConnId, out: &mut Vec<Output>) {
+        let Some(session) = self.peers.get(&conn) else { return };
+        if session.extensions.is_none() {
+            return;
+        }
+        let is_known = self.state != State::Surveying;
+        let ids = Extension::ALL.map(|extension| match extension {
+            // Who is in a private swarm is for its tracker alone to tell.
+            Extension::Pex => None,
+            Extension::Metadata => None,
+            Extension::UploadOnly | Extension::DontHave => Some(extension.our_id()),
+        });
+        let message = extensions::hello(&Hello {
+            ids,
+            client: Some(CLIENT.to_owned()),
+            port: Some(self.identity.port).filter(|&port| port != 0),
+            requests_max: Some(REQUESTS_QUEUED_TOLD),
+            your_ip: Some(session.addr.ip().to_canonical()),
+            metadata_bytes: None,
+            upload_only: Some(true).filter(|_| is_known && self.have.is_all()),
+        });
+        out.push(Output::Send { conn, message });
+    }
+
+    /// They said a hello, or what changed of it.
+    pub(super) fn on_hello(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        self.mind_seed(now, conn, out);
+        // Their queue may hold more now.
+        self.fill(now, conn, out);
+    }
+
+    /// We are whole: tells those who have not heard it in our hello.
+    pub(super) fn say_upload_only(&mut self, now: Time, out: &mut Vec<Output>) {
+        for (&conn, session) in &mut self.peers {
+            let extensions = session.extensions.as_ref();
+            if let Some(message) = extensions.and_then(|them| them.upload_only(true)) {
+                session.last_said = now;
+                out.push(Output::Send { conn, message });
+            }
+        }
+    }
+
+    /// Lets a newcomer ask for a few pieces while we choke it, so that it has something to trade.
+    pub(super) fn grant(&mut self, conn: ConnId, out: &mut Vec<Output>) {
+        let layout = &self.metainfo.layout;
+        let Some(session) = self.peers.get_mut(&conn) else { return };
+        let Some(fast) = &mut session.fast else { return };
+        let pieces = layout.piece_count();
+        let is_newcomer = session.have.count() <= ALLOWED_FAST_PIECES;
+        let is_large = pieces >= ALLOWED_FAST_PIECES * ALLOWED_FAST_SHARE;
+        let Some(ip) = fast::address_of(session.addr.ip()) else { return };
+        if !is_newcomer || !is_large || !fast.granted().is_empty() {
+            return;
+        }
+        let info_hash = self.metainfo.info_hash;
+        let mut set = fast::allowed_fast_set(ALLOWED_FAST_PIECES, pieces, info_hash, ip);
+        // To allow what we lack would be allowed, and of no use.
+        set.retain(|&piece| self.have.has(piece) && !session.have.has(piece));
+        for &piece in &set {
+            out.push(Output::Send { conn, message: Message::AllowedFast(piece.get()) });
+        }
+        fast.grant(layout, set);
+    }
+
+    /// A piece that they had is gone. Who does not speak Fast will not answer for it either.
+    pub(super) fn on_lost(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        piece: PieceIndex,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = self.peers.get_mut(&conn) else { return };
+        self.picker.on_lost(piece, &session.have);
+        if session.fast.is_none() {
+            let theirs = |block: &Block| block.piece() == piece;
+            let blocks: Vec<Block> = session.pipeline.blocks().filter(theirs).collect();
+            for &block in &blocks {
+                session.pipeline.take_back(block);
+            }
+            self.release(conn, &blocks);
+        }
+        if self.peers.get(&conn).is_some_and(|session| session.current == Some(piece)) {
+            self.leave_current(conn);
+        }
+        self.mind_interest(now, conn, out);
+        self.soon.fill_all.get_or_insert(now);
+    }
+}
