@@ -165,7 +165,9 @@ impl Witness {
                 Some(piece) if have.set(piece) => Ok(()),
                 Some(_) | None => Err(format!("says have of {piece} again")),
             },
-            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone if !is_first => Err("says a bitfield late".to_owned()),
+            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone if !is_first => {
+                Err("says a bitfield late".to_owned())
+            }
             Message::Bitfield(bytes) => {
                 *have = Bits::from_wire(bytes, count).ok_or("says a bitfield of the wrong size")?;
                 Ok(())

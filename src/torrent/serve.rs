@@ -6,7 +6,7 @@ use super::choker::Standing;
 use super::explain::Before;
 use super::{State, Torrent};
 use crate::base::limits::{KEEP_ALIVE_EVERY, MUTUAL_DISINTEREST_MAX, SEND_STALL_MAX, SILENCE_MAX};
-use crate::base::{Bits, ConnId, PeerId, PieceIndex, Span, Time};
+use crate::base::{Bits, Block, ConnId, PeerId, PieceIndex, Span, Time};
 use crate::border::{Event, Output, Reason};
 use crate::peer::{News, Session};
 use crate::wire::{Handshake, Message};
@@ -356,7 +356,7 @@ impl Torrent {
         }
         self.release(conn, &expired);
         if keeps_waiting {
-            self.on_snub(conn);
+            self.on_snub(conn, out);
         }
         if keeps_waiting || !expired.is_empty() {
             self.fill_all(now, out);
@@ -366,8 +366,14 @@ impl Torrent {
     }
 
     /// A peer keeps us waiting: what it was asked for is offered to others, and what it has begun
-    /// may be begun by them. Should it wake up, its blocks are still welcome.
-    fn on_snub(&mut self, conn: ConnId) {
+    /// may be begun by them. Should it wake up, its blocks are still welcome; but who would answer
+    /// every request is told, or the same block could be asked of it twice.
+    fn on_snub(&mut self, conn: ConnId, out: &mut Vec<Output>) {
+        if let Some(session) = self.peers.get(&conn).filter(|session| session.fast.is_some()) {
+            let cancel = |block: Block| Message::Cancel(block.claim());
+            let cancels = session.pipeline.blocks().map(cancel);
+            out.extend(cancels.map(|message| Output::Send { conn, message }));
+        }
         self.abandon(conn);
         self.pieces.on_gone(conn);
     }

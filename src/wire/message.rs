@@ -50,7 +50,10 @@ pub enum Message {
     AllowedFast(u32),
     /// A message of an extension, by the number that its receiver gave it; 0 is the extensions'
     /// own handshake (BEP 10). `wire/extended.rs` reads the payload.
-    Extended { id: u8, payload: Vec<u8> },
+    Extended {
+        id: u8,
+        payload: Vec<u8>,
+    },
     /// A message whose id we do not know; its payload was stepped over.
     Unknown(u8),
 }

@@ -129,7 +129,9 @@ fn tell(message: &Message) -> String {
         Message::Have(piece) | Message::Suggest(piece) | Message::AllowedFast(piece) => {
             format!("{name} {piece}")
         }
-        Message::Extended { id, payload } => format!("{name} {id} {}", digits(payload)).trim_end().to_owned(),
+        Message::Extended { id, payload } => {
+            format!("{name} {id} {}", digits(payload)).trim_end().to_owned()
+        }
         Message::Bitfield(bytes) => format!("{name} {}", digits(bytes)),
         Message::Request(claim) | Message::Cancel(claim) | Message::Reject(claim) => {
             format!("{name} {} {} {}", claim.piece, claim.begin, claim.len)

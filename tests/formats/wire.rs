@@ -113,8 +113,7 @@ fn the_head_of_a_block_counts_what_follows() {
 #[test]
 fn the_table_has_a_row_for_each_id_that_we_know() {
     let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
-    let expected =
-        "choke, unchoke, interested, not interested, have, bitfield, request, piece, cancel, port, \
+    let expected = "choke, unchoke, interested, not interested, have, bitfield, request, piece, cancel, port, \
          suggest piece, have all, have none, reject request, allowed fast, extended";
     assert_eq!(names.join(", "), expected);
     let ids: Vec<u8> = TABLE.iter().map(|row| row.id).collect();

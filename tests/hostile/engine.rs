@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use swarmlet::base::Span;
 use swarmlet::base::limits::{
-    ANNOUNCE_INTERVAL_MAX, ANNOUNCE_TIMEOUT, BAD_REQUESTS_MAX, FAREWELL_TIMEOUT,
-    REQUESTS_QUEUED_MAX, SEND_STALL_MAX, UNKNOWN_MESSAGE_BYTES_MAX, WASTE_BYTES_MAX,
+    ANNOUNCE_INTERVAL_MAX, ANNOUNCE_TIMEOUT, BAD_REQUESTS_MAX, EXTENDED_BYTES_MAX,
+    FAREWELL_TIMEOUT, REQUESTS_QUEUED_MAX, SEND_STALL_MAX, UNKNOWN_MESSAGE_BYTES_MAX,
+    WASTE_BYTES_MAX,
 };
 use swarmlet::engine::Event;
 use swarmlet::wire::Message;
@@ -399,7 +400,12 @@ fn rows_63_64_67_unknown_bits_and_ids_are_stepped_over_within_the_size_cap() {
         [b"\0le", b"\0d1:md11:ut_metadatai300eee", b"\x03d8:msg_typei1ee", b"\0", &[0xff; 60_000]];
     for payload in extended {
         let len = u32::try_from(payload.len() + 1).expect("short");
-        for id in [20, 21, 22, 23, 13, 14, 15, 16, 17, 10, 255] {
+        for id in [20, 21, 22, 23, 10, 11, 12, 18, 19, 255] {
+            if id == 20 && payload.len() > EXTENDED_BYTES_MAX as usize {
+                continue;
+            }
+            let payload = if id == 20 { &[&[0], payload].concat() } else { payload };
+            let len = len + u32::from(id == 20);
             bench.say(conn, &raw(len, id, payload));
             assert!(bench.is_open(conn), "id {id}: {}", bench.end_of(conn));
             assert!(bench.peers[&conn].link.memory_bytes() <= 68);
@@ -411,8 +417,11 @@ fn rows_63_64_67_unknown_bits_and_ids_are_stepped_over_within_the_size_cap() {
     // Nor did we say a word that it could not know.
     let heard = &bench.peers[&conn].heard;
     assert!(!heard.iter().any(|heard| matches!(heard, Heard::Said(Message::Unknown(_)))));
-    bench.say(conn, &raw(UNKNOWN_MESSAGE_BYTES_MAX + 1, 20, &[]));
+    bench.say(conn, &raw(UNKNOWN_MESSAGE_BYTES_MAX + 1, 21, &[]));
     assert!(!bench.is_open(conn));
+    let other = bench.greeted();
+    bench.say(other, &raw(EXTENDED_BYTES_MAX + 3, 20, &[]));
+    assert!(!bench.is_open(other), "a name of a megabyte is not waited for");
 }
 
 // ── Trackers ────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ mod checker;
 mod choker;
 mod erase;
 mod goal;
+mod fast;
 mod hashing;
 mod host;
 mod http_io;

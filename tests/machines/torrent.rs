@@ -373,3 +373,147 @@ fn what_is_verified_while_we_leave_is_in_the_last_record() {
     bench.tell(Input::Saved { torrent, have: Bits::none(5), result: Ok(()) });
     assert!(bench.engine.is_stopped());
 }
+
+// ── Fast and extensions ─────────────────────────────────────────────────────────────────────
+
+impl Bench {
+    /// A peer that speaks all that we speak.
+    fn join_fluent(&mut self, number: u8) -> ConnId {
+        let conn = ConnId { slot: u32::from(number), generation: 0 };
+        let addr = std::net::SocketAddr::from(([10, 0, 0, number], 6881));
+        self.tell(Input::Accepted { conn, addr });
+        let handshake = Handshake::ours(self.source.info_hash(), PeerId([number; 20]));
+        self.tell(Input::Frame { conn, frame: Frame::Handshake(handshake), at: 0 });
+        conn
+    }
+}
+
+#[test]
+fn the_first_words_are_hello_and_then_what_we_have() {
+    let mut some = Bits::none(5);
+    some.set(PieceIndex::checked(1));
+    let table = [
+        (None, Message::HaveNone),
+        (Some(some), Message::Bitfield(vec![0b0100_0000])),
+        (Some(Bits::all(5)), Message::HaveAll),
+    ];
+    for (have, expected) in table {
+        let mut bench = Bench::new(false);
+        bench.surveyed(have);
+        let conn = bench.join_fluent(1);
+        let said = bench.said(conn);
+        let [Message::Extended { id: 0, payload }, told] = &said[..] else { panic!("{said:?}") };
+        assert_eq!(*told, expected);
+        let hello = swarmlet::wire::extended::Hello::parse(payload).expect("a dictionary");
+        assert_eq!(hello.port, Some(6881));
+        assert_eq!(hello.your_ip, Some([10, 0, 0, 1].into()));
+        assert_eq!(hello.upload_only.is_some(), expected == Message::HaveAll);
+        assert!(hello.client.is_some_and(|name| name.starts_with("swarmlet ")));
+    }
+}
+
+#[test]
+fn what_was_asked_of_a_fast_peer_stays_asked_when_it_chokes_until_it_rejects_it() {
+    let mut bench = Bench::empty();
+    let (one, other) = (bench.join_fluent(1), bench.join_fluent(2));
+    for conn in [one, other] {
+        bench.say(conn, Message::HaveAll);
+    }
+    bench.say(one, Message::Unchoke);
+    let asked = bench.asked(one);
+    assert_eq!(asked.len(), 2);
+    bench.say(one, Message::Choke);
+    bench.say(other, Message::Unchoke);
+    let elsewhere = bench.asked(other);
+    assert!(!elsewhere.contains(&asked[0]), "it may still come");
+    // The first comes all the same, the second does not: then it is asked of the other at once.
+    bench.pay(one, asked[0], 0, BLOCK_BYTES as usize);
+    bench.say(one, Message::Reject(asked[1].claim()));
+    for block in elsewhere {
+        bench.pay(other, block, 0, BLOCK_BYTES as usize);
+    }
+    bench.tick();
+    assert!(bench.asked(other).contains(&asked[1]));
+    assert_eq!(bench.asked(one), [], "it chokes us");
+}
+
+#[test]
+fn who_rejects_without_choking_is_asked_again_after_a_rest() {
+    let mut bench = Bench::empty();
+    let conn = bench.join_fluent(1);
+    bench.say(conn, Message::HaveAll);
+    bench.say(conn, Message::Unchoke);
+    for _ in 0..20 {
+        let asked = bench.asked(conn);
+        assert!(!asked.is_empty() && asked.len() <= 4, "{}", asked.len());
+        asked.iter().for_each(|block| bench.say(conn, Message::Reject(block.claim())));
+        bench.tick();
+        assert_eq!(bench.asked(conn), [], "not in the same moment");
+        bench.wait(SECOND);
+    }
+}
+
+#[test]
+fn an_allowed_piece_is_asked_for_while_choked_and_given_up_when_it_is_rejected() {
+    let mut bench = Bench::empty();
+    let conn = bench.join_fluent(1);
+    bench.say(conn, Message::HaveAll);
+    bench.say(conn, Message::AllowedFast(3));
+    let asked = bench.asked(conn);
+    let three = PieceIndex::checked(3);
+    assert_eq!(asked.iter().map(|block| block.piece()).collect::<Vec<_>>(), [three, three]);
+    bench.pay(conn, asked[0], 0, BLOCK_BYTES as usize);
+    bench.say(conn, Message::Reject(asked[1].claim()));
+    bench.wait(SECOND + SECOND);
+    assert_eq!(bench.asked(conn), [], "it said no");
+}
+
+#[test]
+fn a_suggestion_goes_before_our_own_choice() {
+    for piece in 0..5 {
+        let mut bench = Bench::empty();
+        let conn = bench.join_fluent(1);
+        bench.say(conn, Message::HaveAll);
+        bench.say(conn, Message::Suggest(piece));
+        bench.say(conn, Message::Unchoke);
+        assert_eq!(bench.asked(conn)[0].piece(), PieceIndex::checked(piece));
+    }
+}
+
+#[test]
+fn two_who_want_nothing_of_each_other_part_and_one_of_them_need_be_no_seed() {
+    let hello = |text: &[u8]| Message::Extended { id: 0, payload: text.to_vec() };
+    let closes = |bench: &mut Bench| {
+        let is_close = |output: &Output| matches!(output, Output::Close { .. });
+        bench.out.iter().any(is_close)
+    };
+    let mut seed = Bench::new(true);
+    let conn = seed.join_fluent(1);
+    seed.say(conn, Message::HaveNone);
+    assert!(!closes(&mut seed));
+    seed.say(conn, hello(b"d11:upload_onlyi1ee"));
+    assert!(closes(&mut seed), "a partial seed needs no seed");
+    let mut leecher = Bench::empty();
+    let conn = leecher.join_fluent(1);
+    leecher.say(conn, Message::Bitfield(vec![0x80]));
+    leecher.say(conn, hello(b"d11:upload_onlyi1ee"));
+    assert!(!closes(&mut leecher), "a leecher does");
+}
+
+#[test]
+fn a_piece_that_a_peer_lost_is_asked_elsewhere() {
+    let mut bench = Bench::empty();
+    let (one, other) = (bench.join(1), bench.join_fluent(2));
+    let all = Bits::all(5).as_bytes().to_vec();
+    for conn in [one, other] {
+        bench.say(conn, Message::Bitfield(all.clone()));
+    }
+    bench.say(other, Message::Unchoke);
+    let lost = bench.asked(other)[0].piece();
+    let gone = Message::Extended { id: 4, payload: lost.get().to_be_bytes().to_vec() };
+    bench.say(other, gone);
+    bench.say(one, Message::Unchoke);
+    bench.tick();
+    // It speaks Fast: what was asked of it may still come, or be rejected.
+    assert!(bench.asked(one).iter().all(|block| block.piece() != lost));
+}
