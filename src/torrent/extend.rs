@@ -4,7 +4,7 @@
 //!   handshakes ─▶ our hello: our numbers for extensions, our port, our program …      BEP 10
 //!              ─▶ have all, have none or a bitfield                                   BEP 6
 //!   they are new ─▶ allowed fast: a few pieces that they may ask for at once          BEP 6
-//!   we are whole ─▶ upload only: we want nothing more                                 BEP 21
+//!   we are done  ─▶ upload only: we want nothing more                                 BEP 21
 //! ```
 //!
 //! # Spec
@@ -42,7 +42,7 @@ impl Torrent {
             requests_max: Some(REQUESTS_QUEUED_TOLD),
             your_ip: Some(session.addr.ip().to_canonical()),
             metadata_bytes: None,
-            upload_only: Some(true).filter(|_| is_known && self.have.is_all()),
+            upload_only: Some(true).filter(|_| is_known && self.is_done()),
         });
         out.push(Output::Send { conn, message });
     }
@@ -54,11 +54,11 @@ impl Torrent {
         self.fill(now, conn, out);
     }
 
-    /// We are whole: tells those who have not heard it in our hello.
-    pub(super) fn say_upload_only(&mut self, now: Time, out: &mut Vec<Output>) {
+    /// We have what we want, or (`false`) a person wants more: tells everybody who listens.
+    pub(super) fn say_upload_only(&mut self, now: Time, is_so: bool, out: &mut Vec<Output>) {
         for (&conn, session) in &mut self.peers {
             let extensions = session.extensions.as_ref();
-            if let Some(message) = extensions.and_then(|them| them.upload_only(true)) {
+            if let Some(message) = extensions.and_then(|them| them.upload_only(is_so)) {
                 session.last_said = now;
                 out.push(Output::Send { conn, message });
             }

@@ -173,10 +173,10 @@ impl Torrent {
         Some(self.go_for(piece, Pick::Allowed))
     }
 
-    /// A piece that the peer suggested, if it is still of use.
+    /// A piece that the peer suggested, if it is still of use and nobody set an order.
     fn next_suggested(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
         let fast = self.peers.get_mut(&conn)?.fast.as_mut()?;
-        if !fast.has_suggested() {
+        if !fast.has_suggested() || !self.selection.is_plain() {
             return None;
         }
         let suggested = fast.take_suggested();

@@ -195,7 +195,7 @@ impl Torrent {
             return self.stop(now, SYNC_PATIENCE, out);
         }
         self.part_with_seeds(now, out);
-        self.say_upload_only(now, out);
+        self.say_upload_only(now, true, out);
         self.save_if_due(now, out);
     }
 

@@ -129,6 +129,7 @@ impl Torrent {
         if was_done && !is_done {
             self.tally.was_whole = false;
             self.candidates.set_complete(false);
+            self.say_upload_only(now, false, out);
         }
         if self.state != State::Active {
             return;
