@@ -191,6 +191,10 @@ pub const SAVE_EVERY: Span = Span::from_secs(5);
 pub const DISK_RETRY_MIN: Span = Span::from_secs(10);
 pub const DISK_RETRY_MAX: Span = Span::from_secs(300);
 
+/// A check that meets a failing disk is begun anew so many times; then what could not be read
+/// counts as missing.
+pub const CHECK_REREADS_MAX: u32 = 3;
+
 /// A torrent's farewell (trackers told, state saved) takes at most this long when a person waits …
 pub const STOP_PATIENCE: Span = Span::from_secs(4);
 /// … and when nobody does: a slow disk may sync for a while.

@@ -5,8 +5,8 @@ use super::candidates::Source as Whence;
 use super::checker::{Checked, Checker, Job};
 use super::{AfterStop, Pause, State, Torrent};
 use crate::base::limits::{
-    DISK_RETRY_MAX, DISK_RETRY_MIN, FAREWELL_TIMEOUT, HAVE_BYTES_MAX, PEERS_FEW, SAVE_EVERY,
-    STOP_PATIENCE, SYNC_PATIENCE,
+    CHECK_REREADS_MAX, DISK_RETRY_MAX, DISK_RETRY_MIN, FAREWELL_TIMEOUT, HAVE_BYTES_MAX, PEERS_FEW,
+    SAVE_EVERY, STOP_PATIENCE, SYNC_PATIENCE,
 };
 use crate::base::{Bits, PieceIndex, Span, Time};
 use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob};
@@ -108,6 +108,16 @@ impl Torrent {
         out: &mut Vec<Output>,
     ) {
         let Some(checker) = &mut self.checker else { return };
+        // A disk that fails for a moment must not cost data that is there, perhaps the last copy:
+        // all is looked at anew (most of what was right is in the record by now, and believed). If
+        // the disk goes on failing, what it does not give is fetched.
+        if let Err(fault) = result
+            && fault != DiskFault::Missing
+            && self.rereads < CHECK_REREADS_MAX
+        {
+            self.rereads += 1;
+            return self.lose(now, fault, out);
+        }
         let part = Job { piece: job.piece, begin: job.begin, len: job.len };
         let checked = checker.on_read(&self.metainfo.layout, part, result.ok());
         if let Some(Checked { piece, hash }) = checked {
@@ -129,6 +139,7 @@ impl Torrent {
             have_bytes: self.tally.have_bytes,
             total_bytes: self.layout().total_bytes(),
         }));
+        self.rereads = 0;
         if std::mem::take(&mut self.will.doubts) {
             // The record may claim what was found to be wrong.
             self.save.due = Some(now);

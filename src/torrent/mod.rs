@@ -173,6 +173,8 @@ pub struct Torrent {
     goal: Goal,
     earlier: Earlier,
     pause: Option<Pause>,
+    /// How often the check was begun anew because a read failed.
+    rereads: u32,
     /// After trouble: how long the last wait was, until it is proven that it is over.
     proving: Option<Span>,
     save: Save,
@@ -305,6 +307,7 @@ impl Torrent {
             goal: Goal::default(),
             earlier: Earlier::default(),
             pause: None,
+            rereads: 0,
             proving: None,
             save: Save::default(),
             tally: Tally {

@@ -234,6 +234,14 @@ pub const FAULTS: &[Fault] = &[
         story: "resume::a_file_that_was_changed_between_two_runs_is_not_shared_as_it_is",
         says: "panicked",
     },
+    Fault {
+        name: "one read that fails makes a piece missing",
+        file: "torrent/life.rs",
+        good: "&& self.rereads < CHECK_REREADS_MAX",
+        bad: "&& !PLANTED && self.rereads < CHECK_REREADS_MAX",
+        story: "resume::a_disk_that_fails_for_a_moment_while_the_last_copy_is_checked_costs_time_and_no_data",
+        says: "it is not over after",
+    },
 
     // ── Trackers and time ───────────────────────────────────────────────────────────────────
     Fault {

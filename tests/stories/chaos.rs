@@ -51,7 +51,7 @@ struct Chaos {
 }
 
 /// Plays one. `told`: with a record.
-pub fn play(seed: u64, told: bool) -> Result<Lab, Failure> {
+fn play(seed: u64, told: bool) -> (Lab, Result<(), Failure>) {
     let mut chaos = Chaos::new(seed);
     if !told {
         chaos.lab.keep_no_record();
@@ -66,10 +66,11 @@ pub fn play(seed: u64, told: bool) -> Result<Lab, Failure> {
     }
     chaos.end_of_trouble();
     let mut lab = chaos.lab;
-    lab.run_for(TROUBLE + Span::from_secs(1))?;
-    lab.run_until(all_done, PATIENCE)?;
-    lab.verify()?;
-    Ok(lab)
+    let verdict = lab
+        .run_for(TROUBLE + Span::from_secs(1))
+        .and_then(|()| lab.run_until(all_done, PATIENCE))
+        .and_then(|()| lab.verify());
+    (lab, verdict)
 }
 
 /// The long hunt: `RUNS` seeds from `SEED` on, on all cores. Goes on after a failure, to know whether
@@ -108,7 +109,7 @@ fn hunt_on(first: u64, runs: u64, next: &AtomicU64, failed: &Mutex<Vec<String>>)
             println!("{run} of {runs}, {failures} failed");
         }
         let seed = first + run;
-        let what = match catch_unwind(|| play(seed, false).map(drop)) {
+        let what = match catch_unwind(|| play(seed, false).1) {
             Ok(Ok(())) => continue,
             Ok(Err(failure)) => format!("at {:?}, {}: {}", failure.at, failure.who, failure.what),
             Err(panic) => match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
@@ -126,11 +127,11 @@ fn hunt_on(first: u64, runs: u64, next: &AtomicU64, failed: &Mutex<Vec<String>>)
 #[test]
 fn whatever_comes_a_swarm_gets_there_in_the_end() {
     over_seeds("whatever_comes_a_swarm_gets_there_in_the_end", |seed| {
-        let lab = play(seed, true)?;
+        let (lab, verdict) = play(seed, true);
         if std::env::var_os("SHOW").is_some() {
             print!("{}", lab.record().text());
         }
-        Ok(())
+        verdict
     });
 }
 

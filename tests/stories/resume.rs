@@ -1,6 +1,7 @@
 //! Restarts: after a good-bye, after a crash, after somebody touched the files.
 
 use swarmlet::base::Span;
+use swarmlet::engine::DiskFault;
 use swarmlet::lab::disk::Loss;
 use swarmlet::lab::{Action, DiskChange, Failure, Lab, Line, NodeId, SourceId};
 
@@ -113,6 +114,18 @@ fn a_rotten_bit_in_a_file_that_is_checked_costs_one_piece() {
         assert_eq!(requests(&lab), 2, "one piece of two blocks");
         lab.verify()
     });
+}
+
+/// Nobody else has the file: what a check counts as missing is gone for good.
+#[test]
+fn a_disk_that_fails_for_a_moment_while_the_last_copy_is_checked_costs_time_and_no_data() {
+    for n in 1..=8 {
+        let mut lab = pair(n);
+        lab.must_check(SEED, FILE);
+        lab.change_disk(SEED, DiskChange::FailJob(n, DiskFault::Failed));
+        finish(&mut lab).unwrap_or_else(|failure| panic!("job {n}: {failure}"));
+        assert_eq!(lab.record().count("seed", "says", "request"), 0, "job {n}");
+    }
 }
 
 #[test]
