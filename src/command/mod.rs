@@ -12,6 +12,7 @@
 //!  ask a daemon     add  leech  seed  status  show  look (files, peers)  pieces  order (start,
 //!                   stop, remove, reannounce, connect)  limit  select  ping   all over remote.rs
 //!  play a swarm     lab
+//!  at a prompt      shell, over editor.rs and launch.rs
 //!  shared           arguments  failure  files  making  screen  table  progress  events  run  daemon
 //! ```
 
@@ -22,6 +23,7 @@ mod choice;
 pub mod create;
 pub mod daemon;
 pub mod edit;
+pub mod editor;
 pub mod events;
 pub mod failure;
 pub mod fetch;
@@ -29,6 +31,7 @@ pub mod files;
 pub mod get;
 pub mod info;
 pub mod lab;
+pub mod launch;
 pub mod limit;
 pub mod look;
 pub mod magnet;
@@ -46,6 +49,7 @@ pub mod search;
 pub mod seed;
 pub mod select;
 pub mod share;
+pub mod shell;
 pub mod show;
 pub mod status;
 pub mod swarm;
@@ -113,6 +117,7 @@ pub const COMMANDS: &[Command] = &[
     select::COMMAND,
     ping::PING_COMMAND,
     ping::SHUTDOWN_COMMAND,
+    shell::COMMAND,
     lab::COMMAND,
 ];
 

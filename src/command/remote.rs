@@ -35,8 +35,11 @@ use crate::format::{base64, text};
 /// The options that every command to a daemon has, for its usage text.
 macro_rules! daemon_options {
     () => {
-        "  --json                  as one JSON object\n  \
-           --rpc ADDR              where the daemon is (127.0.0.1:9091, or what SWARMLET_RPC says)\n  \
+        concat!("  --json                  as one JSON object\n", daemon_options!(bare))
+    };
+    // For those that print what others say.
+    (bare) => {
+        "  --rpc ADDR              where the daemon is (127.0.0.1:9091, or what SWARMLET_RPC says)\n  \
            --rpc-user NAME         who we are, if it asks (SWARMLET_RPC_USER)\n  \
            --rpc-password WORD     the password (everybody on this host can read it)\n  \
            --rpc-password-file FILE\n                          \
@@ -203,6 +206,12 @@ impl Remote {
     /// Makes sure that a daemon is there and lets us in.
     pub fn greet(&mut self) -> Result<(), Failure> {
         self.call::<IgnoredAny>("session-get", &json!({ "fields": ["version"] })).map(|_| ())
+    }
+
+    /// Whether it is on this host, where a daemon could be started.
+    pub fn is_local(&self) -> bool {
+        let addrs = (self.url.host.as_str(), self.url.port).to_socket_addrs();
+        addrs.is_ok_and(|mut addrs| addrs.any(|addr| addr.ip().is_loopback()))
     }
 
     /// Whether anybody takes connections there.

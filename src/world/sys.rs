@@ -19,7 +19,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use crate::base::limits::SIGNALS_APART_MIN;
 use crate::base::{Span, Time};
@@ -94,6 +95,42 @@ impl Signals {
                 Some(Leave::Soon)
             }
         }
+    }
+}
+
+/// Keeps the keys that end programs, and the end of the terminal, from ending this one: a shell
+/// outlives what runs in it. Programs that it starts are ended as ever.
+pub fn outlive_terminal_signals() -> io::Result<()> {
+    for signal in [SIGINT, SIGQUIT, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    Ok(())
+}
+
+/// The terminal that standard input is, giving each key as it is pressed and showing none by
+/// itself, until this is dropped.
+#[derive(Debug)]
+pub struct Keys {
+    before: Termios,
+}
+
+impl Keys {
+    /// Takes the terminal. What was typed already is kept.
+    ///
+    /// Errors: standard input is no terminal.
+    pub fn take() -> io::Result<Keys> {
+        let before = tcgetattr(io::stdin())?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(io::stdin(), OptionalActions::Drain, &raw)?;
+        Ok(Keys { before })
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no repair.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
     }
 }
 

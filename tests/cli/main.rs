@@ -13,5 +13,6 @@ mod manners;
 mod nodes;
 mod program;
 mod remote;
+mod shell;
 mod story;
 mod workdir;

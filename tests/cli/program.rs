@@ -39,6 +39,7 @@ const COMMANDS: &[&str] = &[
     "select",
     "ping",
     "shutdown",
+    "shell",
 ];
 
 #[test]
