@@ -1,7 +1,7 @@
-//! Identities: five things that must never be mistaken for one another.
+//! Identities: six things that must never be mistaken for one another.
 //!
-//! Two of them come from the protocol and are 20 raw bytes (`InfoHash`, `PeerId`); three are our
-//! own handles (`ConnId`, `TorrentId`, `PieceIndex`). Each has its own type, so that the compiler
+//! Three of them come from the protocol and are 20 raw bytes (`InfoHash`, `PeerId`, `NodeId`);
+//! three are our own handles (`ConnId`, `TorrentId`, `PieceIndex`). Each has its own type, so that the compiler
 //! refuses a connection where a torrent is meant.
 //!
 //! # Why
@@ -21,6 +21,12 @@ pub struct InfoHash(pub [u8; 20]);
 /// Source: BEP 3, "peer protocol"; BEP 20 for the customary `-XX0000-` prefix.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub [u8; 20]);
+
+/// The place of a DHT node in the space of info-hashes.
+///
+/// Source: BEP 5, "overview". Not a `PeerId`: a peer speaks over TCP, a node over UDP.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub [u8; 20]);
 
 /// One open connection: a slot in the world's table and the slot's generation.
 ///
@@ -60,6 +66,28 @@ impl InfoHash {
     }
 }
 
+impl NodeId {
+    /// The place of a torrent: those nodes that are near keep its peers.
+    pub fn of(info_hash: InfoHash) -> NodeId {
+        NodeId(info_hash.0)
+    }
+
+    /// How far two places are apart: the exclusive or, read as a number. Smaller is nearer.
+    pub fn distance(self, other: NodeId) -> [u8; 20] {
+        let mut distance = self.0;
+        distance.iter_mut().zip(other.0).for_each(|(byte, other)| *byte ^= other);
+        distance
+    }
+
+    /// How many leading bits two places share, 0 to 160.
+    pub fn shared_bits(self, other: NodeId) -> usize {
+        let distance = self.distance(other);
+        let same = distance.iter().take_while(|byte| **byte == 0).count();
+        let rest = distance.get(same).map_or(0, |byte| byte.leading_zeros());
+        same * 8 + usize::try_from(rest).expect("at most eight")
+    }
+}
+
 impl PieceIndex {
     /// A piece index that the caller has compared with the piece count.
     pub fn checked(index: u32) -> PieceIndex {
@@ -83,6 +111,18 @@ const _: () = assert!(usize::BITS >= u32::BITS, "PieceIndex::at would lose bits"
 impl fmt::Display for InfoHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&InfoHash(self.0), f)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -348,6 +348,91 @@ pub const RPC_SAVE_EVERY: Span = Span::from_secs(300);
 /// Peers that one request may have us dial; a person types a few.
 pub const RPC_PEERS_ADDED_MAX: usize = 64;
 
+// ── The DHT (format/krpc, dht) ──────────────────────────────────────────────────────────────
+
+/// Longest datagram that we look at: what fits an Ethernet frame. And deepest nesting in it.
+pub const DHT_DATAGRAM_BYTES_MAX: usize = 1500;
+pub const DHT_DEPTH_MAX: usize = 8;
+
+/// Longest datagram that we send (BEP 32: 1,024).
+pub const DHT_ANSWER_BYTES_MAX: usize = 1024;
+
+/// Longest transaction id that we echo, and longest token that we keep. Two and eight are usual.
+pub const DHT_TRANSACTION_BYTES_MAX: usize = 32;
+pub const DHT_TOKEN_BYTES_MAX: usize = 64;
+
+/// Nodes and peers believed of one answer: those who follow the rules send 8 and fewer than 150.
+pub const DHT_ANSWER_NODES_MAX: usize = 32;
+pub const DHT_ANSWER_PEERS_MAX: usize = 150;
+
+/// Nodes in a bucket (BEP 5: eight), and who would like to take the place of one that fails.
+pub const DHT_BUCKET_NODES: usize = 8;
+pub const DHT_SPARES: usize = 4;
+
+/// How long a node is good after we heard of it, and a bucket fresh (BEP 5: 15 minutes).
+pub const DHT_GOOD_FOR: Span = Span::from_secs(15 * 60);
+
+/// Questions in a row that a bad node left unanswered (BEP 5: "try once more") …
+pub const DHT_FAILURES_BAD: u8 = 2;
+/// … and after which it is forgotten even if nobody takes its place.
+pub const DHT_FAILURES_MAX: u8 = 5;
+
+/// How long an answer may take (aria2 and rqbit: 10 s), and after which time a look-up asks one
+/// more node meanwhile (libtorrent: 1 s).
+pub const DHT_QUERY_TIMEOUT: Span = Span::from_secs(8);
+pub const DHT_QUERY_SLOW: Span = Span::from_secs(1);
+
+/// Questions under way at once: of one look-up (Kademlia's alpha), and of the whole node.
+pub const DHT_ALPHA: usize = 4;
+pub const DHT_QUERIES_MAX: usize = 128;
+
+/// Look-ups at once, and waiting for their turn.
+pub const DHT_LOOKUPS_MAX: usize = 8;
+pub const DHT_LOOKUPS_WAITING_MAX: usize = 64;
+
+/// Nodes that one look-up keeps in mind, the nearest ones, and questions that it may ask.
+pub const DHT_LOOKUP_NODES_MAX: usize = 64;
+pub const DHT_LOOKUP_QUERIES_MAX: u32 = 120;
+
+/// A token holds for this long, and as long again (BEP 5: five and ten minutes).
+pub const DHT_TOKEN_FRESH: Span = Span::from_secs(5 * 60);
+
+/// What we keep for others: torrents (libtorrent: 2,000), peers of each (500) and in all, how
+/// many of one host under one torrent, and how long each is believed. Peers tell us every
+/// quarter of an hour or half hour. At 48 bytes each, the whole store stays below a mebibyte.
+pub const DHT_STORED_TORRENTS_MAX: usize = 1_000;
+pub const DHT_STORED_PER_TORRENT_MAX: usize = 100;
+pub const DHT_STORED_PEERS_MAX: usize = 10_000;
+pub const DHT_STORED_PER_HOST_MAX: usize = 3;
+pub const DHT_STORED_FOR: Span = Span::from_secs(40 * 60);
+
+/// Torrents that we look up and announce time and again, and how often; sooner if it found none.
+pub const DHT_FOLLOWED_MAX: usize = 1_000;
+pub const DHT_ANNOUNCE_EVERY: Span = Span::from_secs(15 * 60);
+pub const DHT_ANNOUNCE_AGAIN: Span = Span::from_secs(60);
+
+/// What one host may say within ten seconds, and how long it is not heard if it says more.
+/// libtorrent: the same. And how many hosts are watched at once.
+pub const DHT_SOURCE_MESSAGES_MAX: u32 = 50;
+pub const DHT_SOURCE_WINDOW: Span = Span::from_secs(10);
+pub const DHT_SOURCE_SILENCE: Span = Span::from_secs(5 * 60);
+pub const DHT_SOURCES_WATCHED_MAX: usize = 128;
+
+/// Bytes per second that go out as answers to strangers, and how much may go out at once.
+/// libtorrent: 8 kB a second for everything.
+pub const DHT_ANSWER_BYTES_PER_SECOND: u64 = 16 * 1024;
+pub const DHT_ANSWER_BURST_BYTES: u64 = 64 * 1024;
+
+/// Addresses where a person or a torrent says that a node is, and how often they are tried while
+/// we know nobody; twice as long each time, up to the second.
+pub const DHT_ENTRANCES_MAX: usize = 32;
+pub const DHT_ENTER_AGAIN_MIN: Span = Span::from_secs(5);
+pub const DHT_ENTER_AGAIN_MAX: Span = Span::from_secs(300);
+
+/// Nodes remembered between two runs, and the longest such record.
+pub const DHT_SAVED_NODES_MAX: usize = 200;
+pub const DHT_RECORD_BYTES_MAX: usize = 64 * 1024;
+
 // ── The world (world) ───────────────────────────────────────────────────────────────────────
 
 /// The one receive buffer and the one send buffer, for everyone. Large calls are cheap calls:

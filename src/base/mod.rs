@@ -14,7 +14,7 @@ pub mod time;
 
 pub use bits::Bits;
 pub use block::{Block, Claim};
-pub use id::{ConnId, InfoHash, PeerId, PieceIndex, TorrentId};
+pub use id::{ConnId, InfoHash, NodeId, PeerId, PieceIndex, TorrentId};
 pub use random::Random;
 pub use rate::Rate;
 pub use slots::Slots;

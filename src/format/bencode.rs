@@ -34,6 +34,7 @@ mod gate;
 mod writer;
 
 use super::Malformed;
+use crate::base::limits::BENCODE_DEPTH_MAX;
 use gate::Gate;
 pub use writer::Writer;
 
@@ -93,13 +94,23 @@ pub struct Entries<'b>(Cursor<'b>);
 ///
 /// Malformed: whatever BEP 3 forbids; under `Strict` also what `Oddities` lists.
 pub fn scan(bytes: &[u8], strictness: Strictness) -> Result<Scan<'_>, Malformed> {
-    Gate::new(bytes, strictness).run()
+    Gate::new(bytes, strictness, BENCODE_DEPTH_MAX).run()
 }
 
 impl<'b> Dict<'b> {
     /// Reads an input that must be one dictionary.
     pub fn parse(bytes: &'b [u8], strictness: Strictness) -> Result<Dict<'b>, Malformed> {
         let scan = scan(bytes, strictness)?;
+        scan.root.dict().ok_or_else(|| Malformed::new("not a dictionary", 0))
+    }
+
+    /// Reads an input that must be one dictionary, nested no deeper than `depth_max`.
+    pub fn parse_shallow(
+        bytes: &'b [u8],
+        strictness: Strictness,
+        depth_max: usize,
+    ) -> Result<Dict<'b>, Malformed> {
+        let scan = Gate::new(bytes, strictness, depth_max.min(BENCODE_DEPTH_MAX)).run()?;
         scan.root.dict().ok_or_else(|| Malformed::new("not a dictionary", 0))
     }
 

@@ -8,6 +8,7 @@ pub mod client;
 pub mod digest;
 pub mod draft;
 pub mod http;
+pub mod krpc;
 pub mod layout;
 pub mod listing;
 mod loose;

@@ -8,6 +8,7 @@ mod client;
 mod extended;
 mod http;
 mod http_fixtures;
+mod krpc;
 mod layout;
 mod magnet;
 mod metainfo;

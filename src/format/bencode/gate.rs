@@ -6,13 +6,13 @@
 //! keys of the open dictionaries stand and sorts them when such a dictionary ends.
 
 use super::{Item, Oddities, Scan, Strictness, Token, read_token};
-use crate::base::limits::BENCODE_DEPTH_MAX;
 use crate::format::Malformed;
 
 /// The one walk over an input.
 pub(super) struct Gate<'b> {
     bytes: &'b [u8],
     strictness: Strictness,
+    depth_max: usize,
     /// The lists and dictionaries that have begun and not ended, outermost first.
     open: Vec<Open>,
     /// Where the keys of the open dictionaries stand; each dictionary owns the tail from its
@@ -35,9 +35,9 @@ enum Open {
 }
 
 impl<'b> Gate<'b> {
-    pub(super) fn new(bytes: &'b [u8], strictness: Strictness) -> Gate<'b> {
+    pub(super) fn new(bytes: &'b [u8], strictness: Strictness, depth_max: usize) -> Gate<'b> {
         let oddities = Oddities::default();
-        Gate { bytes, strictness, open: Vec::new(), keys: Vec::new(), oddities }
+        Gate { bytes, strictness, depth_max, open: Vec::new(), keys: Vec::new(), oddities }
     }
 
     pub(super) fn run(mut self) -> Result<Scan<'b>, Malformed> {
@@ -88,8 +88,8 @@ impl<'b> Gate<'b> {
     }
 
     fn push(&mut self, open: Open, at: usize) -> Result<(), Malformed> {
-        if self.open.len() == BENCODE_DEPTH_MAX {
-            let what = format!("more than {BENCODE_DEPTH_MAX} lists and dictionaries nested");
+        if self.open.len() == self.depth_max {
+            let what = format!("more than {} lists and dictionaries nested", self.depth_max);
             return Err(Malformed::new(what, at));
         }
         self.open.push(open);
