@@ -447,6 +447,17 @@ pub const OPEN_FILES_MAX: usize = 40;
 /// about sixteen blocks.
 pub const WRITE_SLICES_MAX: usize = 256;
 
+/// How often a watched directory is looked at, files in it that are known, and torrents that are
+/// taken on at one look.
+pub const WATCH_DIR_EVERY: Span = Span::from_secs(2);
+pub const WATCH_FILES_MAX: usize = 10_000;
+pub const WATCH_ADDED_PER_LOOK: usize = 16;
+
+/// Hooks that run at once, and that wait for that; and how often those that run are looked at.
+pub const HOOKS_AT_ONCE_MAX: usize = 4;
+pub const HOOKS_QUEUED_MAX: usize = 256;
+pub const HOOK_LOOK_EVERY: Span = Span::from_secs(1);
+
 /// Largest resume record that we read: a million files at some fifty bytes each.
 pub const RESUME_BYTES_MAX: usize = 64 * 1024 * 1024;
 

@@ -162,6 +162,10 @@ pub enum Event {
     Removed { torrent: TorrentId, fault: Option<DiskFault> },
     /// What remote control changed cannot be written down: a restart would not know of it.
     StateTrouble { reason: String },
+    /// A file of the watched directory is no torrent, or cannot be read; or the directory itself.
+    WatchTrouble { file: String, reason: String },
+    /// The program that was to be run for a torrent that arrived failed.
+    HookTrouble { name: String, reason: String },
     /// The tracker's own files cannot be written or read.
     TrackerTrouble { what: &'static str, reason: String },
 }

@@ -6,7 +6,7 @@
 //! processes, so there are a file and the environment, too.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Arguments, Failure, Screen, files};
 use crate::base::Span;
@@ -21,6 +21,8 @@ use crate::world::resume::RECORD_DIR;
 /// What a daemon is to be.
 pub struct Daemon {
     pub options: RemoteOptions,
+    /// Torrents that are put there are taken on.
+    pub watch: Option<PathBuf>,
     /// Torrents of the command line.
     pub adopted: Vec<Adopted>,
 }
@@ -77,6 +79,25 @@ pub fn options(
         roots.push(real.map_err(|error| files::cannot("use", &root, &error))?);
     }
     Ok(Some(RemoteOptions { listen, dir, roots, state_dir, login, names }))
+}
+
+/// The directory of `--watch`.
+pub fn watch(arguments: &Arguments) -> Result<Option<PathBuf>, Failure> {
+    let Some(dir) = arguments.path("watch") else { return Ok(None) };
+    files::make_dir(&dir)?;
+    let real = std::fs::canonicalize(&dir).map_err(|error| files::cannot("use", &dir, &error))?;
+    Ok(Some(real))
+}
+
+/// The program of `--on-done`. One with a slash in its name must be there now; others are searched
+/// for as a shell would.
+pub fn on_done(arguments: &Arguments) -> Result<Option<PathBuf>, Failure> {
+    let Some(program) = arguments.path("on-done") else { return Ok(None) };
+    if program.components().count() < 2 && !program.is_absolute() {
+        return Ok(Some(program));
+    }
+    let real = std::fs::canonicalize(&program);
+    real.map(Some).map_err(|error| files::cannot("run", &program, &error))
 }
 
 /// How many torrents run at once, and when one has given enough. What remote control set before

@@ -141,6 +141,8 @@ impl Reporter {
             | Event::DiskRecovered { .. }
             | Event::TrackerTrouble { .. }
             | Event::StateTrouble { .. }
+            | Event::WatchTrouble { .. }
+            | Event::HookTrouble { .. }
             | Event::Finished { .. }
             | Event::Stopped { .. }
             | Event::Added { .. }
@@ -196,6 +198,12 @@ fn plain(event: &Event, name: &str) -> String {
             Line::new("tracker-trouble").with("what", what).with("reason", reason)
         }
         Event::StateTrouble { reason } => Line::new("state-trouble").with("reason", reason),
+        Event::WatchTrouble { file, reason } => {
+            Line::new("watch-trouble").with("file", file).with("reason", reason)
+        }
+        Event::HookTrouble { name, reason } => {
+            Line::new("hook-trouble").with("name", name).with("reason", reason)
+        }
         Event::Finished { .. } => line("finished"),
         Event::Stopped { .. } => line("stopped"),
         Event::Added { .. } => line("added"),
@@ -251,6 +259,10 @@ fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
         }
         Event::StateTrouble { reason } => {
             format!("a restart will not know of the last change: {reason}")
+        }
+        Event::WatchTrouble { file, reason } => format!("{}: {reason}", text::clean(file)),
+        Event::HookTrouble { name, reason } => {
+            format!("the program for {}: {reason}", text::clean(name))
         }
         Event::Finished { .. } => format!("{name}: has given what it should; stopping"),
         Event::Stopped { .. } => return None,

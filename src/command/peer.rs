@@ -34,6 +34,8 @@ options:
   --rpc-host NAME...     those who connect call this host so; may be repeated
   --root DIR...          remote control may use what is below DIR, too; may be repeated
   --state DIR            remember torrents and settings here (.swarmlet in --dir)
+  --watch DIR            take on each .torrent that is put there; it is then called NAME.added
+  --on-done PROGRAM      run it when a torrent has arrived, as: PROGRAM NAME PATH INFOHASH
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   --queue-down N         at most N torrents download at once; the others wait for their turn
@@ -64,6 +66,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let (rates, manners) = (arguments.rates()?, daemon::manners(arguments)?);
     let named = arguments.paths();
     named.iter().try_for_each(|path| get::refuse_magnet(path))?;
+    let (watch, on_done) = (daemon::watch(arguments)?, daemon::on_done(arguments)?);
     let remote = daemon::options(arguments, &dir, screen)?;
     let was_found = named.is_empty();
     let paths = if was_found { torrents_in(&dir)? } else { named };
@@ -79,11 +82,14 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
             Err(failure) => return Err(failure),
         }
     }
-    let mut job = Job { listen, rates, manners, ..Job::new(Goal::Serve) };
+    let mut job = Job { listen, rates, manners, on_done, ..Job::new(Goal::Serve) };
     match remote {
         Some(options) => {
             adopted.iter_mut().for_each(|torrent| torrent.dir.clone_from(&options.dir));
-            job.daemon = Some(Daemon { options, adopted });
+            job.daemon = Some(Daemon { options, watch, adopted });
+        }
+        None if watch.is_some() => {
+            return Err(arguments.wrong("--watch needs remote control, and there is none"));
         }
         None if adopted.is_empty() => {
             return Err(Failure::new(

@@ -46,6 +46,8 @@ pub struct Job {
     pub is_tracker_only: bool,
     pub rates: Rates,
     pub manners: Manners,
+    /// Run this when a torrent has arrived.
+    pub on_done: Option<PathBuf>,
     /// Serve a tracker there, which keeps its files in these places.
     pub http: Option<(SocketAddr, Service, Places)>,
     /// Torrents, and the directories of their data.
@@ -62,6 +64,7 @@ impl Job {
             is_tracker_only: false,
             rates: Rates::default(),
             manners: Manners::default(),
+            on_done: None,
             http: None,
             orders: Vec::new(),
             daemon: None,
@@ -124,8 +127,10 @@ struct Fetched {
 impl Run {
     /// Opens the node and hands it the torrents.
     fn open(job: Job, screen: &mut Screen) -> Result<Run, Failure> {
-        let Job { goal, listen, is_tracker_only, rates, manners, http, orders, daemon } = job;
+        let Job { goal, listen, is_tracker_only, rates, manners, on_done, http, orders, daemon } =
+            job;
         let remote = daemon.as_ref().map(|daemon| daemon.options.clone());
+        let watch = daemon.as_ref().and_then(|daemon| daemon.watch.clone());
         let places_to_listen = places_to_listen(listen);
         let listen = places_to_listen.first().copied().filter(|_| !is_tracker_only);
         let (http, tracker, places) = match http {
@@ -143,6 +148,8 @@ impl Run {
                 remote,
                 rates,
                 manners,
+                watch,
+                on_done,
                 seed,
                 ..NodeOptions::default()
             },
@@ -288,6 +295,8 @@ impl Run {
                 | Event::DiskRecovered { .. }
                 | Event::TrackerTrouble { .. }
                 | Event::StateTrouble { .. }
+                | Event::WatchTrouble { .. }
+                | Event::HookTrouble { .. }
                 | Event::Finished { .. }
                 | Event::Stopped { .. }
                 | Event::Added { .. }
@@ -515,6 +524,9 @@ fn torrent_of(event: &Event) -> Option<TorrentId> {
         | Event::Stopped { torrent }
         | Event::Added { torrent }
         | Event::Removed { torrent, .. } => Some(*torrent),
-        Event::TrackerTrouble { .. } | Event::StateTrouble { .. } => None,
+        Event::TrackerTrouble { .. }
+        | Event::StateTrouble { .. }
+        | Event::WatchTrouble { .. }
+        | Event::HookTrouble { .. } => None,
     }
 }

@@ -144,6 +144,8 @@ impl Tally {
             | Event::TrackerFailed { .. }
             | Event::TrackerTrouble { .. }
             | Event::StateTrouble { .. }
+            | Event::WatchTrouble { .. }
+            | Event::HookTrouble { .. }
             | Event::Finished { .. }
             | Event::Added { .. }
             | Event::Removed { .. } => {}

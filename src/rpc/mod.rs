@@ -176,6 +176,11 @@ impl Rpc {
         }
     }
 
+    /// Where a new torrent goes that nobody says anything of, and whether it rests at first.
+    pub fn place(&self) -> (PathBuf, bool) {
+        (self.options.dir.clone(), !session::is_set(&self.session, "start-added-torrents"))
+    }
+
     // ── Requests ────────────────────────────────────────────────────────────────────────────
 
     /// How many bytes the body of a request may have, of which `head` is the head; or the status
@@ -471,7 +476,7 @@ impl Rpc {
             return None;
         }
         self.session.removed.remove(&word);
-        let page = Page { dir, added: unix, ..Page::default() };
+        let page = Page { dir, added: unix, paused: order.paused, ..Page::default() };
         let id = self.take_on(now, order, page, engine, effects)?;
         self.session.added += 1;
         self.keep_copy(info_hash, bytes, effects);
@@ -552,6 +557,8 @@ impl Rpc {
             | Event::Added { .. }
             | Event::Removed { .. }
             | Event::StateTrouble { .. }
+            | Event::WatchTrouble { .. }
+            | Event::HookTrouble { .. }
             | Event::TrackerTrouble { .. } => {}
         }
     }

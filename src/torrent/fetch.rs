@@ -492,6 +492,7 @@ impl Torrent {
         if verdict.hash == self.metainfo.piece_hashes[piece.at()] {
             let finding = self.blame.on_right(&self.metainfo.layout, piece);
             self.tally.fetched = true;
+            self.tally.arrives = true;
             self.on_piece(now, piece, out);
             self.act_on(now, piece, finding, out);
             return;

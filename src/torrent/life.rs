@@ -196,7 +196,7 @@ impl Torrent {
             info_hash: self.metainfo.info_hash,
             bytes: self.selection.bytes(&self.metainfo.layout),
             took: now.since(self.tally.began),
-            downloaded: self.tally.fetched,
+            downloaded: std::mem::take(&mut self.tally.arrives),
         }));
         // Who has a part has not completed it, as far as trackers count (BEP 3).
         if self.tally.fetched && self.have.is_all() {

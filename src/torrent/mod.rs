@@ -272,6 +272,8 @@ struct Tally {
     began: Time,
     /// A piece was fetched in this run: its completion is news to the trackers.
     fetched: bool,
+    /// A piece was fetched since it was last complete.
+    arrives: bool,
     /// All that is wanted was here once; if the data vanishes it is not fetched anew behind the person's back.
     was_whole: bool,
 }
@@ -318,6 +320,7 @@ impl Torrent {
                 have_bytes: 0,
                 began: now,
                 fetched: false,
+                arrives: false,
                 was_whole: false,
             },
             tick_at: None,

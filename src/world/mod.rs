@@ -10,6 +10,7 @@
 //!            syncer ── resume                        what was written becomes safe, then claimed
 //!            hashing                                 files become pieces
 //!            keeper                                  the tracker's files
+//!            watch                                   .torrent files that appear
 //!  sockets   reactor ── peers, peer_io               connections to peers
 //!                    ├─ remote ── bookkeeper          remote control, and what it remembers
 //!                    ├─ http_io, http_call            trackers, at either end
@@ -17,7 +18,7 @@
 //!                    └─ act                           what the engine wants is carried out
 //!            conn, line                              the table of open things; who waits longest
 //!  names     resolver
-//!  the host  sys, fault
+//!  the host  sys, fault, hook
 //!  the door  node                                    what commands use of all this
 //! ```
 //!
@@ -36,6 +37,7 @@ pub mod folder;
 pub mod gather;
 pub mod handles;
 pub mod hashing;
+pub mod hook;
 pub mod http_call;
 pub mod http_io;
 pub mod keeper;
@@ -51,3 +53,4 @@ pub mod store;
 pub mod syncer;
 pub mod sys;
 pub mod udp;
+pub mod watch;

@@ -13,6 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::hook::Hook;
 use super::http_io::Serves;
 use super::keeper::Places;
 use super::reactor::{Reactor, bind};
@@ -20,6 +21,7 @@ use super::remote::RemoteOptions;
 use super::resume;
 use super::sys::{self, Clock};
 use super::udp::{self, Role};
+use super::watch::Watch;
 use crate::base::limits::{
     CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, HTTP_CONNECTIONS_MAX, OPEN_FILES_MAX,
     RPC_CONNECTIONS_MAX, UNCHOKED_MAX,
@@ -52,6 +54,10 @@ pub struct NodeOptions {
     pub unchoked_max: usize,
     pub rates: Rates,
     pub manners: Manners,
+    /// Torrents that are put there are taken on; only together with `remote`.
+    pub watch: Option<PathBuf>,
+    /// A program that is run when a torrent has arrived.
+    pub on_done: Option<PathBuf>,
     /// One more HTTP connection closes the one that waited longest.
     pub http_connections_max: usize,
     /// Keep each torrent after it is complete, or stop it.
@@ -129,6 +135,10 @@ impl Node {
         let mut reactor = Reactor::new(engine, Clock::start(), options.places)
             .map_err(cannot("set up the reactor"))?;
         reactor.http_connections_max = options.http_connections_max;
+        reactor.hook = options.on_done.map(Hook::new);
+        if options.remote.is_some() {
+            reactor.watch = options.watch.map(Watch::new);
+        }
         reactor.dial_from = listen_addr.map(|addr| addr.ip());
         for (listener, serves) in [(peers, None), (http, Some(Serves::Tracker))] {
             // Without a tracker there is nobody to answer HTTP.
@@ -282,6 +292,8 @@ impl Default for NodeOptions {
             unchoked_max: UNCHOKED_MAX,
             rates: Rates::default(),
             manners: Manners::default(),
+            watch: None,
+            on_done: None,
             http_connections_max: HTTP_CONNECTIONS_MAX,
             seed: true,
         }

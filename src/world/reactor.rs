@@ -48,6 +48,7 @@ use serde_json::{Map, Value};
 use super::act::Job;
 use super::conn::{Kind, Table, token};
 use super::fault::is_table_full;
+use super::hook::Hook;
 use super::http_call::Calls;
 use super::http_io::Serves;
 use super::keeper::{Keeper, Places};
@@ -59,6 +60,7 @@ use super::store::Store;
 use super::syncer::Syncer;
 use super::sys::{Clock, Leave, Signals};
 use super::udp::Port;
+use super::watch::Watch;
 use crate::base::limits::{
     ACCEPT_REST, ACCEPTS_PER_TURN, HTTP_CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES,
 };
@@ -84,6 +86,8 @@ pub struct Reactor {
     pub(super) resolver: Resolver,
     pub(super) keeper: Keeper,
     pub(super) remote: Option<Remote>,
+    pub(super) watch: Option<Watch>,
+    pub(super) hook: Option<Hook>,
     waker: Arc<Waker>,
 
     /// The two buffers for everyone.
@@ -158,6 +162,8 @@ impl Reactor {
             resolver: Resolver::new(wake(&waker)),
             keeper: Keeper::new(places, wake(&waker)),
             remote: None,
+            watch: None,
+            hook: None,
             receive_buffer: vec![0; RECEIVE_BUFFER_BYTES].into(),
             send_buffer: vec![0; SEND_BUFFER_BYTES].into(),
             out: Vec::new(),
@@ -259,7 +265,9 @@ impl Reactor {
         if let Some(service) = self.engine.service_mut() {
             service.note_turn(took);
         }
+        self.mind_watch();
         self.mind_remote();
+        self.mind_hook();
         news.append(&mut self.news);
         self.check();
         Ok(())
@@ -333,7 +341,9 @@ impl Reactor {
         let service = self.engine.service().filter(|_| self.keeper.takes_parts());
         let census = service.and_then(Service::census_deadline);
         let remote = self.remote.as_ref().and_then(Remote::deadline);
-        let ours = [engine, self.throttled.until, remote];
+        let watch = self.watch.as_ref().map(Watch::deadline);
+        let hook = self.hook.as_ref().and_then(Hook::deadline);
+        let ours = [engine, self.throttled.until, remote, watch, hook];
         let http = [self.http_deadline(), self.connects_deadline(), calls, rests, census];
         ours.into_iter().chain(http).flatten().min()
     }

@@ -89,6 +89,16 @@ impl Remote {
         Ok(Remote { rpc: Rpc::new(now, options), bookkeeper, is_troubled: false })
     }
 
+    /// Where a new torrent goes, and whether it rests at first.
+    pub(super) fn place(&self) -> (PathBuf, bool) {
+        self.rpc.place()
+    }
+
+    /// Whether everything that was changed is safe.
+    pub(super) fn is_safe(&self) -> bool {
+        self.bookkeeper.is_idle() && !self.is_troubled
+    }
+
     pub(super) fn deadline(&self) -> Option<Time> {
         self.rpc.deadline()
     }

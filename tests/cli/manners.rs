@@ -1,8 +1,10 @@
 //! A daemon's manners: who may run, when it is enough, and what it does when nobody looks.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Instant;
 
-use crate::workdir::{Running, Workdir, noise};
+use crate::workdir::{PATIENCE, Running, Workdir, noise, value};
 
 const LOCAL: &str = "127.0.0.1:0";
 
@@ -61,4 +63,89 @@ fn numbers_that_make_no_sense_are_named() {
         let line = dir.fails(2, &words);
         assert!(line.contains(option), "{line}");
     }
+}
+
+/// Asks again until `holds`.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_is_put_into_the_watched_directory_is_taken_on_and_renamed() {
+    let dir = Workdir::new("manners-watch");
+    torrent(&dir, "made", "good");
+    torrent(&dir, "made", "later");
+    dir.write("inbox/odd.torrent", b"d4:infoi1ee");
+    dir.write("inbox/notes.txt", b"not for you");
+    std::os::unix::fs::symlink("/dev/zero", dir.path("inbox/link.torrent")).unwrap();
+    let (mut running, rpc) = daemon(&dir, "down", &["--watch", "inbox"]);
+    let put = |from: &str, to: &str| {
+        fs::copy(dir.path(&format!("made/{from}.torrent")), dir.path("inbox/part")).unwrap();
+        fs::rename(dir.path("inbox/part"), dir.path(&format!("inbox/{to}"))).unwrap();
+    };
+    put("good", "good.torrent");
+    assert_eq!(value(&running.wait_for("added "), "name"), "good");
+    until("renamed", || dir.path("inbox/good.torrent.added").exists());
+    assert!(!dir.path("inbox/good.torrent").exists());
+    // Once is enough for what is no torrent; when it becomes one, it is taken.
+    put("later", "odd.torrent");
+    assert_eq!(value(&running.wait_for("added "), "name"), "later");
+    until("renamed", || dir.path("inbox/odd.torrent.added").exists());
+    let told: Vec<&String> =
+        running.seen.iter().filter(|line| line.starts_with("watch-trouble ")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("inbox/odd.torrent"), "{told:?}");
+    // The same again is no news, but it is put away.
+    put("good", "again.torrent");
+    until("renamed", || dir.path("inbox/again.torrent.added").exists());
+    // It is in the book, whatever becomes of us.
+    assert_eq!(dir.ok(&["status", "--rpc", &rpc]).matches("torrent ").count(), 2);
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    let (_running, rpc) = daemon(&dir, "down", &["--watch", "inbox"]);
+    assert_eq!(dir.ok(&["status", "--rpc", &rpc]).matches("torrent ").count(), 2);
+    assert!(dir.path("inbox/link.torrent").is_symlink());
+    // Whoever has no book cannot take on anything.
+    let line = dir.fails(2, &["peer", "--dir", "down", "--rpc", "off", "--watch", "inbox"]);
+    assert!(line.contains("--watch"), "{line}");
+}
+
+#[test]
+fn row_98_the_hook_gets_the_names_as_they_are_and_no_shell_sees_them() {
+    let dir = Workdir::new("manners-hook");
+    let name = "Name\"; touch broken ; $(touch broken) '";
+    dir.write(&format!("made/{name}"), &noise(9, 70_000));
+    dir.ok(&["create", &format!("made/{name}"), "-o", "odd.torrent"]);
+    let script = "#!/bin/sh\nprintf '%s\\n' \"$@\" \"$TR_TORRENT_HASH\" \
+                  \"$SWARMLET_BYTES\" \"[$SWARMLET_RPC_PASSWORD]\" > told.new\nmv told.new told\n\
+                  exit 3\n";
+    let program = dir.write("hook.sh", script.as_bytes());
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut seed = dir.start(&["share", "odd.torrent", "--dir", "made", "--listen", LOCAL]);
+    let peer = seed.ready("listen");
+    let (mut running, rpc) = daemon(&dir, "down", &["--on-done", "./hook.sh"]);
+    dir.ok(&["add", "odd.torrent", "--rpc", &rpc]);
+    dir.ok(&["connect", "1", &peer, "--rpc", &rpc]);
+    let hash = value(&running.wait_for("complete "), "info_hash");
+    let failed = running.wait_for("hook-trouble ");
+    assert_eq!(value(&failed, "reason"), "ended with code 3");
+    let told = String::from_utf8(dir.read("told")).unwrap();
+    let down = fs::canonicalize(dir.path("down")).unwrap();
+    let lines: Vec<&str> = told.lines().collect();
+    let path = down.join(name).display().to_string();
+    assert_eq!(lines, [name, &path, &hash, &hash, "70000", "[]"]);
+    assert!(!dir.path("broken").exists());
+    // What is complete from the beginning has not arrived, and what was verified neither.
+    fs::remove_file(dir.path("told")).unwrap();
+    dir.ok(&["verify", "1", "--rpc", &rpc]);
+    running.wait_for("complete ");
+    assert_eq!(dir.ok(&["status", "--rpc", &rpc]).matches("state=seeding").count(), 1);
+    assert_eq!(running.stop(), Some(0));
+    assert!(!dir.path("told").exists(), "it ran again");
+    let line = dir.fails(1, &["peer", "--on-done", "./no-such-program"]);
+    assert!(line.contains("no-such-program"), "{line}");
 }

@@ -33,3 +33,4 @@ mod swarm;
 mod syncer;
 mod throttle;
 mod torrent;
+mod watch;
