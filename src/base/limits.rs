@@ -266,7 +266,13 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Most headers of one request; browsers send some twenty.
 pub const REQUEST_HEADERS_MAX: usize = 100;
 
-/// Torrents in one scrape; BEP 15 allows 74 in a datagram, and more than this fit no URL.
+/// Torrents in one scrape over UDP: "up to about 74" fit into a packet (BEP 15).
+pub const DATAGRAM_SCRAPE_HASHES_MAX: usize = 74;
+
+/// Bytes of one answer over UDP: what no network has to cut (IPv6: 1,280 with its heads).
+pub const DATAGRAM_ANSWER_BYTES_MAX: usize = 1_232;
+
+/// Torrents in one scrape over HTTP: more fit no URL.
 pub const SCRAPE_HASHES_MAX: usize = 100;
 
 /// Peers in one answer, whatever a policy allows, and torrents in one full scrape: 20 KiB in the

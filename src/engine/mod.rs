@@ -239,6 +239,13 @@ impl Engine {
         service.http(now, from, request, answer)
     }
 
+    /// One datagram to the tracker; appends the answer, or nothing.
+    pub fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8], answer: &mut Vec<u8>) {
+        if let Some(service) = &mut self.service {
+            service.datagram(now, from, bytes, answer);
+        }
+    }
+
     // ── Inputs ──────────────────────────────────────────────────────────────────────────────
 
     /// Takes in one thing that happened.

@@ -123,6 +123,15 @@ pub struct Stats {
     pub published_new: u64,
     pub published_refused: u64,
     pub fetched: u64,
+    /// Of these, over UDP; connection ids given; and datagrams that got no answer.
+    #[serde(default)]
+    pub udp_announces: u64,
+    #[serde(default)]
+    pub udp_scrapes: u64,
+    #[serde(default)]
+    pub udp_connects: u64,
+    #[serde(default)]
+    pub udp_dropped: u64,
     /// Longest turn of the loop: how long somebody may have waited for us.
     pub longest_turn_millis: u64,
 }

@@ -5,6 +5,7 @@ pub mod base64;
 pub mod bencode;
 pub mod census;
 pub mod client;
+pub mod datagram;
 pub mod digest;
 pub mod draft;
 pub mod http;

@@ -34,6 +34,10 @@ impl Service {
             published_new: self.figures.published_new,
             published_refused: self.figures.published_refused,
             fetched: self.figures.fetched,
+            udp_announces: self.udp.announces,
+            udp_scrapes: self.udp.scrapes,
+            udp_connects: self.udp.connects,
+            udp_dropped: self.udp.dropped,
             longest_turn_millis: self.figures.longest_turn.as_millis(),
         }
     }
@@ -54,6 +58,11 @@ pub(super) fn write_metrics(stats: &listing::Stats, body: &mut Vec<u8>) {
          # TYPE swarmlet_published_total counter\nswarmlet_published_total {}\n\
          # TYPE swarmlet_publish_refused_total counter\nswarmlet_publish_refused_total {}\n\
          # TYPE swarmlet_fetched_total counter\nswarmlet_fetched_total {}\n\
+         # TYPE swarmlet_udp_datagrams_total counter\n\
+         swarmlet_udp_datagrams_total{{what=\"announce\"}} {}\n\
+         swarmlet_udp_datagrams_total{{what=\"scrape\"}} {}\n\
+         swarmlet_udp_datagrams_total{{what=\"connect\"}} {}\n\
+         swarmlet_udp_datagrams_total{{what=\"dropped\"}} {}\n\
          # TYPE swarmlet_longest_turn_seconds gauge\nswarmlet_longest_turn_seconds {longest_turn:.3}\n",
         stats.uptime_secs,
         stats.torrents,
@@ -66,6 +75,10 @@ pub(super) fn write_metrics(stats: &listing::Stats, body: &mut Vec<u8>) {
         stats.published_new,
         stats.published_refused,
         stats.fetched,
+        stats.udp_announces,
+        stats.udp_scrapes,
+        stats.udp_connects,
+        stats.udp_dropped,
     );
     body.extend_from_slice(text.as_bytes());
 }

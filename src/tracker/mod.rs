@@ -8,6 +8,8 @@
 //!  Swarm     peers of one torrent: take out, pick, put in  one for each torrent
 //!  Table     those peers in memory, 8 bytes for each       up to four for each swarm
 //!
+//!  udp       the same over UDP: datagrams, and who may ask
+//!
 //!  pages     everything but announces: lists, publishing; over page, crowd, figures
 //!  Library   the torrents that were published, as far as a list and a search need them
 //!  Holders   who holds which pieces, as far as peers tell
@@ -24,7 +26,9 @@ mod pages;
 pub mod service;
 pub mod swarm;
 pub mod table;
+pub mod udp;
 
 pub use census::Part;
 pub use library::{Errand, Kept, Library, Rules, Work};
 pub use service::{Counts, Policy, Service};
+pub use udp::{Proof, UdpCounts};

@@ -42,6 +42,7 @@ use super::page::{Page, write_page};
 use super::pages::Visited;
 use super::swarm::{Found, Moment, Swarm, Visit};
 use super::table::Minute;
+use super::udp::{Proof, UdpCounts};
 use crate::base::limits::{
     ANSWER_PEERS_MAX, FULL_SCRAPE_TORRENTS_MAX, SERVED_PEERS_MAX, SERVED_TORRENTS_MAX,
 };
@@ -92,6 +93,9 @@ pub struct Service {
     pub(super) holders: Holders,
     pub(super) taking: Taking,
     pub(super) figures: Figures,
+    /// Who may ask over UDP; `None`: nobody.
+    pub(super) proof: Option<Proof>,
+    pub(super) udp: UdpCounts,
     /// The secret of the tables' hash.
     pub(super) seed: u64,
     pub(super) random: Random,
@@ -99,7 +103,7 @@ pub struct Service {
     next_sweep: Time,
     swept: Option<InfoHash>,
     /// Used for each answer, kept for their memory.
-    found: Found,
+    pub(super) found: Found,
     body: Vec<u8>,
 }
 
@@ -116,6 +120,8 @@ impl Service {
             holders: Holders::default(),
             taking: Taking::default(),
             figures: Figures::default(),
+            proof: None,
+            udp: UdpCounts::default(),
             seed: random.next_u64(),
             random,
             next_sweep: Time::START,
@@ -281,7 +287,7 @@ impl Service {
     }
 
     /// Why this torrent is not tracked here, if it is not.
-    fn turned_away(&self, hash: InfoHash) -> Option<&'static str> {
+    pub(super) fn turned_away(&self, hash: InfoHash) -> Option<&'static str> {
         if !self.blocked.is_empty() && self.blocked.contains(&hash) {
             return Some("this torrent is blocked here");
         }
@@ -293,7 +299,7 @@ impl Service {
     }
 
     /// Lets the visitor in and leaves peers for it in `found`. `None`: there is no room.
-    fn visit(&mut self, now: Time, hash: InfoHash, visit: &Visit) -> Option<Tally> {
+    pub(super) fn visit(&mut self, now: Time, hash: InfoHash, visit: &Visit) -> Option<Tally> {
         if visit.event == Event::Stopped && !self.torrents.contains_key(&hash) {
             self.found.peers.clear();
             self.found.peers6.clear();
@@ -376,7 +382,8 @@ impl Service {
         write_failure(reason, retry_mins, body);
     }
 
-    fn wanted(&self, announce: &Announce) -> usize {
+    /// How many peers it gets at most.
+    pub(super) fn wanted(&self, announce: &Announce) -> usize {
         if announce.event == Event::Stopped {
             return 0;
         }
@@ -386,7 +393,7 @@ impl Service {
             .min(ANSWER_PEERS_MAX)
     }
 
-    fn interval_secs(&mut self) -> u64 {
+    pub(super) fn interval_secs(&mut self) -> u64 {
         let secs = self.policy.interval.as_secs();
         let spread = usize::try_from(secs / 8).unwrap_or(0);
         secs + self.random.below(spread + 1) as u64

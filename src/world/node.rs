@@ -42,8 +42,9 @@ pub struct NodeOptions {
     pub listen: Option<SocketAddr>,
     /// Where to take them instead if that address is taken, one after the other.
     pub or_listen: Vec<SocketAddr>,
-    /// Where to serve HTTP. Only together with `tracker`.
+    /// Where to serve HTTP, and announces over UDP. Only together with `tracker`.
     pub http: Option<SocketAddr>,
+    pub udp: Vec<SocketAddr>,
     pub tracker: Option<Service>,
     /// Where the tracker keeps its files.
     pub places: Places,
@@ -93,6 +94,7 @@ pub struct Node {
     reactor: Reactor,
     listen_addr: Option<SocketAddr>,
     udp_addrs: Vec<SocketAddr>,
+    tracker_udp_addrs: Vec<SocketAddr>,
     http_addr: Option<SocketAddr>,
     remote_addr: Option<SocketAddr>,
 }
@@ -147,6 +149,15 @@ impl Node {
                 listening.map_err(cannot(&format!("listen on {addr}")))?;
             }
         }
+        let mut tracker_udp_addrs = Vec::new();
+        for addr in options.udp.iter().filter(|_| has_tracker) {
+            let bound = udp::bind_udp(*addr, false);
+            let listening = bound.and_then(|(socket, addr)| {
+                tracker_udp_addrs.push(addr);
+                reactor.listen_udp(socket, Role::Tracker)
+            });
+            listening.map_err(cannot(&format!("receive datagrams at {addr}")))?;
+        }
         let mut udp_addrs = Vec::new();
         for (socket, addr) in listen_addr.map(udp::beside).unwrap_or_default() {
             let listening = reactor.listen_udp(socket, Role::Peers);
@@ -160,7 +171,7 @@ impl Node {
             serving.map_err(cannot(&format!("listen on {addr}")))?;
         }
         let http_addr = http_addr.filter(|_| has_tracker);
-        Ok(Node { reactor, listen_addr, udp_addrs, http_addr, remote_addr })
+        Ok(Node { reactor, listen_addr, udp_addrs, tracker_udp_addrs, http_addr, remote_addr })
     }
 
     /// Where peers reach us, with the port that was picked.
@@ -171,6 +182,11 @@ impl Node {
     /// Where datagrams reach us: at the same port, unless somebody else had it.
     pub fn udp_addrs(&self) -> &[SocketAddr] {
         &self.udp_addrs
+    }
+
+    /// Where the tracker answers datagrams.
+    pub fn tracker_udp_addrs(&self) -> &[SocketAddr] {
+        &self.tracker_udp_addrs
     }
 
     /// Where the tracker answers.
@@ -284,6 +300,7 @@ impl Default for NodeOptions {
             listen: None,
             or_listen: Vec::new(),
             http: None,
+            udp: Vec::new(),
             tracker: None,
             places: Places::default(),
             remote: None,
@@ -302,7 +319,7 @@ impl Default for NodeOptions {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Node { reactor: _, listen_addr, udp_addrs: _, http_addr, remote_addr: _ } = self;
+        let Node { listen_addr, http_addr, .. } = self;
         f.debug_struct("Node").field("listen", listen_addr).field("http", http_addr).finish()
     }
 }

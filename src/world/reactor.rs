@@ -106,6 +106,8 @@ pub struct Reactor {
     listeners: Vec<Listener>,
     /// The sockets for datagrams.
     pub(super) ports: Vec<Port>,
+    /// The tracker's answer to one of them; kept for its memory.
+    pub(super) datagram_out: Vec<u8>,
     pub(super) receive_list: Vec<ConnId>,
     pub(super) flush_list: Vec<ConnId>,
     /// Those who could go on, had a limit not been reached, in the order in which they came.
@@ -173,6 +175,7 @@ impl Reactor {
             results: Vec::new(),
             listeners: Vec::new(),
             ports: Vec::new(),
+            datagram_out: Vec::new(),
             receive_list: Vec::new(),
             flush_list: Vec::new(),
             throttled: Throttled::default(),

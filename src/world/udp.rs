@@ -43,6 +43,8 @@ use crate::engine::Input;
 pub enum Role {
     /// What peers, trackers and DHT nodes say to us.
     Peers,
+    /// The tracker that we serve.
+    Tracker,
 }
 
 /// A socket for datagrams.
@@ -86,6 +88,7 @@ impl Reactor {
             match socket.recv_from(&mut self.receive_buffer) {
                 Ok((len, from)) => match role {
                     Role::Peers => self.on_datagram(canonical(from), len),
+                    Role::Tracker => self.serve_datagram(id, from, len),
                 },
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.ports[number].is_ready = false;
@@ -107,6 +110,19 @@ impl Reactor {
         let bytes = &self.receive_buffer[..len];
         self.engine.handle(self.now, Input::Datagram { from, bytes }, &mut self.out);
         self.carry_out();
+    }
+
+    /// Lets the tracker answer what lies at the beginning of the receive buffer.
+    fn serve_datagram(&mut self, id: ConnId, from: SocketAddr, len: usize) {
+        let bytes = &self.receive_buffer[..len];
+        self.datagram_out.clear();
+        self.engine.datagram(self.now, from, bytes, &mut self.datagram_out);
+        if let Some(socket) = self.table.udp(id)
+            && !self.datagram_out.is_empty()
+        {
+            // An answer that finds no room is lost, as it may be on its way.
+            let _ = socket.send_to(&self.datagram_out, from);
+        }
     }
 
     /// Sends from the peers' port.

@@ -5,6 +5,7 @@ mod base64;
 mod bencode;
 mod census;
 mod client;
+mod datagram;
 mod extended;
 mod http;
 mod http_fixtures;

@@ -634,6 +634,10 @@ fn numbers_are_told_as_json_and_for_prometheus() {
         published_new: 1,
         published_refused: 1,
         fetched: 1,
+        udp_announces: 0,
+        udp_scrapes: 0,
+        udp_connects: 0,
+        udp_dropped: 0,
         longest_turn_millis: 1_234,
     };
     assert_eq!(stage.page::<Stats>("/stats"), expected);

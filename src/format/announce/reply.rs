@@ -105,6 +105,19 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// An answer that holds nothing but peers in the compact form, of which the last may be cut
+    /// off: 6 bytes each, or 18 (`is_ipv4` or not).
+    pub fn of_compact(bytes: &[u8], is_ipv4: bool) -> Reply {
+        let mut peers = Peers::default();
+        match is_ipv4 {
+            true => peers.add_all(bytes.chunks_exact(6).map(compact_peer)),
+            false => peers.add_all(bytes.chunks_exact(18).map(compact_peer6)),
+        }
+        Reply { peers: peers.list, ..Reply::default() }
+    }
+}
+
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
