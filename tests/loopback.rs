@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -74,13 +74,56 @@ fn what_is_there_already_is_checked_and_only_the_rest_is_fetched() {
 
 #[test]
 fn three_peers_find_one_another_through_a_tracker() {
-    let scratch = Scratch::new();
     let tracker = tracker();
     let url = format!("http://{}/announce", tracker.http_addr().expect("it serves"));
+    three_peers_meet_at(tracker, url, Ipv4Addr::LOCALHOST.into());
+}
+
+#[test]
+fn three_peers_find_one_another_by_datagrams_alone() {
+    for host in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+        // Without a path, as many such URLs are.
+        let tracker = tracker_by_udp(host);
+        let url = format!("udp://{}", tracker.tracker_udp_addrs()[0]);
+        three_peers_meet_at(tracker, url, host);
+    }
+}
+
+#[test]
+fn a_socket_for_both_families_serves_both() {
+    let tracker = tracker_by_udp(Ipv6Addr::UNSPECIFIED.into());
+    let port = tracker.tracker_udp_addrs()[0].port();
+    three_peers_meet_at(tracker, format!("udp://localhost:{port}/announce"), [127, 0, 0, 1].into());
+}
+
+#[test]
+fn a_udp_tracker_that_is_not_there_is_waited_for_and_the_next_one_asked() {
+    let scratch = Scratch::new();
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let silent = format!("udp://{}/announce", silent.local_addr().expect("bound"));
+    let torrent = Torrent::make(&scratch.dir("seed"), &[silent]);
+    let mut node = peer(true);
+    node.add(torrent.order(&[], true), scratch.dir("seed")).expect("a new torrent");
+    let id = node.torrents()[0];
+    let mut nodes = [node];
+    // A torrent works without; and saying good-bye does not wait for who never answered.
+    turn_until(&mut nodes, |nodes| is_complete(&mut nodes[0], id));
+    let begun = Instant::now();
+    farewell(&mut nodes);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// A seed and two others on `host`, who know nothing but this tracker.
+fn three_peers_meet_at(tracker: Node, url: String, host: IpAddr) {
+    let scratch = Scratch::new();
     let torrent = Torrent::make(&scratch.dir("seed"), &[url]);
     let mut nodes = vec![tracker];
     for (name, whole) in [("seed", true), ("one", false), ("two", false)] {
-        let mut node = peer(true);
+        let listen = Some(SocketAddr::new(host, 0));
+        let options = NodeOptions { listen, seed: true, ..NodeOptions::default() };
+        let mut node = Node::open(options).expect("a free port");
+        let listens: Vec<SocketAddr> = node.listen_addr().into_iter().collect();
+        assert_eq!(node.udp_addrs(), listens, "one port for both");
         node.add(torrent.order(&[], whole), scratch.dir(name)).expect("a new torrent");
         nodes.push(node);
     }
@@ -210,7 +253,7 @@ fn trackers_that_cannot_be_asked_are_told_with_a_reason() {
     for (url, reason) in [
         (nobody, "127.0.0.1:1: connection refused"),
         ("https://tracker.example/announce", "https is not spoken here, only plain http"),
-        ("udp://tracker.example:80/announce", "udp trackers are not asked yet"),
+        ("udp://[2001:db8::1]:80", "[2001:db8::1]:80: address not available"),
         ("http://127.0.0.1:1/other", "a local address whose path is not /announce"),
     ] {
         let torrent = Torrent::make(&scratch.dir("seed"), &[url.to_owned()]);
@@ -457,6 +500,16 @@ fn tracker() -> Node {
     let http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let tracker = Some(Service::new(Policy::default(), 1));
     Node::open(NodeOptions { http, tracker, ..NodeOptions::default() }).expect("a free port")
+}
+
+/// A tracker that answers HTTP at another port.
+fn tracker_by_udp(host: IpAddr) -> Node {
+    let mut service = Service::new(Policy::default(), 1);
+    service.serve_udp([1; 20]);
+    let http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let udp = vec![SocketAddr::new(host, 0)];
+    let tracker = Some(service);
+    Node::open(NodeOptions { http, udp, tracker, ..NodeOptions::default() }).expect("a free port")
 }
 
 fn is_complete(node: &mut Node, id: swarmlet::base::TorrentId) -> bool {

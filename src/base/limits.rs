@@ -240,6 +240,12 @@ pub const ANNOUNCE_RETRY_MAX: Span = Span::from_secs(3_600);
 pub const ANNOUNCE_TIMEOUT: Span = Span::from_secs(30);
 pub const FAREWELL_TIMEOUT: Span = Span::from_secs(3);
 
+/// Questions to trackers over UDP at once; addresses of one tracker tried in turn, when the time
+/// is shared among them; and trackers whose last connection id is remembered.
+pub const ASKED_AT_ONCE_MAX: usize = 512;
+pub const ASKED_ADDRS_MAX: usize = 4;
+pub const CONNECTIONS_KNOWN_MAX: usize = 32;
+
 /// Largest tracker answer (libtorrent: 1 MiB), longest response head, most redirects.
 pub const ANNOUNCE_REPLY_BYTES_MAX: usize = 1024 * 1024;
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;

@@ -124,6 +124,16 @@ impl Arguments {
         Ok(addrs.first().copied())
     }
 
+    /// Where to listen, at several places: all values of `option`, the first address of each.
+    pub fn addresses(&self, option: &str) -> Result<Vec<SocketAddr>, Failure> {
+        let words = self.texts(option)?;
+        let mut addrs = Vec::new();
+        for word in words {
+            addrs.extend(self.resolve(option, &word)?.first());
+        }
+        Ok(addrs)
+    }
+
     /// Peers to dial: all values of `option`, resolved. A name may stand for several addresses.
     pub fn peers(&self, option: &str) -> Result<Vec<SocketAddr>, Failure> {
         let mut peers = Vec::new();

@@ -44,7 +44,7 @@ impl Site {
     /// The tracker at a URL that a person typed: that of its announces, or just its root.
     pub fn parse(typed: &str) -> Result<Site, Failure> {
         let text = if typed.contains("://") { typed.to_owned() } else { format!("http://{typed}") };
-        let url = TrackerUrl::parse(&text).map_err(|bad| {
+        let url = TrackerUrl::parse_http(&text).map_err(|bad| {
             Failure::usage(
                 format!("'{typed}' is no tracker's URL: {}", bad.what),
                 "it looks like http://tracker.example:8000/announce",
@@ -55,7 +55,7 @@ impl Site {
 
     /// The tracker at an announce URL out of a .torrent; `None` if it is none that we speak to.
     pub fn of_torrent(announce: &str) -> Option<Site> {
-        let url = TrackerUrl::parse(announce).ok()?;
+        let url = TrackerUrl::parse_http(announce).ok()?;
         Some(Site { url, is_named_by_torrent: true })
     }
 

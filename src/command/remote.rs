@@ -393,7 +393,7 @@ fn parse_addr(typed: &str) -> Result<TrackerUrl, Failure> {
         (false, true) => format!("http://{typed}"),
         (false, false) => format!("http://{typed}:{USUAL_PORT}"),
     };
-    TrackerUrl::parse(&text).map_err(|bad| {
+    TrackerUrl::parse_http(&text).map_err(|bad| {
         Failure::usage(
             format!("'{typed}' is no address of a daemon: {}", bad.what),
             format!("it looks like {USUAL_ADDR}"),

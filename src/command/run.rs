@@ -50,6 +50,8 @@ pub struct Job {
     pub on_done: Option<PathBuf>,
     /// Serve a tracker there, which keeps its files in these places.
     pub http: Option<(SocketAddr, Service, Places)>,
+    /// And where it answers datagrams.
+    pub udp: Vec<SocketAddr>,
     /// Torrents, and the directories of their data.
     pub orders: Vec<(Order, PathBuf)>,
     /// Remote control, and the torrents that it takes care of.
@@ -66,6 +68,7 @@ impl Job {
             manners: Manners::default(),
             on_done: None,
             http: None,
+            udp: Vec::new(),
             orders: Vec::new(),
             daemon: None,
         }
@@ -127,8 +130,18 @@ struct Fetched {
 impl Run {
     /// Opens the node and hands it the torrents.
     fn open(job: Job, screen: &mut Screen) -> Result<Run, Failure> {
-        let Job { goal, listen, is_tracker_only, rates, manners, on_done, http, orders, daemon } =
-            job;
+        let Job {
+            goal,
+            listen,
+            is_tracker_only,
+            rates,
+            manners,
+            on_done,
+            http,
+            udp,
+            orders,
+            daemon,
+        } = job;
         let remote = daemon.as_ref().map(|daemon| daemon.options.clone());
         let watch = daemon.as_ref().and_then(|daemon| daemon.watch.clone());
         let places_to_listen = places_to_listen(listen);
@@ -143,6 +156,7 @@ impl Run {
                 listen,
                 or_listen: places_to_listen,
                 http,
+                udp,
                 tracker,
                 places,
                 remote,
@@ -233,6 +247,9 @@ impl Run {
             if let Some(addr) = self.node.http_addr() {
                 line = line.with("http", addr).with("announce", announce_url(addr));
             }
+            for addr in self.node.tracker_udp_addrs() {
+                line = line.with("udp", addr);
+            }
             return screen.line(&line.into_string());
         }
         if let Some(addr) = self.node.listen_addr() {
@@ -243,6 +260,9 @@ impl Run {
         }
         if let Some(addr) = self.node.http_addr() {
             screen.line(&format!("tracker at {}; Ctrl-C stops", announce_url(addr)));
+            for addr in self.node.tracker_udp_addrs() {
+                screen.line(&format!("and at udp://{addr}/announce"));
+            }
             if addr.ip().is_unspecified() {
                 screen.line("others put the address of this machine in its place");
             }
@@ -410,6 +430,12 @@ fn open(options: NodeOptions, serves_peers: bool, http_option: &str) -> Result<N
         std::net::TcpListener::bind(addr).map_err(|source| {
             let what = format!("cannot listen on {addr}");
             cannot_open(&OpenError { what, source }, option)
+        })?;
+    }
+    for addr in &options.udp {
+        std::net::UdpSocket::bind(addr).map_err(|source| {
+            let what = format!("cannot receive datagrams at {addr}");
+            cannot_open(&OpenError { what, source }, "--udp")
         })?;
     }
     let option = if serves_peers { "--listen" } else { http_option };

@@ -45,18 +45,27 @@ pub enum Scheme {
 impl TrackerUrl {
     /// Reads the URL of a tracker that shall be asked.
     ///
-    /// Malformed: as `parse_any`; https and udp, which we do not speak; and a query that already
-    /// says what we would say (`info_hash`, `event`): somebody wants our announce to mean another
+    /// Malformed: as `parse_any`; https, which we do not speak; and a query that already says what
+    /// we would say (`info_hash`, `event`): somebody wants our announce to mean another
     /// thing.
     pub fn parse(text: &str) -> Result<TrackerUrl, Malformed> {
         let url = TrackerUrl::parse_any(text)?;
-        url.check_scheme()?;
+        if url.scheme != Scheme::Udp {
+            url.check_http()?;
+        }
         for (key, _) in pairs(url.query()) {
             let key = decode(key.as_bytes()).unwrap_or_default();
             if key == b"info_hash" || key == b"event" {
                 return Err(Malformed::new("the URL already says what an announce says", 0));
             }
         }
+        Ok(url)
+    }
+
+    /// The same, of a tracker that must be spoken to over HTTP: it shall show pages.
+    pub fn parse_http(text: &str) -> Result<TrackerUrl, Malformed> {
+        let url = TrackerUrl::parse(text)?;
+        url.check_http()?;
         Ok(url)
     }
 
@@ -92,7 +101,7 @@ impl TrackerUrl {
         } else {
             TrackerUrl::parse_any(location)?
         };
-        url.check_scheme()?;
+        url.check_http()?;
         Ok(url)
     }
 
@@ -123,7 +132,8 @@ impl TrackerUrl {
     /// `sent_by`: the address of the server that redirected us, if one did. A torrent's author
     /// must not be able to make us send requests to the services of our own host and network: so
     /// loopback and link-local addresses only if the path is a tracker's, and never from a public
-    /// address to one that is not.
+    /// address to one that is not. A datagram that asks for a connection id says nothing that the
+    /// author chose.
     pub fn may_be_asked_at(&self, addr: IpAddr, sent_by: Option<IpAddr>) -> Result<(), Malformed> {
         let addr = addr.to_canonical();
         if addr.is_unspecified() || addr.is_multicast() || is_broadcast(addr) {
@@ -133,7 +143,9 @@ impl TrackerUrl {
             return Err(Malformed::new("a redirect from a public to a private address", 0));
         }
         let path = self.path();
-        let is_tracker = path.starts_with("/announce") || path.starts_with("/scrape");
+        let is_tracker = self.scheme == Scheme::Udp
+            || path.starts_with("/announce")
+            || path.starts_with("/scrape");
         if is_own(addr) && !is_tracker {
             return Err(Malformed::new("a local address whose path is not /announce", 0));
         }
@@ -162,11 +174,11 @@ impl TrackerUrl {
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 
-    fn check_scheme(&self) -> Result<(), Malformed> {
+    fn check_http(&self) -> Result<(), Malformed> {
         match self.scheme {
             Scheme::Http => Ok(()),
             Scheme::Https => Err(Malformed::new("https is not spoken here, only plain http", 0)),
-            Scheme::Udp => Err(Malformed::new("udp trackers are not asked yet", 0)),
+            Scheme::Udp => Err(Malformed::new("udp trackers answer announces alone", 0)),
         }
     }
 }

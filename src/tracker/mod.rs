@@ -1,4 +1,4 @@
-//! Floor 3: the other end of announce.
+//! Floor 3: the other end of announce; and our own end of it, where that needs a conversation.
 //!
 //! The simplest room, and a good one to read first: a request comes in, an answer goes out, in
 //! one call.
@@ -10,12 +10,15 @@
 //!
 //!  udp       the same over UDP: datagrams, and who may ask
 //!
+//!  asking    what we ask of others over UDP
+//!
 //!  pages     everything but announces: lists, publishing; over page, crowd, figures
 //!  Library   the torrents that were published, as far as a list and a search need them
 //!  Holders   who holds which pieces, as far as peers tell
 //!  census    who is there, written down in parts: what survives a restart
 //! ```
 
+pub mod asking;
 pub mod census;
 mod crowd;
 mod figures;
@@ -28,6 +31,7 @@ pub mod swarm;
 pub mod table;
 pub mod udp;
 
+pub use asking::{Answered, Asking, QuestionId, Step, What};
 pub use census::Part;
 pub use library::{Errand, Kept, Library, Rules, Work};
 pub use service::{Counts, Policy, Service};

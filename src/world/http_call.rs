@@ -1,4 +1,5 @@
-//! HTTP calls: our own announces to trackers.
+//! Calls: our own announces to trackers. Names are looked up for all of them; those over HTTP are
+//! carried out here, those over UDP in `udp_call`.
 //!
 //! ```text
 //!  Output::Announce ─▶ queued ─▶ resolving ─▶ connecting ─▶ asking ─▶ answered ─▶ Announced
@@ -33,14 +34,16 @@ use super::conn::{Kind, canonical};
 use super::dial::dial;
 use super::reactor::Reactor;
 use super::resolver::{Lookup, Resolved};
+use super::udp_call::Asked;
 use crate::base::limits::{
-    CALL_ADDRS_MAX, CALLS_AT_ONCE_MAX, CALLS_QUEUED_MAX, HTTP_RECEIVE_BYTES, REDIRECTS_MAX,
+    ASKED_AT_ONCE_MAX, CALL_ADDRS_MAX, CALLS_AT_ONCE_MAX, CALLS_QUEUED_MAX, HTTP_RECEIVE_BYTES,
+    REDIRECTS_MAX,
 };
 use crate::base::{ConnId, Span, Time, TorrentId};
 use crate::engine::Input;
 use crate::format::announce::{Announce, Refusal, Reply};
 use crate::format::http::{self, Progress, Response};
-use crate::format::query::TrackerUrl;
+use crate::format::query::{Scheme, TrackerUrl};
 
 /// An announce on its way, wherever it is.
 #[derive(Debug)]
@@ -48,8 +51,10 @@ pub struct Call {
     torrent: TorrentId,
     tracker: usize,
     url: TrackerUrl,
-    /// Path and query to ask for.
+    /// Path and query to ask for over HTTP …
     target: String,
+    /// … or what is asked by datagrams.
+    datagram: Option<Box<Announce>>,
     timeout: Span,
     deadline: Time,
     redirects: u32,
@@ -78,6 +83,8 @@ pub struct Calls {
     resolving: Vec<Call>,
     /// Those in the table.
     connected: Vec<ConnId>,
+    /// Those over UDP, from when their address is known.
+    pub(super) asked: Vec<Asked>,
 }
 
 /// One request and its response, over any stream.
@@ -151,7 +158,9 @@ impl Calls {
 
     /// Whether a call waits that could begin.
     pub(super) fn can_begin(&self) -> bool {
-        !self.queued.is_empty() && self.under_way() < CALLS_AT_ONCE_MAX
+        !self.queued.is_empty()
+            && self.under_way() < CALLS_AT_ONCE_MAX
+            && self.asked.len() < ASKED_AT_ONCE_MAX
     }
 }
 
@@ -164,13 +173,16 @@ impl Reactor {
                 String::from("too many other announces are waiting")
             }
             Ok(url) => {
-                let target = announce.target(&url);
+                let is_datagram = url.scheme == Scheme::Udp;
+                let target = if is_datagram { String::new() } else { announce.target(&url) };
+                let datagram = is_datagram.then(|| Box::new(announce));
                 let deadline = self.now + timeout;
                 self.calls.queued.push_back(Call {
                     torrent,
                     tracker,
                     url,
                     target,
+                    datagram,
                     timeout,
                     deadline,
                     redirects: 0,
@@ -256,8 +268,8 @@ impl Reactor {
         self.end_call(call, None, Err(Refusal::Unreachable(why)));
     }
 
-    /// Connects to the first of `addrs` that may be asked and can be dialled.
-    fn dial(&mut self, call: Call, addrs: Vec<IpAddr>) {
+    /// Connects to the first of `addrs` that may be asked and can be dialled, or asks there.
+    fn dial(&mut self, mut call: Call, addrs: Vec<IpAddr>) {
         let mut why = String::from("the name has no address");
         let mut allowed = VecDeque::new();
         for addr in addrs {
@@ -269,7 +281,12 @@ impl Reactor {
                 Err(malformed) => why = malformed.what.into_owned(),
             }
         }
-        self.dial_next(call, allowed, why);
+        match call.datagram.take() {
+            Some(announce) if !allowed.is_empty() => {
+                self.ask_by_datagram(&call, announce, allowed.make_contiguous());
+            }
+            Some(_) | None => self.dial_next(call, allowed, why),
+        }
     }
 
     /// Connects to the next address. `why`: what to say if there is none.
@@ -392,6 +409,21 @@ impl Reactor {
     }
 }
 
+impl Call {
+    pub(super) fn url(&self) -> &TrackerUrl {
+        &self.url
+    }
+
+    pub(super) fn deadline(&self) -> Time {
+        self.deadline
+    }
+
+    /// Which torrent asks, and which of its trackers.
+    pub(super) fn whose(&self) -> (TorrentId, usize) {
+        (self.torrent, self.tracker)
+    }
+}
+
 impl HttpCall {
     /// When it must be looked at if nothing happens.
     fn next_time(&self) -> Time {
@@ -435,7 +467,7 @@ pub(super) fn connected(stream: &TcpStream) -> io::Result<bool> {
 }
 
 /// An error of the system in a few words, without its number.
-fn said(error: &io::Error) -> String {
+pub(super) fn said(error: &io::Error) -> String {
     match error.get_ref() {
         Some(inner) => inner.to_string(),
         None => error.kind().to_string(),

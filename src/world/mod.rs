@@ -14,7 +14,7 @@
 //!  sockets   reactor ── peers, peer_io               connections to peers
 //!                    ├─ remote ── bookkeeper          remote control, and what it remembers
 //!                    ├─ http_io, http_call            trackers, at either end
-//!                    ├─ udp                           datagrams: trackers, the DHT
+//!                    ├─ udp, udp_call                 the same by datagrams; the DHT
 //!                    └─ act                           what the engine wants is carried out
 //!            conn, line                              the table of open things; who waits longest
 //!  names     resolver
@@ -53,4 +53,5 @@ pub mod store;
 pub mod syncer;
 pub mod sys;
 pub mod udp;
+mod udp_call;
 pub mod watch;

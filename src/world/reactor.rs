@@ -58,7 +58,7 @@ use super::remote::{Remote, RemoteOptions};
 use super::resolver::Resolver;
 use super::store::Store;
 use super::syncer::Syncer;
-use super::sys::{Clock, Leave, Signals};
+use super::sys::{self, Clock, Leave, Signals};
 use super::udp::Port;
 use super::watch::Watch;
 use crate::base::limits::{
@@ -66,7 +66,7 @@ use crate::base::limits::{
 };
 use crate::base::{ConnId, Span, Time, TorrentId};
 use crate::engine::{DiskFault, Engine, Event, Input, Order, Output};
-use crate::tracker::Service;
+use crate::tracker::{Asking, Service, Step};
 
 /// A running node: the engine, and everything that it reaches the world with.
 pub struct Reactor {
@@ -123,6 +123,9 @@ pub struct Reactor {
     /// Where our own calls begin; `None` where the routing table may choose.
     pub(super) dial_from: Option<IpAddr>,
     pub(super) calls: Calls,
+    /// Questions to trackers over UDP, and what is to be done about them.
+    pub(super) asking: Asking,
+    pub(super) steps: Vec<Step>,
 }
 
 /// A socket that takes connections.
@@ -142,6 +145,8 @@ impl Reactor {
     ///
     /// Error: the system has no descriptor for a poll, a waker or the signals.
     pub fn new(engine: Engine, clock: Clock, places: Places) -> io::Result<Reactor> {
+        let mut secret = [0; 20];
+        sys::random_bytes(&mut secret)?;
         let poll = Poll::new()?;
         let mut table = Table::new(poll.registry().try_clone()?);
         let mut signals = Signals::take()?;
@@ -186,6 +191,8 @@ impl Reactor {
             connecting: Line::new(),
             dial_from: None,
             calls: Calls::default(),
+            asking: Asking::new(secret),
+            steps: Vec::new(),
             waker,
         })
     }
@@ -244,6 +251,7 @@ impl Reactor {
         // 4.
         self.serve_http();
         self.run_calls();
+        self.run_questions();
         // 5.
         self.receive_datagrams();
         self.expire_connects();
@@ -288,6 +296,7 @@ impl Reactor {
             return;
         }
         self.engine.check();
+        self.asking.check();
         self.store.check();
         self.http_line.check();
         assert_eq!(self.http_bytes, self.recount_http());
@@ -346,7 +355,8 @@ impl Reactor {
         let remote = self.remote.as_ref().and_then(Remote::deadline);
         let watch = self.watch.as_ref().map(Watch::deadline);
         let hook = self.hook.as_ref().and_then(Hook::deadline);
-        let ours = [engine, self.throttled.until, remote, watch, hook];
+        let asking = self.asking.deadline();
+        let ours = [engine, self.throttled.until, remote, watch, hook, asking];
         let http = [self.http_deadline(), self.connects_deadline(), calls, rests, census];
         ours.into_iter().chain(http).flatten().min()
     }

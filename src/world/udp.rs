@@ -87,6 +87,7 @@ impl Reactor {
             let Some(socket) = self.table.udp(id) else { return };
             match socket.recv_from(&mut self.receive_buffer) {
                 Ok((len, from)) => match role {
+                    Role::Peers if self.was_answer(canonical(from), len) => {}
                     Role::Peers => self.on_datagram(canonical(from), len),
                     Role::Tracker => self.serve_datagram(id, from, len),
                 },

@@ -123,7 +123,6 @@ fn bad_urls_are_refused_with_a_reason() {
         ("http://t/announce?event", said, 0),
         // Known, but not for us.
         ("https://t/announce", "https is not spoken here, only plain http", 0),
-        ("udp://t:6969/announce", "udp trackers are not asked yet", 0),
     ] {
         let fault = TrackerUrl::parse(text).expect_err(text);
         assert_eq!((fault.what.as_ref(), fault.at), (what, at), "{text:?}");

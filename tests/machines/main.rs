@@ -1,6 +1,7 @@
 //! Every machine alone: inputs on the left, exact outputs on the right, time as a number.
 
 mod announcer;
+mod asking;
 mod blame;
 mod candidates;
 mod census;
@@ -33,4 +34,5 @@ mod swarm;
 mod syncer;
 mod throttle;
 mod torrent;
+mod udp;
 mod watch;
