@@ -36,7 +36,8 @@
 //! # Tour
 //!
 //! First walk, the tracker, from bytes to answer: `format/http.rs` → `format/announce.rs` →
-//! `tracker/swarm.rs` → `tracker/service.rs` → `world/http_io.rs`.
+//! `tracker/swarm.rs` → `tracker/service.rs` → `world/http_io.rs`. The same by datagrams:
+//! `format/datagram.rs` → `tracker/udp.rs` → `world/udp.rs`; and whoever asks: `tracker/asking.rs`.
 //!
 //! Second walk, a block's journey: `format/layout.rs` what a torrent looks like as numbers ·
 //! `wire/message.rs` the words · `wire/link.rs` bytes into words · `peer/session.rs` what words
