@@ -6,7 +6,7 @@ ADDR     ?= 127.0.0.1:8000
 RUNS     ?= 200
 SEED     ?= 1
 
-.PHONY: help build demo test interop big bench-rpc faults run-tracker run-peer sim mutants snapshot picture tour lint size clean
+.PHONY: help build demo test interop big bench-rpc bench-idle faults run-tracker run-peer sim mutants snapshot picture tour lint size clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -35,6 +35,9 @@ big: build       ## 1 GiB over loopback between our two ends: time and memory
 
 bench-rpc: build ## how soon remote control answers while 4 GiB are verified
 	SWARMLET=$(SWARMLET) python3 tests/bench/rpc.py
+
+bench-idle: build ## what two hundred torrents cost that nobody wants: memory, wake-ups
+	SWARMLET=$(SWARMLET) python3 tests/bench/idle.py
 
 faults: build    ## the program killed, unplugged, lied to, on full and failing disks (as root: more)
 	SWARMLET=$(SWARMLET) python3 tests/faults/run.py $(ROWS)

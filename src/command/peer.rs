@@ -1,10 +1,11 @@
 //! `swarmlet peer`: many torrents in one process, for as long as one likes.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::daemon::{self, Daemon};
-use super::run::{Goal, Job};
-use super::{Arguments, Command, Failure, Screen, files, get, run};
+use super::run::{Goal, Http, Job};
+use super::{Arguments, Command, Failure, Screen, files, get, run, tracker};
 use crate::engine::Order;
 use crate::rpc::Adopted;
 
@@ -36,6 +37,13 @@ options:
   --state DIR            remember torrents and settings here (.swarmlet in --dir)
   --watch DIR            take on each .torrent that is put there; it is then called NAME.added
   --on-done PROGRAM      run it when a torrent has arrived, as: PROGRAM NAME PATH INFOHASH
+  --with-tracker ADDR    run a tracker, too, at http://ADDR/announce (see 'swarmlet help tracker'),
+                         with these options of its own:
+  --udp ADDR...          answer announces over UDP, too
+  --library DIR          keep published torrents there
+  --tracker-state FILE   remember there who is in which swarm
+  --only-published       track only what is in the library
+  --block FILE           torrents to have nothing to do with
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   --queue-down N         at most N torrents download at once; the others wait for their turn
@@ -67,6 +75,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let named = arguments.paths();
     named.iter().try_for_each(|path| get::refuse_magnet(path))?;
     let (watch, on_done) = (daemon::watch(arguments)?, daemon::on_done(arguments)?);
+    let (http, udp) = tracker(arguments, screen)?.unzip();
     let remote = daemon::options(arguments, &dir, screen)?;
     let was_found = named.is_empty();
     let paths = if was_found { torrents_in(&dir)? } else { named };
@@ -82,7 +91,15 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
             Err(failure) => return Err(failure),
         }
     }
-    let mut job = Job { listen, rates, manners, on_done, ..Job::new(Goal::Serve) };
+    let mut job = Job {
+        listen,
+        rates,
+        manners,
+        on_done,
+        http,
+        udp: udp.unwrap_or_default(),
+        ..Job::new(Goal::Serve)
+    };
     match remote {
         Some(options) => {
             adopted.iter_mut().for_each(|torrent| torrent.dir.clone_from(&options.dir));
@@ -103,6 +120,23 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         }
     }
     run::run(job, screen)
+}
+
+/// The tracker in the same process, if there is to be one.
+fn tracker(
+    arguments: &Arguments,
+    screen: &mut Screen,
+) -> Result<Option<(Http, Vec<SocketAddr>)>, Failure> {
+    let Some(addr) = arguments.address("with-tracker")? else {
+        let said = ["udp", "library", "tracker-state", "only-published", "block"];
+        return match said.into_iter().find(|option| arguments.has(option)) {
+            Some(option) => Err(arguments.wrong(format!("--{option} needs --with-tracker"))),
+            None => Ok(None),
+        };
+    };
+    let state = arguments.path("tracker-state");
+    let (service, places, udp) = tracker::open(arguments, state, screen)?;
+    Ok(Some(((addr, service, places), udp)))
 }
 
 /// The files *.torrent of a directory, in the order of their names.

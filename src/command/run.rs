@@ -49,7 +49,7 @@ pub struct Job {
     /// Run this when a torrent has arrived.
     pub on_done: Option<PathBuf>,
     /// Serve a tracker there, which keeps its files in these places.
-    pub http: Option<(SocketAddr, Service, Places)>,
+    pub http: Option<Http>,
     /// And where it answers datagrams.
     pub udp: Vec<SocketAddr>,
     /// Torrents, and the directories of their data.
@@ -57,6 +57,9 @@ pub struct Job {
     /// Remote control, and the torrents that it takes care of.
     pub daemon: Option<Daemon>,
 }
+
+/// Where a tracker listens, what it knows, and where it keeps that.
+pub type Http = (SocketAddr, Service, Places);
 
 impl Job {
     pub fn new(goal: Goal) -> Job {

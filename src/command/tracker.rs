@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, ErrorKind};
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use super::failure::reason;
 use super::files::{cannot, shown};
@@ -57,7 +58,20 @@ const DEFAULT_HTTP: ([u8; 4], u16) = ([127, 0, 0, 1], 8000);
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     arguments.no_paths()?;
     let http = arguments.address("http")?.unwrap_or(DEFAULT_HTTP.into());
-    let (library, state) = (arguments.path("library"), arguments.path("state"));
+    let state = arguments.path("state");
+    let (service, places, udp) = open(arguments, state, screen)?;
+    let http = Some((http, service, places));
+    run::run(Job { http, udp, is_tracker_only: true, ..Job::new(Goal::Serve) }, screen)
+}
+
+/// A tracker as the options describe it, with what it remembers in `state`; the places of its
+/// files; and where it answers datagrams.
+pub(super) fn open(
+    arguments: &Arguments,
+    state: Option<PathBuf>,
+    screen: &mut Screen,
+) -> Result<(Service, Places, Vec<SocketAddr>), Failure> {
+    let library = arguments.path("library");
     let only_published = arguments.has("only-published");
     if only_published && library.is_none() {
         return Err(arguments.wrong("--only-published needs a --library"));
@@ -82,8 +96,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     if let Some(file) = &state {
         recall(&mut service, file, screen)?;
     }
-    let http = Some((http, service, Places { library, state }));
-    run::run(Job { http, udp, is_tracker_only: true, ..Job::new(Goal::Serve) }, screen)
+    Ok((service, Places { library, state }, udp))
 }
 
 fn open_library(service: &mut Service, dir: &Path, screen: &mut Screen) -> Result<(), Failure> {

@@ -149,3 +149,40 @@ fn row_98_the_hook_gets_the_names_as_they_are_and_no_shell_sees_them() {
     let line = dir.fails(1, &["peer", "--on-done", "./no-such-program"]);
     assert!(line.contains("no-such-program"), "{line}");
 }
+
+#[test]
+fn a_peer_with_a_tracker_is_both_in_one_process() {
+    let dir = Workdir::new("manners-tracker");
+    dir.write("one/file", &noise(5, 300_000));
+    let words =
+        ["--with-tracker", LOCAL, "--library", "library", "--tracker-state", "tracker.state"];
+    let (mut both, rpc) = daemon(&dir, "one", &words);
+    let ready = both.seen.last().expect("it is ready").clone();
+    let (site, announce) = (value(&ready, "http"), value(&ready, "announce"));
+    assert_eq!(announce, format!("http://{site}/announce"));
+    let root = fs::canonicalize(dir.path("one/file")).unwrap().display().to_string();
+    dir.ok(&["seed", &root, "--tracker", &announce, "--rpc", &rpc]);
+    both.wait_for("tracker-ok ");
+    // It is in its own library; somebody else finds it there and gets it through its tracker.
+    let (mut other, rpc_of_other) = daemon(&dir, "two", &[]);
+    let words = ["leech", "file", "--tracker", &announce, "--rpc", &rpc_of_other];
+    dir.ok(&words);
+    other.wait_for("complete ");
+    assert_eq!(dir.read("two/file"), dir.read("one/file"));
+    let swarm = dir.ok(&["swarm", &announce]);
+    assert_eq!(swarm.lines().filter(|line| line.starts_with("peer ")).count(), 2, "{swarm}");
+    // It says good-bye to itself, too, and remembers.
+    assert_eq!(other.stop(), Some(0));
+    assert_eq!(both.stop(), Some(0));
+    assert!(dir.path("tracker.state").exists());
+    let (mut both, _) = daemon(&dir, "one", &["--with-tracker", &site, "--library", "library"]);
+    both.wait_for("tracker-ok ");
+    let found = dir.ok(&["search", "file", "--tracker", &announce]);
+    assert!(found.contains("name=file"), "{found}");
+    // Which of three addresses is taken is told.
+    let words = ["peer", "--dir", "two", "--rpc", LOCAL, "--listen", LOCAL];
+    let line = dir.fails(1, &[&words[..], &["--with-tracker", &site]].concat());
+    assert!(line.contains("--with-tracker") && line.contains(&site), "{line}");
+    let line = dir.fails(2, &["peer", "--library", "library"]);
+    assert!(line.contains("--library needs --with-tracker"), "{line}");
+}
