@@ -65,6 +65,9 @@ struct Overheard {
     was_unchoked: bool,
     /// Blocks that we asked for and that may still come.
     asked: BTreeSet<Claim>,
+    /// Requests that we took back and whose answers are still to come: who speaks Fast answers
+    /// every one of them, and the oldest first.
+    taken_back: BTreeMap<Claim, u32>,
     /// What has to be queued for them once this turn's words are answered.
     due: Option<Vec<Block>>,
 }
@@ -110,6 +113,7 @@ impl Witness {
                 Ok(Some(Frame::Payload { block, from, bytes })) => {
                     if from as usize + bytes.len() == block.len as usize {
                         overheard.asked.remove(&block);
+                        overheard.taken_back.remove(&block);
                     }
                 }
                 Ok(None) => return,
@@ -190,7 +194,9 @@ impl Witness {
                 })
             }
             Message::Cancel(claim) => {
-                overheard.asked.remove(claim);
+                if overheard.asked.remove(claim) && overheard.is_fast {
+                    *overheard.taken_back.entry(*claim).or_default() += 1;
+                }
                 Ok(())
             }
             Message::AllowedFast(_) => {
@@ -293,6 +299,7 @@ impl Overheard {
             last_word: now,
             was_unchoked: false,
             asked: BTreeSet::new(),
+            taken_back: BTreeMap::new(),
             due: None,
         }
     }
@@ -322,9 +329,12 @@ impl Overheard {
                     *have = Bits::all(have.len());
                 }
             }
-            Message::Reject(claim) => {
-                self.asked.remove(claim);
-            }
+            Message::Reject(claim) => match self.taken_back.get_mut(claim) {
+                Some(count) if *count > 0 => *count -= 1,
+                Some(_) | None => {
+                    self.asked.remove(claim);
+                }
+            },
             Message::AllowedFast(piece) => {
                 self.allowed.insert(*piece);
             }
