@@ -79,8 +79,13 @@ impl Torrent {
         }
         let info_hash = self.metainfo.info_hash;
         let mut set = fast::allowed_fast_set(ALLOWED_FAST_PIECES, pieces, info_hash, ip);
-        // To allow what we lack would be allowed, and of no use.
-        set.retain(|&piece| self.have.has(piece) && !session.have.has(piece));
+        // To allow what we lack would be allowed, and of no use. What few have is not given away
+        // out of turn: if a seed in a crowd sends everyone the same first pieces, all wait for it.
+        let others = u32::try_from(self.identity.unchoked_max).unwrap_or(u32::MAX);
+        set.retain(|&piece| {
+            let is_common = self.picker.holders(piece) >= others;
+            is_common && self.have.has(piece) && !session.have.has(piece)
+        });
         for &piece in &set {
             out.push(Output::Send { conn, message: Message::AllowedFast(piece.get()) });
         }

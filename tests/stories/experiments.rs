@@ -100,6 +100,18 @@ fn keeping_a_record_changes_nothing() {
     assert_eq!(with, without);
 }
 
+/// What the seed sends twice before it has sent everything once, everybody waits for: a habit that
+/// costs little in a small swarm shows in a crowd.
+#[test]
+fn a_crowd_is_done_not_long_after_its_bound() {
+    let setup = Setup { peers: 40, bytes: 8 << 20, ..Setup::default() };
+    let experiment = named("swarm");
+    let played = experiment.play(&setup, 1, Keep::default());
+    let report = Report::of(experiment, &setup, &played);
+    let percent = report.last_micros * 100 / report.bound.micros;
+    assert!(percent < 150, "done after {percent} % of the bound");
+}
+
 #[test]
 fn free_riders_are_done_after_those_who_give() {
     let setup = Setup { peers: 12, bytes: 4_000_000, ..small() };
