@@ -230,7 +230,6 @@ impl Session {
                 if !self.have.set(piece) {
                     return Ok(News::Nothing);
                 }
-                self.in_vain = None;
                 Ok(News::Has(piece))
             }
             Message::Bitfield(bytes) => Bits::from_wire(&bytes, layout.piece_count())

@@ -161,8 +161,8 @@ impl Torrent {
             self.orphans.remove(&piece);
             return Some((piece, Pick::Unique));
         }
-        let rarest = self.picker.pick(have, false, |_| true, &mut self.random)?;
-        is_unique(rarest).then(|| self.begin(rarest, Pick::Unique))
+        let unique = self.picker.pick_unique(have)?;
+        Some(self.begin(unique, Pick::Unique))
     }
 
     /// A piece that a peer who chokes us lets us have all the same.

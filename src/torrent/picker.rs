@@ -193,6 +193,17 @@ impl Picker {
         have.is_all() || self.seeds == 0
     }
 
+    /// A piece that may be begun and that, seeds aside, only a peer with this have-map has.
+    pub fn pick_unique(&self, have: &Bits) -> Option<PieceIndex> {
+        if !self.may_be_unique(have) {
+            return None;
+        }
+        let group = usize::from(!have.is_all());
+        let end = *self.ends.get(group)? as usize;
+        let pieces = &self.order[self.start(group) as usize..end];
+        pieces.iter().copied().find(|&piece| have.has(piece))
+    }
+
     /// Whether, seeds aside, nobody else than a peer with this have-map has the piece.
     pub fn is_unique(&self, piece: PieceIndex, have: &Bits) -> bool {
         let itself = u16::from(!have.is_all());

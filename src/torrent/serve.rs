@@ -164,8 +164,11 @@ impl Torrent {
                 self.soon.give_places.get_or_insert(now);
             }
             News::Has(piece) => {
-                let Some(session) = self.peers.get(&conn) else { return };
+                let Some(session) = self.peers.get_mut(&conn) else { return };
                 self.picker.on_have(piece, &session.have);
+                if self.picker.is_wanted(piece) {
+                    session.in_vain = None;
+                }
                 if !self.have.has(piece) && self.selection.wants(piece) {
                     // One piece more cannot end our interest.
                     if !session.us.interested {
