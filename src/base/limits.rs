@@ -553,6 +553,9 @@ pub const REMOTE_REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long `shutdown` waits for a daemon to be gone, and the shell for one to be there.
 pub const DAEMON_WAIT_MAX: Span = Span::from_secs(10);
 
+/// Longest file of options that is read.
+pub const CONFIG_BYTES_MAX: u64 = 64 * 1024;
+
 /// How often `status --watch` looks.
 pub const WATCH_EVERY: Span = Span::from_secs(1);
 

@@ -11,6 +11,9 @@
 //! declares an option; a word in capitals after it says that it takes a value, three dots that it
 //! may be given several times.
 //!
+//! A command that declares `--config FILE` takes its options from that file, too, where the command
+//! line does not name them (`settings.rs`).
+//!
 //! # Why
 //! A help text that is *also* written down as code soon says something else than the code does.
 //!
@@ -24,8 +27,9 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use getopts::{Fail, HasArg, Matches, Occur, Options};
+use getopts::{Fail, HasArg, Matches, Occur, Options, ParsingStyle};
 
+use super::settings::Settings;
 use super::{Failure, making};
 use crate::world::node::Rates;
 
@@ -36,55 +40,155 @@ const RATES: RangeInclusive<u64> = 1024..=1 << 40;
 pub struct Arguments {
     command: &'static str,
     matches: Matches,
+    /// Where the command line says nothing.
+    settings: Settings,
+}
+
+/// Where the value of an option comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// Nobody said anything.
+    Default,
+    CommandLine,
+    /// A line of the file.
+    File(PathBuf, usize),
+}
+
+/// An option as the usage text of a command declares it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Declared<'u> {
+    pub short: &'u str,
+    pub long: &'u str,
+    /// What its value is called; empty for a flag.
+    pub value: &'u str,
+    /// It may be given several times.
+    pub is_multi: bool,
+    /// What it is for.
+    pub description: String,
+}
+
+impl Declared<'_> {
+    /// Whether it is there or not, and that is all.
+    pub fn is_flag(&self) -> bool {
+        self.value.is_empty()
+    }
+
+    /// Whether it may stand in a file: not those about a run of the command as such.
+    pub fn is_key(&self) -> bool {
+        !matches!(self.long, "" | "help" | "config" | "json")
+    }
+
+    /// What holds if nobody says anything: it stands in the last parentheses of the description.
+    pub fn usual(&self) -> Option<&str> {
+        let (_, rest) = self.description.rsplit_once('(')?;
+        rest.split_once(')').map(|(default, _)| default)
+    }
 }
 
 impl Arguments {
     /// Parses the words of `command`, whose options stand in `usage`.
+    ///
+    /// Failure: wrong words, or a file of `--config` that cannot be read or has a wrong line.
     pub fn parse(
         command: &'static str,
         usage: &str,
         words: &[OsString],
     ) -> Result<Arguments, Failure> {
         let words: Vec<String> = words.iter().map(|word| to_text(word)).collect();
-        match options(usage).parse(&words) {
-            Ok(matches) => Ok(Arguments { command, matches }),
-            Err(fail) => {
-                let message = format!("{command}: {}", complaint(&fail));
-                Err(Failure::usage(message, see_help(command)))
-            }
+        let matches = options(usage).parse(&words).map_err(|fail| {
+            Failure::usage(format!("{command}: {}", complaint(&fail)), see_help(command))
+        })?;
+        let settings = Settings::default();
+        let mut arguments = Arguments { command, matches, settings };
+        if has_config(usage)
+            && let Some(file) = arguments.path("config")
+        {
+            arguments.settings = Settings::read(&file, command)?;
         }
+        Ok(arguments)
     }
 
     /// Whether an option without a value is there.
     pub fn has(&self, option: &str) -> bool {
-        self.matches.opt_present(option)
+        match (self.matches.opt_present(option), self.settings.get(option)) {
+            (true, _) => true,
+            (false, None) => false,
+            (false, Some(setting)) if setting.is_flag => {
+                !self.matches.opt_present(&format!("no-{option}"))
+            }
+            (false, Some(_)) => true,
+        }
+    }
+
+    /// Where the value of an option comes from; of each, if there are several.
+    pub fn origins(&self, option: &Declared<'_>) -> Vec<(String, Origin)> {
+        let is_undone = || self.matches.opt_present(&format!("no-{}", option.long));
+        if option.is_flag() && self.matches.opt_present(option.long) {
+            return vec![("true".to_owned(), Origin::CommandLine)];
+        }
+        if option.is_flag() && is_undone() {
+            return vec![("false".to_owned(), Origin::CommandLine)];
+        }
+        let said = self.matches.opt_strs(option.long);
+        if !said.is_empty() {
+            return said.into_iter().map(|value| (value, Origin::CommandLine)).collect();
+        }
+        let file = |line| Origin::File(self.settings.file.clone(), line);
+        let settings = self.settings.all(option.long);
+        settings.map(|setting| (setting.value.clone(), file(setting.line))).collect()
+    }
+
+    /// A failure of the command with these arguments: if it is about an option that stands in the
+    /// file, it names the line.
+    pub fn explain(&self, mut failure: Failure) -> Failure {
+        let said = |key: &str| self.matches.opt_present(key);
+        if let Some(line) = self.settings.line_of(&failure.message, said) {
+            let file = super::files::shown(&self.settings.file);
+            failure.message = format!("{file}, line {line}: {}", failure.message);
+        }
+        failure
     }
 
     /// The value of an option as a path.
     pub fn path(&self, option: &str) -> Option<PathBuf> {
-        self.matches.opt_str(option).map(|word| PathBuf::from(to_bytes(&word)))
+        self.value(option).map(|word| PathBuf::from(to_bytes(&word)))
     }
 
     /// All values of an option that may be repeated, as paths.
     pub fn all_paths(&self, option: &str) -> Vec<PathBuf> {
-        let words = self.matches.opt_strs(option).into_iter();
-        words.map(|word| PathBuf::from(to_bytes(&word))).collect()
+        self.values(option).into_iter().map(|word| PathBuf::from(to_bytes(&word))).collect()
+    }
+
+    fn value(&self, option: &str) -> Option<String> {
+        let said = self.matches.opt_str(option);
+        said.or_else(|| self.settings.get(option).map(|setting| setting.value.clone()))
+    }
+
+    fn values(&self, option: &str) -> Vec<String> {
+        match self.matches.opt_present(option) {
+            true => self.matches.opt_strs(option),
+            false => self.settings.all(option).map(|setting| setting.value.clone()).collect(),
+        }
     }
 
     /// The value of an option as text.
     pub fn text(&self, option: &str) -> Result<Option<String>, Failure> {
-        self.matches.opt_str(option).map(|word| self.must_be_text(option, word)).transpose()
+        self.value(option).map(|word| self.must_be_text(option, word)).transpose()
     }
 
     /// All values of an option that may be repeated.
     pub fn texts(&self, option: &str) -> Result<Vec<String>, Failure> {
-        let words = self.matches.opt_strs(option).into_iter();
-        words.map(|word| self.must_be_text(option, word)).collect()
+        self.values(option).into_iter().map(|word| self.must_be_text(option, word)).collect()
     }
 
     /// The free words as paths.
     pub fn paths(&self) -> Vec<PathBuf> {
         self.matches.free.iter().map(|word| PathBuf::from(to_bytes(word))).collect()
+    }
+
+    /// The free words as they came.
+    pub fn rest(&self) -> Vec<OsString> {
+        self.matches.free.iter().map(|word| to_bytes(word)).collect()
     }
 
     /// The free words as text.
@@ -228,31 +332,65 @@ fn check_shape(word: &str) -> Result<(), &'static str> {
 }
 
 /// The options that a usage text declares.
+pub fn declared(usage: &str) -> Vec<Declared<'_>> {
+    let mut all: Vec<Declared<'_>> = Vec::new();
+    let mut is_open = false;
+    for line in usage.lines() {
+        let begins = line.trim_start().starts_with('-');
+        is_open = begins || (is_open && line.starts_with(' '));
+        if begins {
+            all.push(declaration(line));
+        } else if let Some(last) = all.last_mut().filter(|_| is_open) {
+            // Its description goes on.
+            last.description.push(' ');
+            last.description.push_str(line.trim());
+        }
+    }
+    all
+}
+
+fn declaration(line: &str) -> Declared<'_> {
+    let mut option = Declared::default();
+    let mut words = line.split_whitespace().map(|word| word.trim_end_matches(',')).peekable();
+    while let Some(word) = words.next_if(|word| word.starts_with('-')) {
+        match word.strip_prefix("--") {
+            Some(long) => option.long = long,
+            None => option.short = &word[1..],
+        }
+    }
+    // The description begins in lower case, the name of a value is all in capitals.
+    let is_value = |word: &&str| word.starts_with(|letter: char| letter.is_ascii_uppercase());
+    option.value = words.next_if(is_value).unwrap_or_default();
+    option.is_multi = option.value.ends_with("...");
+    let end = [option.value, option.long, option.short].into_iter().find(|word| !word.is_empty());
+    let rest = end.and_then(|end| line.split_once(end)).map_or("", |(_, rest)| rest);
+    option.description = rest.trim().to_owned();
+    option
+}
+
+/// The same for the parser of options.
 fn options(usage: &str) -> Options {
     let mut options = Options::new();
-    let declared = usage.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-    for line in declared {
-        let (mut short, mut long, mut value) = ("", "", "");
-        for word in line.split_whitespace().map(|word| word.trim_end_matches(',')) {
-            if let Some(name) = word.strip_prefix("--") {
-                long = name;
-            } else if let Some(name) = word.strip_prefix('-') {
-                short = name;
-            } else {
-                value = word;
-                break;
-            }
+    let can_be_undone = has_config(usage);
+    for option in declared(usage) {
+        let has_value = if option.is_flag() { HasArg::No } else { HasArg::Yes };
+        let occur = if option.is_multi { Occur::Multi } else { Occur::Optional };
+        options.opt(option.short, option.long, "", option.value, has_value, occur);
+        if can_be_undone && option.is_flag() && option.is_key() {
+            let undone = format!("no-{}", option.long);
+            options.opt("", &undone, "", "", HasArg::No, Occur::Optional);
         }
-        // The description begins in lower case, the name of a value is all in capitals.
-        let takes_value = value.starts_with(|letter: char| letter.is_ascii_uppercase());
-        let has_value = if takes_value { HasArg::Yes } else { HasArg::No };
-        let occur = match takes_value && value.ends_with("...") {
-            true => Occur::Multi,
-            false => Occur::Optional,
-        };
-        options.opt(short, long, "", value, has_value, occur);
+    }
+    // What follows the name of another command is for that one.
+    if usage.contains("[OPTION...]") {
+        options.parsing_style(ParsingStyle::StopAtFirstFree);
     }
     options
+}
+
+/// Whether a command can take its options from a file.
+pub fn has_config(usage: &str) -> bool {
+    usage.contains("--config FILE")
 }
 
 fn complaint(fail: &Fail) -> String {

@@ -23,6 +23,7 @@ options:
   --private                  peers come from the trackers only
   -o, --output FILE          write here instead of NAME.torrent
   --force                    replace the file if there is one
+  --config FILE              options from this file, section [create]; see 'swarmlet help config'
   -h, --help                 this text
 
 examples:

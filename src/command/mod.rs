@@ -12,14 +12,16 @@
 //!  ask a daemon     add  leech  seed  status  show  look (files, peers)  pieces  order (start,
 //!                   stop, remove, reannounce, connect)  limit  select  ping   all over remote.rs
 //!  play a swarm     lab
+//!  about options    config
 //!  at a prompt      shell, over editor.rs and launch.rs
-//!  shared           arguments  failure  files  making  screen  table  progress  events  run  daemon
+//!  shared           arguments  settings  failure  files  making  screen  table  progress  events  run  daemon
 //! ```
 
 pub mod add;
 pub mod arguments;
 pub mod ask;
 mod choice;
+pub mod config;
 pub mod create;
 pub mod daemon;
 pub mod edit;
@@ -48,6 +50,7 @@ pub mod screen;
 pub mod search;
 pub mod seed;
 pub mod select;
+pub mod settings;
 pub mod share;
 pub mod shell;
 pub mod show;
@@ -118,6 +121,7 @@ pub const COMMANDS: &[Command] = &[
     ping::PING_COMMAND,
     ping::SHUTDOWN_COMMAND,
     shell::COMMAND,
+    config::COMMAND,
     lab::COMMAND,
 ];
 
@@ -152,7 +156,7 @@ fn dispatch(words: &[OsString], screen: &mut Screen) -> Result<(), Failure> {
                 return Ok(());
             }
             let arguments = Arguments::parse(command.name, command.usage, rest)?;
-            (command.run)(&arguments, screen)
+            (command.run)(&arguments, screen).map_err(|failure| arguments.explain(failure))
         }
     }
 }
@@ -199,20 +203,24 @@ fn overview() -> String {
     text
 }
 
-/// The command that `typed` most likely stands for: at most two typing errors away, or what it
-/// begins.
+/// The command that `typed` most likely stands for.
 fn nearest(typed: &str) -> Option<&'static str> {
-    if typed.len() > 20 {
+    nearest_of(typed, COMMANDS.iter().map(|command| command.name))
+}
+
+/// The name that `typed` most likely stands for: at most two typing errors away, or what it
+/// begins.
+fn nearest_of<'n>(typed: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+    if typed.len() > 20 || typed.is_empty() {
         return None;
     }
-    let begun = COMMANDS.iter().find(|command| command.name.starts_with(typed));
-    let close = COMMANDS
-        .iter()
-        .map(|command| (typing_errors(typed, command.name), command))
-        .filter(|(errors, command)| *errors <= 2 && *errors < command.name.len().div_ceil(2))
+    let begun = names.clone().find(|name| name.starts_with(typed));
+    let close = names
+        .map(|name| (typing_errors(typed, name), name))
+        .filter(|(errors, name)| *errors <= 2 && *errors < name.len().div_ceil(2))
         .min_by_key(|(errors, _)| *errors)
-        .map(|(_, command)| command);
-    begun.filter(|_| !typed.is_empty()).or(close).map(|command| command.name)
+        .map(|(_, name)| name);
+    begun.or(close)
 }
 
 /// Letters to insert, remove or replace to make `a` of `b` (Levenshtein's distance).

@@ -27,29 +27,34 @@ options:
                          (port 6881, or the next free one up to 6889, or any)
   -r, --rpc ADDR         remote controls connect here (127.0.0.1:9091); 'off' for none
   --rpc-user NAME        ask them for this name, and for a password
-  --rpc-password WORD    the password (everybody on this host can read it)
+  --rpc-password WORD    the password; everybody on this host can read it
   --rpc-password-file FILE
-                         its first line is the password; or set SWARMLET_RPC_PASSWORD (and
-                         SWARMLET_RPC_USER) in the environment
+                         its first line is the password; or set SWARMLET_RPC_PASSWORD and
+                         SWARMLET_RPC_USER in the environment
   --rpc-open             let whoever reaches ADDR in, without a password
   --rpc-host NAME...     those who connect call this host so; may be repeated
   --root DIR...          remote control may use what is below DIR, too; may be repeated
   --state DIR            remember torrents and settings here (.swarmlet in --dir)
   --watch DIR            take on each .torrent that is put there; it is then called NAME.added
   --on-done PROGRAM      run it when a torrent has arrived, as: PROGRAM NAME PATH INFOHASH
-  --with-tracker ADDR    run a tracker, too, at http://ADDR/announce (see 'swarmlet help tracker'),
-                         with these options of its own:
+  --with-tracker ADDR    run a tracker, too, at http://ADDR/announce, which 'swarmlet help tracker'
+                         tells about, with these options of its own:
   --udp ADDR...          answer announces over UDP, too
   --library DIR          keep published torrents there
   --tracker-state FILE   remember there who is in which swarm
   --only-published       track only what is in the library
   --block FILE           torrents to have nothing to do with
+  --interval SECONDS     others shall announce to it so often (1800)
+  --numwant N            it gives at most N peers in one answer (200)
+  --swarm-max N          it takes at most N peers in a swarm (as many as in all)
+  --peers-max N          it takes at most N peers in all (1000000)
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   --queue-down N         at most N torrents download at once; the others wait for their turn
   --queue-seed N         at most N torrents that are complete are shared at once
   --ratio R              a torrent stops when it gave R times what it got: 2, 1.5
   --idle-minutes N       it stops, too, when nobody took anything of it for so long
+  --config FILE          options from this file, section [peer]; see 'swarmlet help config'
   -h, --help             this text
 
 Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leaves at once.
@@ -122,14 +127,26 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     run::run(job, screen)
 }
 
+/// Options that say nothing without a tracker.
+const OF_TRACKER: &[&str] = &[
+    "udp",
+    "library",
+    "tracker-state",
+    "only-published",
+    "block",
+    "interval",
+    "numwant",
+    "swarm-max",
+    "peers-max",
+];
+
 /// The tracker in the same process, if there is to be one.
 fn tracker(
     arguments: &Arguments,
     screen: &mut Screen,
 ) -> Result<Option<(Http, Vec<SocketAddr>)>, Failure> {
     let Some(addr) = arguments.address("with-tracker")? else {
-        let said = ["udp", "library", "tracker-state", "only-published", "block"];
-        return match said.into_iter().find(|option| arguments.has(option)) {
+        return match OF_TRACKER.iter().find(|option| arguments.has(option)) {
             Some(option) => Err(arguments.wrong(format!("--{option} needs --with-tracker"))),
             None => Ok(None),
         };

@@ -41,7 +41,7 @@ macro_rules! daemon_options {
     (bare) => {
         "  --rpc ADDR              where the daemon is (127.0.0.1:9091, or what SWARMLET_RPC says)\n  \
            --rpc-user NAME         who we are, if it asks (SWARMLET_RPC_USER)\n  \
-           --rpc-password WORD     the password (everybody on this host can read it)\n  \
+           --rpc-password WORD     the password; everybody on this host can read it\n  \
            --rpc-password-file FILE\n                          \
                                    its first line is the password (or SWARMLET_RPC_PASSWORD)\n  \
            -h, --help              this text\n"

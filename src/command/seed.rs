@@ -32,6 +32,7 @@ options:
                           such as 256K or 1M (chosen for the size)
       --private           for this tracker only: peers come from there, nothing is published
       --unlisted          announce there, but do not publish
+      --config FILE       options from this file, section [seed]; see 'swarmlet help config'
 ",
     daemon_options!(),
     "\nexample:\n  swarmlet seed holiday --tracker http://tracker.example:8000/announce\n"

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::failure::reason;
 use super::files::{cannot, shown};
 use super::run::{Goal, Job};
 use super::{Arguments, Command, Failure, Screen, run};
-use crate::base::limits::BLOCKED_MAX;
-use crate::base::{InfoHash, Time};
+use crate::base::limits::{ANSWER_PEERS_MAX, BLOCKED_MAX, SERVED_PEERS_MAX};
+use crate::base::{InfoHash, Span, Time};
 use crate::tracker::{Policy, Rules, Service};
 use crate::world::keeper::{self, Places};
 use crate::world::sys;
@@ -29,14 +30,19 @@ search and fetch them (swarmlet search, swarmlet fetch). Private torrents are ta
 nobody. With --state, who is there survives a restart. http://ADDR/ says what else can be asked.
 
 options:
-  --http ADDR       where to listen, HOST:PORT; port 0 picks a free one
-                    (127.0.0.1:8000: this machine only; for all: 0.0.0.0:8000)
-  --udp ADDR...     answer announces and scrapes over UDP, too, at HOST:PORT (none)
-  --library DIR     keep published torrents there, each under its info-hash
-  --state FILE      remember there who is in which swarm
-  --only-published  track only what is in the library
-  --block FILE      torrents to have nothing to do with: an info-hash on each line
-  -h, --help        this text
+  --http ADDR         where to listen, HOST:PORT; port 0 picks a free one; 0.0.0.0:8000 is for
+                      other machines, too (127.0.0.1:8000)
+  --udp ADDR...       answer announces and scrapes over UDP, too, at HOST:PORT (none)
+  --library DIR       keep published torrents there, each under its info-hash
+  --state FILE        remember there who is in which swarm
+  --only-published    track only what is in the library
+  --block FILE        torrents to have nothing to do with: an info-hash on each line
+  --interval SECONDS  peers shall announce so often, or up to an eighth less (1800)
+  --numwant N         give at most N peers in one answer (200)
+  --swarm-max N       at most N peers in a swarm (as many as in all)
+  --peers-max N       at most N peers in all swarms together (1000000)
+  --config FILE       options from this file, section [tracker]; see 'swarmlet help config'
+  -h, --help          this text
 
 examples:
   swarmlet tracker
@@ -54,6 +60,9 @@ pub const COMMAND: Command = Command {
 
 /// Where a tracker is found unless told otherwise: by nobody but this machine.
 const DEFAULT_HTTP: ([u8; 4], u16) = ([127, 0, 0, 1], 8000);
+
+/// More often is a burden, and more rarely than once a day is as good as never.
+const INTERVAL_SECS: RangeInclusive<u64> = 30..=86_400;
 
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     arguments.no_paths()?;
@@ -81,7 +90,7 @@ pub(super) fn open(
         Failure::new(format!("cannot get random numbers: {}", reason(&error)), "is /dev mounted?")
     };
     let seed = sys::random_seed().map_err(no_randomness)?;
-    let mut service = Service::new(Policy { only_published, ..Policy::default() }, seed);
+    let mut service = Service::new(Policy { only_published, ..policy(arguments)? }, seed);
     if !udp.is_empty() {
         let mut secret = [0; 20];
         sys::random_bytes(&mut secret).map_err(no_randomness)?;
@@ -97,6 +106,28 @@ pub(super) fn open(
         recall(&mut service, file, screen)?;
     }
     Ok((service, Places { library, state }, udp))
+}
+
+/// How many, and how often.
+fn policy(arguments: &Arguments) -> Result<Policy, Failure> {
+    let usual = Policy::default();
+    let count = |option, most: usize| -> Result<Option<usize>, Failure> {
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        Ok(arguments.number(option, 1..=most)?.and_then(|number| usize::try_from(number).ok()))
+    };
+    let interval = arguments.number("interval", INTERVAL_SECS)?.map(Span::from_secs);
+    let interval = interval.unwrap_or(usual.interval);
+    let numwant = count("numwant", ANSWER_PEERS_MAX)?.and_then(|most| u32::try_from(most).ok());
+    let numwant_max = numwant.unwrap_or(usual.numwant_max);
+    Ok(Policy {
+        interval,
+        min_interval: usual.min_interval.min(interval),
+        numwant_default: usual.numwant_default.min(numwant_max),
+        numwant_max,
+        swarm_max: count("swarm-max", SERVED_PEERS_MAX)?.unwrap_or(usual.swarm_max),
+        peers_max: count("peers-max", SERVED_PEERS_MAX)?.unwrap_or(usual.peers_max),
+        ..usual
+    })
 }
 
 fn open_library(service: &mut Service, dir: &Path, screen: &mut Screen) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ pub mod datagram;
 pub mod digest;
 pub mod draft;
 pub mod http;
+pub mod ini;
 pub mod krpc;
 pub mod layout;
 pub mod listing;

@@ -61,6 +61,8 @@ pub struct Policy {
     pub numwant_default: u32,
     pub numwant_max: u32,
     pub torrents_max: usize,
+    /// Peers of one torrent.
+    pub swarm_max: usize,
     pub peers_max: usize,
     /// Whether a scrape without an info-hash lists all torrents.
     pub full_scrape: bool,
@@ -325,6 +327,11 @@ impl Service {
         let swarm = self.torrents.get(&hash);
         let is_known = swarm.is_some_and(|swarm| swarm.has(self.seed, addr));
         let is_new_torrent = swarm.is_none();
+        // Room that others make would be of no use here.
+        let is_full = swarm.is_some_and(|swarm| swarm.len() >= self.policy.swarm_max);
+        if is_full && !is_known {
+            return false;
+        }
         let has_room = |service: &Service| {
             let fits = !is_new_torrent || service.torrents.len() < service.policy.torrents_max;
             fits && (is_known || service.counts.peers < service.policy.peers_max)
@@ -408,6 +415,7 @@ impl Default for Policy {
             numwant_default: 50,
             numwant_max: 200,
             torrents_max: SERVED_TORRENTS_MAX,
+            swarm_max: SERVED_PEERS_MAX,
             peers_max: SERVED_PEERS_MAX,
             full_scrape: false,
             only_published: false,

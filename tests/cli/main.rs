@@ -3,6 +3,7 @@
 //! Each test has a scratch directory of its own (`Workdir`); programs that go on running
 //! (`Running`) are waited for by the lines they print, never by sleeping, and never for ever.
 
+mod config;
 mod control;
 mod faults;
 mod files;

@@ -40,6 +40,7 @@ const COMMANDS: &[&str] = &[
     "ping",
     "shutdown",
     "shell",
+    "config",
 ];
 
 #[test]

@@ -9,6 +9,7 @@ mod datagram;
 mod extended;
 mod http;
 mod http_fixtures;
+mod ini;
 mod krpc;
 mod layout;
 mod magnet;

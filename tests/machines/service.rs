@@ -311,6 +311,23 @@ fn with_too_many_peers_another_swarm_makes_room_or_nobody() {
 }
 
 #[test]
+fn a_swarm_that_is_full_takes_nobody_new_and_costs_no_other_swarm() {
+    let policy = Policy { swarm_max: 3, ..Policy::default() };
+    let mut stage = Stage::with(policy);
+    stage.join('b', "10.0.0.9", 1, "");
+    for port in 1..=3 {
+        stage.join('a', "10.0.0.1", port, "");
+    }
+    let params = format!("info_hash={}&port=4&{PEER}", hash('a'));
+    stage.announce("10.0.0.1:1", &params).expect_err("it is full");
+    assert_eq!((stage.service.counts().torrents, stage.service.counts().peers), (2, 4));
+    assert_eq!(stage.join('a', "10.0.0.1", 3, "").peers.len(), 2, "who is known is served");
+    stage.join('a', "10.0.0.1", 3, "&event=stopped");
+    assert_eq!(stage.join('a', "10.0.0.1", 4, "").peers.len(), 2);
+    assert_eq!(stage.join('b', "10.0.0.1", 5, "").peers.len(), 1);
+}
+
+#[test]
 fn intervals_are_spread_and_never_shorter() {
     let mut stage = Stage::new();
     let mut said: Vec<u64> = (0..200)
