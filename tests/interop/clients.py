@@ -161,6 +161,10 @@ class Aria2(Client):
 
     def _start(self, role, torrent, folder, more):
         own = [f"--interface={self.ip}", f"--listen-port={self.port}", f"--dir={folder}"]
+        if b"udp://" in torrent.read_bytes():
+            # It asks such trackers from the DHT's socket. Its DHT knows nobody.
+            table = f"--dht-file-path={self.folder / 'dht.dat'}"
+            own += ["--enable-dht=true", f"--dht-listen-port={self.port}", table]
         log = [f"--log={self.folder / 'aria2-details.log'}", "--log-level=info"]
         arguments = [self.program, *self.quiet, *log, *own, *more, torrent]
         self.child = Child(f"aria2-{role}", arguments, self.folder)

@@ -33,12 +33,13 @@ import remote
 from clients import PROJECT, Aria2, LibTorrent, Swarmlet, Transmission
 from process import free_port, stop_all
 from rows import Row, run_row
-from trackers import Opentracker, SwarmletTracker
+from trackers import Opentracker, OpentrackerUdp, SwarmletTracker, SwarmletUdp
 
 OTHERS = [Aria2, Transmission, LibTorrent]
 TRACKERS = [SwarmletTracker, Opentracker]
+UDP_TRACKERS = [SwarmletUdp, OpentrackerUdp]
 HEADINGS = ["client", "direction", "payload", "tracker", "result", "seconds", "MiB/s"]
-WIDTHS = [13, 16, 8, 12, 7, 8]
+WIDTHS = [13, 16, 8, 15, 7, 8]
 INSTALL_SECONDS = 600
 
 
@@ -48,13 +49,19 @@ def rows_with_ours():
     for other, payload, tracker in itertools.product(OTHERS, payloads.PLAIN, TRACKERS):
         for ends in both_ways(other):
             rows.append(Row(other.name, *ends, payload, tracker))
+    for other, tracker in itertools.product(OTHERS, UDP_TRACKERS):
+        for ends in both_ways(other):
+            rows.append(Row(other.name, *ends, payloads.SINGLE, tracker))
+    for tracker in UDP_TRACKERS:
+        rows.append(Row("swarmlet", "both ours", Swarmlet, (Swarmlet,), payloads.MANY, tracker))
     everybody = ("all at once", "ours shares", Swarmlet, (*OTHERS, Swarmlet))
     for tracker in TRACKERS:
         rows.append(Row("swarmlet", "both ours", Swarmlet, (Swarmlet,), payloads.MANY, tracker))
         rows.append(Row(*everybody, payloads.SINGLE, tracker))
     for ends in both_ways(LibTorrent):
         rows.append(Row("libtorrent", *ends, payloads.PADDED, SwarmletTracker))
-        rows.append(Row("libtorrent v6", *ends, payloads.MANY, SwarmletTracker, is_ipv6=True))
+        for tracker in [SwarmletTracker, SwarmletUdp]:
+            rows.append(Row("libtorrent v6", *ends, payloads.MANY, tracker, is_ipv6=True))
     return rows
 
 

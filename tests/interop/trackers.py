@@ -1,4 +1,4 @@
-"""The two trackers of the rows: ours, and opentracker.
+"""The two trackers of the rows: ours, and opentracker; each over HTTP, and over UDP.
 
 Each row starts its own, at an address of its own, and throws it away at the end. Both answer
 scrape, which is how a row learns that the sharer has been heard of before it starts the other
@@ -17,6 +17,7 @@ class Tracker:
     """A tracker process. `folder`: its scratch, `ip`: where it listens."""
 
     name = ""
+    scheme = "http"
 
     def __init__(self, folder, ip):
         self.folder, self.ip = folder, ip
@@ -25,7 +26,7 @@ class Tracker:
 
     @property
     def url(self):
-        return f"http://{self.ip}:{self.port}/announce"
+        return f"{self.scheme}://{self.ip}:{self.port}/announce"
 
     def allow(self, info_hash):
         """Names a torrent that will come, for trackers that want to know beforehand."""
@@ -93,10 +94,25 @@ class SwarmletTracker(Tracker):
 
     def start(self, deadline):
         where = f"{self.ip}:{self.port}"
-        arguments = [self.program, "tracker", "--http", where]
+        udp = ["--udp", where] if self.scheme == "udp" else []
+        arguments = [self.program, "tracker", "--http", where, *udp]
         self.child = Child("swarmlet-tracker", arguments, self.folder)
         ready = lambda: self.child.line("ready")
         wait_until(ready, deadline, "our tracker is ready", [self.child])
+
+
+class OpentrackerUdp(Opentracker):
+    """The same, asked by datagrams: it listens for both."""
+
+    name = "opentracker-udp"
+    scheme = "udp"
+
+
+class SwarmletUdp(SwarmletTracker):
+    """Ours, asked by datagrams; the rows' own questions go to the same port over HTTP."""
+
+    name = "swarmlet-udp"
+    scheme = "udp"
 
 
 def version_of_opentracker():

@@ -1,0 +1,138 @@
+//! A load of announces over UDP, as fast as one tracker answers them.
+//!
+//! ```text
+//!  udp_load ADDR announce|connect|scrape SECONDS TORRENTS
+//!  udp_load hashes TORRENTS        their info-hashes, for trackers that want to know them
+//! ```
+//! Keeps a window of questions under way, as many clients together would; each announce is one of
+//! 100 peers of one of the torrents. Prints answers a second and bytes an answer. Built by itself
+//! with `rustc -O`, so that it measures nothing of what it loads. Only loopback addresses.
+
+use std::env;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::process::exit;
+use std::time::{Duration, Instant};
+
+/// Questions under way.
+const WINDOW: usize = 128;
+const PEERS: u64 = 100;
+
+fn main() {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["hashes", torrents] => {
+            for torrent in 0..number(torrents) {
+                let hash: String = hash(torrent).iter().map(|byte| format!("{byte:02x}")).collect();
+                println!("{hash}");
+            }
+        }
+        [addr, what, seconds, torrents] => {
+            let addr: SocketAddr = addr.parse().expect("an address and port");
+            let is_here = matches!(addr.ip(), IpAddr::V4(ip) if ip.is_loopback());
+            assert!(is_here, "only 127.0.0.0/8 is loaded");
+            load(addr, what, Duration::from_secs(number(seconds)), number(torrents));
+        }
+        _ => {
+            eprintln!("usage: udp_load ADDR announce|connect|scrape SECONDS TORRENTS");
+            exit(2);
+        }
+    }
+}
+
+fn load(addr: SocketAddr, what: &str, time: Duration, torrents: u64) {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.connect(addr).expect("loopback");
+    socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a span");
+    let connection = connect(&socket);
+    let mut state = 1;
+    let (mut answers, mut bytes, mut under_way, mut lost) = (0u64, 0u64, 0usize, 0u64);
+    let mut buffer = [0; 4096];
+    let mut question = Vec::new();
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        while under_way < WINDOW {
+            write(what, connection, next(&mut state), torrents, &mut question);
+            socket.send(&question).expect("a tracker that is there");
+            under_way += 1;
+        }
+        match socket.recv(&mut buffer) {
+            Ok(len) => {
+                let is_error = buffer[..4] == [0, 0, 0, 3];
+                assert!(!is_error, "{}", String::from_utf8_lossy(&buffer[8..len]));
+                answers += 1;
+                bytes += len as u64;
+                under_way -= 1;
+            }
+            Err(_) => {
+                lost += under_way as u64;
+                under_way = 0;
+            }
+        }
+    }
+    let each = bytes / answers.max(1);
+    let rate = answers as f64 / begun.elapsed().as_secs_f64();
+    println!("{what}: {rate:.0} a second, {each} bytes each, {lost} lost");
+}
+
+fn connect(socket: &UdpSocket) -> [u8; 8] {
+    let mut buffer = [0; 64];
+    for _ in 0..25 {
+        socket.send(&CONNECT).expect("a tracker that is there");
+        if let Ok(16) = socket.recv(&mut buffer) {
+            return buffer[8..16].try_into().expect("eight bytes");
+        }
+    }
+    panic!("no answer");
+}
+
+fn write(what: &str, connection: [u8; 8], random: u64, torrents: u64, out: &mut Vec<u8>) {
+    out.clear();
+    let torrent = hash(random % torrents);
+    match what {
+        "connect" => out.extend(CONNECT),
+        "scrape" => {
+            out.extend(connection);
+            out.extend([0, 0, 0, 2, 0, 0, 0, 1]);
+            (0..10).for_each(|more| out.extend(hash((random + more) % torrents)));
+        }
+        _ => {
+            let peer = random >> 32;
+            out.extend(connection);
+            out.extend([0, 0, 0, 1, 0, 0, 0, 1]);
+            out.extend(torrent);
+            out.extend(b"-XX0001-abcdefghijkl");
+            out.extend([0; 8]);
+            out.extend((peer % 3).to_be_bytes());
+            out.extend([0; 8]);
+            out.extend([0; 12]);
+            out.extend([0xff; 4]);
+            out.extend((1000 + (peer % PEERS) as u16).to_be_bytes());
+        }
+    }
+}
+
+fn hash(torrent: u64) -> [u8; 20] {
+    let mut state = torrent ^ 0x1234_5678;
+    let mut hash = [0; 20];
+    for part in hash.chunks_mut(8) {
+        let word = next(&mut state).to_be_bytes();
+        part.copy_from_slice(&word[..part.len()]);
+    }
+    hash
+}
+
+/// SplitMix64.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn number(word: &str) -> u64 {
+    word.parse().expect("a number")
+}
+
+const CONNECT: [u8; 16] = [0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 0, 0, 0, 1];
