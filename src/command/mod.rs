@@ -9,6 +9,7 @@
 //!  files only       create  edit  info  magnet  verify
 //!  run a node       tracker  share  get  peer            all over run.rs
 //!  ask a tracker    publish  fetch  search  swarm        all over ask.rs
+//!                   probe                                over question.rs
 //!  ask a daemon     add  leech  seed  status  show  look (files, peers)  pieces  order (start,
 //!                   stop, remove, reannounce, connect)  limit  select  ping   all over remote.rs
 //!  play a swarm     lab
@@ -42,8 +43,10 @@ pub mod order;
 pub mod peer;
 pub mod pieces;
 pub mod ping;
+pub mod probe;
 pub mod progress;
 pub mod publish;
+mod question;
 pub mod remote;
 pub mod run;
 pub mod screen;
@@ -103,6 +106,7 @@ pub const COMMANDS: &[Command] = &[
     search::COMMAND,
     fetch::COMMAND,
     swarm::COMMAND,
+    probe::COMMAND,
     add::ADD_COMMAND,
     seed::COMMAND,
     add::LEECH_COMMAND,

@@ -66,7 +66,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
 }
 
 /// What a word means: an info-hash, or a .torrent.
-fn hash_of(word: &str) -> Result<InfoHash, Failure> {
+pub(super) fn hash_of(word: &str) -> Result<InfoHash, Failure> {
     match InfoHash::parse_hex(word) {
         Some(hash) => Ok(hash),
         None => Ok(files::read_torrent(word.as_ref())?.1.info_hash),

@@ -16,4 +16,5 @@ mod program;
 mod remote;
 mod shell;
 mod story;
+mod udp;
 mod workdir;
