@@ -686,6 +686,7 @@ impl Torrent {
             name: "many".into(),
             layout,
             piece_hashes: pieces.map(Digest::of).collect(),
+            raw_info: Default::default(),
             private: false,
             trackers: trackers.iter().map(|url| vec![url.clone()]).collect(),
             comment: None,

@@ -72,6 +72,29 @@ pub const EXTENDED_BYTES_MAX: u32 = 32 * 1024;
 /// be read again.
 pub const METADATA_BYTES_MAX: u32 = 8 * 1024 * 1024;
 
+/// Metadata goes from peer to peer in pieces of this size (BEP 9) …
+pub const METADATA_PIECE_BYTES: u32 = 16 * 1024;
+/// … and one peer gets it so many times per connection, at most. It waits in memory until they
+/// have read it.
+pub const METADATA_SERVED_TIMES_MAX: u32 = 2;
+
+/// Pieces of metadata asked of one peer at a time, and how long it may take to answer. libtorrent:
+/// two, and three seconds until another one is asked.
+pub const METADATA_ASKED_MAX: usize = 2;
+pub const METADATA_TIMEOUT: Span = Span::from_secs(10);
+
+/// Who has no metadata, does not answer, or had a part in wrong metadata is asked no more for so
+/// long; times the number of wrongs.
+pub const METADATA_REST: Span = Span::from_secs(30);
+
+/// Words of one peer that are kept until the metadata is here and they mean something: its
+/// bitfield, most of all. Who says more is let go, and may come again.
+pub const HELD_BYTES_MAX: usize = 256 * 1024;
+pub const HELD_WORDS_MAX: usize = 4096;
+
+/// Peers that are asked for metadata at once: any one of them will do.
+pub const PROSPECT_PEERS_MAX: usize = 20;
+
 /// Peers of each address family in one message of peer exchange (BEP 11: 50).
 pub const PEX_PEERS_MAX: usize = 50;
 

@@ -154,6 +154,10 @@ pub enum Event {
     TrackerFailed { torrent: TorrentId, url: String, reason: String, retry: Span },
     /// It is complete, has given what it should, and stops by itself.
     Finished { torrent: TorrentId },
+    /// The metadata of a magnet link is here, and it is a torrent like any other from now on.
+    Learned { torrent: TorrentId },
+    /// The metadata is here, and no torrent that we can use.
+    Unusable { torrent: TorrentId, reason: String },
     /// The torrent said good-bye to its trackers and is saved.
     Stopped { torrent: TorrentId },
     /// It was taken on while the node ran, by remote control.

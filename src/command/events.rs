@@ -133,7 +133,9 @@ impl Reporter {
         let (torrent, url, said) = match event {
             Event::TrackerOk { torrent, url, .. } => (torrent, url, ""),
             Event::TrackerFailed { torrent, url, reason, .. } => (torrent, url, reason.as_str()),
-            Event::Checked { .. }
+            Event::Learned { .. }
+            | Event::Unusable { .. }
+            | Event::Checked { .. }
             | Event::Complete { .. }
             | Event::PieceFailed { .. }
             | Event::Banned { .. }
@@ -204,6 +206,8 @@ fn plain(event: &Event, name: &str) -> String {
         Event::HookTrouble { name, reason } => {
             Line::new("hook-trouble").with("name", name).with("reason", reason)
         }
+        Event::Learned { .. } => line("learned"),
+        Event::Unusable { reason, .. } => line("unusable").with("reason", reason),
         Event::Finished { .. } => line("finished"),
         Event::Stopped { .. } => line("stopped"),
         Event::Added { .. } => line("added"),
@@ -263,6 +267,10 @@ fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
         Event::WatchTrouble { file, reason } => format!("{}: {reason}", text::clean(file)),
         Event::HookTrouble { name, reason } => {
             format!("the program for {}: {reason}", text::clean(name))
+        }
+        Event::Learned { .. } => return None,
+        Event::Unusable { reason, .. } => {
+            format!("{name}: what the link names is no torrent that can be used: {reason}")
         }
         Event::Finished { .. } => format!("{name}: has given what it should; stopping"),
         Event::Stopped { .. } => return None,

@@ -297,7 +297,9 @@ impl Run {
                 self.reporter.tell(screen, &event, "", 0);
                 continue;
             };
-            if matches!(event, Event::Added { .. }) {
+            if matches!(event, Event::Added { .. } | Event::Learned { .. }) {
+                // Until now it had the name that the link gave it, or none.
+                self.torrents.retain(|torrent| torrent.id != id);
                 self.introduce_torrent(id, screen);
             }
             let Some(torrent) = self.torrents.iter_mut().find(|torrent| torrent.id == id) else {
@@ -311,7 +313,9 @@ impl Run {
                 }
                 // Nobody is asked again, whatever the announcer thinks.
                 Event::TrackerOk { .. } | Event::TrackerFailed { .. } => self.stopping.is_some(),
-                Event::Complete { .. }
+                Event::Learned { .. }
+                | Event::Unusable { .. }
+                | Event::Complete { .. }
                 | Event::PieceFailed { .. }
                 | Event::Banned { .. }
                 | Event::DiskTrouble { .. }
@@ -501,6 +505,12 @@ fn line_of_one(status: &Status, width: usize) -> String {
     let up = format!("up {}/s", text::size(status.rate_up));
     let peers = counted(status.peers, "peer");
     match &status.phase {
+        Phase::Seeking { pieces, of: 0 } if *pieces == 0 => {
+            format!("looking for peers who know the torrent  {peers}")
+        }
+        Phase::Seeking { pieces, of } => {
+            format!("asking what the torrent consists of: {pieces} of {of}  {peers}")
+        }
         Phase::Checking { bytes } => {
             let parts = [String::from("checking what is here"), peers];
             progress::bar(*bytes, status.total_bytes, &parts, width)
@@ -549,6 +559,8 @@ fn torrent_of(event: &Event) -> Option<TorrentId> {
         | Event::DiskRecovered { torrent }
         | Event::TrackerOk { torrent, .. }
         | Event::TrackerFailed { torrent, .. }
+        | Event::Learned { torrent }
+        | Event::Unusable { torrent, .. }
         | Event::Finished { torrent }
         | Event::Stopped { torrent }
         | Event::Added { torrent }

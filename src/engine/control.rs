@@ -60,7 +60,9 @@ impl Engine {
         let stopping = self.stopping;
         let Some(torrent) = self.torrents.get_mut(&id).filter(|torrent| !torrent.is_leaving())
         else {
-            return false;
+            let is_sought = self.control_prospect(now, id, control, out);
+            self.after(now, before, out);
+            return is_sought;
         };
         match control {
             // Who is on the way out begins nothing.
@@ -98,7 +100,8 @@ impl Engine {
 
     /// Whether there is such a torrent, and nobody has it removed.
     pub fn is_here(&self, id: TorrentId) -> bool {
-        self.torrents.get(&id).is_some_and(|torrent| !torrent.is_leaving())
+        let is_sought = self.prospects.contains_key(&id);
+        is_sought || self.torrents.get(&id).is_some_and(|torrent| !torrent.is_leaving())
     }
 
     /// A torrent, to be asked for details.

@@ -23,6 +23,7 @@ use crate::base::limits::{
     DIALS_AT_ONCE_MAX, DIALS_PER_SECOND_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_WAITING_MAX,
 };
 use crate::base::{ConnId, InfoHash, Span, Time, TorrentId};
+use crate::torrent::prospect::Prospect;
 use crate::wire::Handshake;
 
 /// A connection before its handshake.
@@ -89,13 +90,15 @@ impl Engine {
         out: &mut Vec<Output>,
     ) {
         self.dials.under_way -= 1;
-        let Some(torrent) = self.torrents.get_mut(&id).filter(|torrent| torrent.is_open()) else {
+        let torrent = self.torrents.get(&id).filter(|torrent| torrent.is_open());
+        let sought = self.sought(id).filter(|prospect| prospect.is_open());
+        let known = torrent.map(|torrent| torrent.metainfo().info_hash);
+        let Some(info_hash) = known.or(sought.map(Prospect::info_hash)) else {
             if let Some(torrent) = self.torrents.get_mut(&id) {
                 torrent.on_connected_in_vain(now, addr);
             }
             return out.push(Output::Close { conn, why: "no longer wanted" });
         };
-        let info_hash = torrent.metainfo().info_hash;
         self.waiting.insert(conn, Waiting { addr, since: now, wants: Some(id) });
         out.push(Output::SendHandshake { conn, handshake: self.handshake(info_hash) });
     }
@@ -118,9 +121,7 @@ impl Engine {
                 out.push(Output::SendHandshake { conn, handshake });
             }
             out.push(Output::Close { conn, why });
-            if let Some(torrent) = wants.and_then(|id| self.torrents.get_mut(&id)) {
-                torrent.on_connect_failed(now, addr);
-            }
+            wants.into_iter().for_each(|id| self.on_connect_failed(now, id, addr));
             return;
         }
         let id = id.expect("admit refuses a torrent that we do not have");
@@ -129,8 +130,21 @@ impl Engine {
             out.push(Output::SendHandshake { conn, handshake });
         }
         self.conns.insert(conn, id);
-        let torrent = self.torrents.get_mut(&id).expect("found by its info-hash");
-        torrent.on_peer(now, conn, addr, (&theirs, wants.is_some()), out);
+        let peer = (&theirs, wants.is_some());
+        if let Some(torrent) = self.torrents.get_mut(&id) {
+            torrent.on_peer(now, conn, addr, peer, out);
+        } else if let Some(sought) = self.prospects.get_mut(&id) {
+            sought.prospect.on_peer(now, conn, addr, peer, out);
+        }
+    }
+
+    /// A call of ours came to nothing.
+    pub(super) fn on_connect_failed(&mut self, now: Time, id: TorrentId, addr: SocketAddr) {
+        if let Some(torrent) = self.torrents.get_mut(&id) {
+            torrent.on_connect_failed(now, addr);
+        } else if let Some(sought) = self.prospects.get_mut(&id) {
+            sought.prospect.on_connect_failed(now, addr);
+        }
     }
 
     /// Whether a peer may come in; otherwise the reason why not.
@@ -147,21 +161,21 @@ impl Engine {
         if wants.is_some_and(|wanted| wanted != id) {
             return Err("another torrent than we called for");
         }
-        let torrent = self.torrents.get_mut(&id).expect("found by its info-hash");
         if theirs.peer_id == self.peer_id {
             if wants.is_some() {
-                torrent.on_self(addr);
+                self.on_self(id, addr);
             }
             return Err("it is ourselves");
         }
-        if !torrent.is_open() || torrent.is_banned(addr) {
+        let (is_welcome, has_room, twin) = self.manners_of(id, addr, theirs);
+        if !is_welcome {
             return Err("not welcome");
         }
-        if torrent.peer_count() >= self.settings.connections_per_torrent_max {
+        if !has_room {
             return Err("no place left");
         }
         let dialled = wants.is_some();
-        if let Some((twin, twin_dialled)) = torrent.twin(theirs.peer_id) {
+        if let Some((twin, twin_dialled)) = twin {
             // Each called the other at the same time. Both ends keep the call of the one with
             // the smaller peer id, without having to talk about it.
             let keep_ours = self.peer_id.0 < theirs.peer_id.0;
@@ -169,21 +183,54 @@ impl Engine {
                 return Err("already connected");
             }
             out.push(Output::Close { conn: twin, why: "already connected" });
-            self.conns.remove(&twin);
-            torrent.on_gone(now, twin);
+            self.on_closed(now, twin);
         }
         Ok(())
     }
 
+    /// Whether anybody from there is welcome, whether there is room, and the peer's other
+    /// connection, if it has one.
+    fn manners_of(
+        &self,
+        id: TorrentId,
+        addr: SocketAddr,
+        theirs: &Handshake,
+    ) -> (bool, bool, Option<(ConnId, bool)>) {
+        let peers_max = self.settings.connections_per_torrent_max;
+        match (self.torrents.get(&id), self.sought(id)) {
+            (Some(torrent), _) => (
+                torrent.is_open() && !torrent.is_banned(addr),
+                torrent.peer_count() < peers_max,
+                torrent.twin(theirs.peer_id),
+            ),
+            (None, Some(prospect)) => (
+                prospect.is_open() && !prospect.is_banned(addr),
+                prospect.has_room(),
+                prospect.twin(theirs.peer_id),
+            ),
+            (None, None) => (false, false, None),
+        }
+    }
+
+    /// We reached ourselves at this address.
+    fn on_self(&mut self, id: TorrentId, addr: SocketAddr) {
+        if let Some(torrent) = self.torrents.get_mut(&id) {
+            torrent.on_self(addr);
+        } else if let Some(sought) = self.prospects.get_mut(&id) {
+            sought.prospect.on_self(addr);
+        }
+    }
+
     pub(super) fn on_closed(&mut self, now: Time, conn: ConnId) {
         if let Some(waiting) = self.waiting.remove(&conn) {
-            let torrent = waiting.wants.and_then(|id| self.torrents.get_mut(&id));
-            if let Some(torrent) = torrent {
-                torrent.on_connect_failed(now, waiting.addr);
-            }
+            let wants = waiting.wants.into_iter();
+            wants.for_each(|id| self.on_connect_failed(now, id, waiting.addr));
         }
-        if let Some(torrent) = self.conns.remove(&conn).and_then(|id| self.torrents.get_mut(&id)) {
+        let Some(id) = self.conns.remove(&conn) else { return };
+        if let Some(torrent) = self.torrents.get_mut(&id) {
             torrent.on_gone(now, conn);
+        } else if let Some(sought) = self.prospects.get_mut(&id) {
+            sought.prospect.on_gone(now, conn);
         }
     }
 
@@ -212,13 +259,11 @@ impl Engine {
     /// Opens connections, torrents taking turns, as fast as `Dials` allows.
     pub(super) fn dial(&mut self, now: Time, out: &mut Vec<Output>) {
         while self.may_dial() && self.dial_slot() <= now {
-            let after = self.torrents.range(TorrentId(self.dials.last.0 + 1)..);
-            let order: Vec<TorrentId> =
-                after.chain(self.torrents.range(..=self.dials.last)).map(|(&id, _)| id).collect();
-            let found = order.into_iter().find_map(|id| {
-                let torrent = self.torrents.get_mut(&id)?;
-                Some((id, torrent.next_dial(now)?))
-            });
+            let mut order: Vec<TorrentId> =
+                self.torrents.keys().chain(self.prospects.keys()).copied().collect();
+            // Those after the one that was served last come first.
+            order.sort_unstable_by_key(|&id| (id <= self.dials.last, id));
+            let found = order.into_iter().find_map(|id| Some((id, self.next_dial(now, id)?)));
             let Some((torrent, addr)) = found else { return };
             self.dials.last = torrent;
             self.dials.under_way += 1;
@@ -231,8 +276,17 @@ impl Engine {
         if !self.may_dial() {
             return None;
         }
-        let wanted = self.torrents.values().filter_map(|t| t.dial_deadline()).min()?;
+        let torrents = self.torrents.values().filter_map(|t| t.dial_deadline());
+        let prospects = self.prospects.values().filter_map(|s| s.prospect.dial_deadline());
+        let wanted = torrents.chain(prospects).min()?;
         Some(wanted.max(self.dial_slot()))
+    }
+
+    fn next_dial(&mut self, now: Time, id: TorrentId) -> Option<SocketAddr> {
+        match self.torrents.get_mut(&id) {
+            Some(torrent) => torrent.next_dial(now),
+            None => self.prospects.get_mut(&id)?.prospect.next_dial(now),
+        }
     }
 
     fn may_dial(&self) -> bool {

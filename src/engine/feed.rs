@@ -29,9 +29,11 @@ pub fn feed(
         };
         engine.handle(now, Input::Frame { conn, frame, at }, out);
         if is_handshake && let Some(torrent) = engine.torrent_of(conn) {
-            // Known only now, and the bitfield may be the very next message.
-            let layout = engine.layout(torrent).expect("a connection's torrent exists");
-            link.expect_pieces(layout.piece_count());
+            // Known only now, and the bitfield may be the very next message. Of a magnet link it
+            // is not known even now; then the session measures the bitfield.
+            if let Some(layout) = engine.layout(torrent) {
+                link.expect_pieces(layout.piece_count());
+            }
         }
     }
     Ok(())

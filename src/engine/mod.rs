@@ -16,6 +16,7 @@
 pub mod control;
 mod door;
 pub mod feed;
+pub mod prospects;
 pub mod queue;
 pub mod throttle;
 
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use self::door::{Dials, Waiting};
+use self::prospects::Sought;
 use self::queue::Queue;
 use crate::base::limits::{HANDSHAKE_TIMEOUT, STOP_PATIENCE};
 use crate::base::{Bits, ConnId, InfoHash, PeerId, Random, Time, TorrentId};
@@ -93,6 +95,8 @@ pub struct Engine {
     key: u32,
     random: Random,
     torrents: BTreeMap<TorrentId, Torrent>,
+    /// Torrents to be: their metadata is looked for.
+    prospects: BTreeMap<TorrentId, Sought>,
     next_id: u32,
     /// Connections that have not said who they are.
     waiting: BTreeMap<ConnId, Waiting>,
@@ -124,6 +128,7 @@ impl Engine {
             key: u32::from_le_bytes([a, b, c, d]),
             random,
             torrents: BTreeMap::new(),
+            prospects: BTreeMap::new(),
             next_id: 1,
             waiting: BTreeMap::new(),
             conns: BTreeMap::new(),
@@ -143,9 +148,20 @@ impl Engine {
         if self.by_info_hash(order.metainfo.info_hash).is_some() {
             return None;
         }
+        let id = self.next_id();
+        self.take_on(now, id, order, out);
+        Some(id)
+    }
+
+    fn next_id(&mut self) -> TorrentId {
         let id = TorrentId(self.next_id);
         self.next_id += 1;
-        let identity = Identity {
+        id
+    }
+
+    /// What a new torrent is told of the node.
+    fn identity(&self) -> Identity {
+        Identity {
             peer_id: self.peer_id,
             port: self.settings.port,
             key: self.key,
@@ -153,7 +169,11 @@ impl Engine {
             unchoked_max: self.settings.unchoked_max,
             seed: self.settings.seed,
             explain: self.settings.explain,
-        };
+        }
+    }
+
+    fn take_on(&mut self, now: Time, id: TorrentId, order: Order, out: &mut Vec<Output>) {
+        let identity = self.identity();
         let mut metainfo = order.metainfo;
         let known = metainfo.trackers.concat();
         let new = order.trackers.into_iter().filter(|url| !known.contains(url));
@@ -177,7 +197,6 @@ impl Engine {
         }
         self.torrents.insert(id, torrent);
         self.after(now, before, out);
-        Some(id)
     }
 
     /// When torrents that come from now on have given enough, unless somebody says otherwise.
@@ -189,6 +208,8 @@ impl Engine {
     pub fn connect(&mut self, now: Time, torrent: TorrentId, addr: SocketAddr) {
         if let Some(torrent) = self.torrents.get_mut(&torrent) {
             torrent.connect(now, addr);
+        } else if let Some(sought) = self.prospects.get_mut(&torrent) {
+            sought.prospect.connect(now, addr);
         }
     }
 
@@ -204,16 +225,23 @@ impl Engine {
         for torrent in self.torrents.values_mut() {
             torrent.stop(now, STOP_PATIENCE, out);
         }
+        for sought in self.prospects.values_mut() {
+            sought.prospect.stop(now, out);
+        }
         self.forget_closed(out);
     }
 
     /// Whether every torrent has said its farewells: because we were told to stop, or because each
     /// is complete and there is no wish to go on sharing.
     pub fn is_stopped(&self) -> bool {
-        let by_themselves = !self.settings.seed && !self.torrents.is_empty();
+        let is_anything_here = !self.torrents.is_empty() || !self.prospects.is_empty();
+        let by_themselves = !self.settings.seed && is_anything_here;
         let ends = self.stopping || by_themselves;
         let is_told = self.service.as_ref().is_none_or(|service| !service.is_census_pending());
-        ends && is_told && self.torrents.values().all(Torrent::is_stopped)
+        let mut prospects = self.prospects.values();
+        ends && is_told
+            && prospects.all(|sought| sought.prospect.is_stopped())
+            && self.torrents.values().all(Torrent::is_stopped)
     }
 
     /// Serves a tracker, too.
@@ -263,9 +291,7 @@ impl Engine {
             }
             Input::ConnectFailed { torrent, addr } => {
                 self.dials.under_way -= 1;
-                if let Some(torrent) = self.torrents.get_mut(&torrent) {
-                    torrent.on_connect_failed(now, addr);
-                }
+                self.on_connect_failed(now, torrent, addr);
             }
             Input::Frame { conn, frame, at } => self.on_frame(now, conn, frame, at, out),
             Input::Sent { conn, payload, waiting } => {
@@ -312,6 +338,8 @@ impl Engine {
             Input::Announced { torrent, tracker, from, result } => {
                 if let Some(torrent) = self.torrents.get_mut(&torrent) {
                     torrent.on_announced(now, tracker, from, result, out);
+                } else if let Some(sought) = self.prospects.get_mut(&torrent) {
+                    sought.prospect.on_announced(now, tracker, from, result, out);
                 }
             }
         }
@@ -331,8 +359,9 @@ impl Engine {
             Frame::Handshake(theirs) => return self.on_handshake(now, conn, theirs, out),
             Frame::Message(message) => match self.of_conn(conn) {
                 Some(torrent) => torrent.on_message(now, conn, message, out),
-                // Closed by us a moment ago; the rest of the buffer is of no interest.
-                None => return,
+                // To a prospect, or closed by us a moment ago; then the rest of the buffer is of no
+                // interest.
+                None => return self.on_prospect_message(now, conn, message, out),
             },
             Frame::Payload { block, from, bytes } => match self.of_conn(conn) {
                 Some(torrent) => {
@@ -358,6 +387,11 @@ impl Engine {
                 torrent.tick(now, out);
             }
         }
+        for sought in self.prospects.values_mut() {
+            if sought.prospect.deadline().is_some_and(|(due, _)| due <= now) {
+                sought.prospect.tick(now, out);
+            }
+        }
         self.after(now, before, out);
         self.end_waiting(now, out);
         self.dial(now, out);
@@ -372,8 +406,10 @@ impl Engine {
         let silent = self.waiting.values().map(|waiting| waiting.since + HANDSHAKE_TIMEOUT).min();
         let service = self.service.as_ref().and_then(Service::deadline);
         let named = |time: Option<Time>, why| time.map(|time| (time, why));
+        let prospects = self.prospects.values().filter_map(|sought| sought.prospect.deadline());
         [
             torrents,
+            prospects.min(),
             named(silent, "no handshake"),
             named(self.dial_deadline(), "dial"),
             named(service, "expire swarms"),
@@ -409,6 +445,9 @@ impl Engine {
     }
 
     pub fn status(&mut self, now: Time, torrent: TorrentId) -> Option<Status> {
+        if let Some(sought) = self.prospects.get(&torrent) {
+            return Some(sought.prospect.status());
+        }
         self.torrents.get_mut(&torrent).map(|torrent| torrent.status(now))
     }
 
@@ -447,10 +486,14 @@ impl Engine {
     pub fn check(&self) {
         for (conn, id) in &self.conns {
             assert!(!self.waiting.contains_key(conn), "{conn:?} waits and belongs to {id:?}");
-            assert!(self.torrents[id].has_peer(*conn), "{id:?} does not know {conn:?}");
+            let of_torrent = self.torrents.get(id).is_some_and(|t| t.has_peer(*conn));
+            let of_prospect = self.prospects.get(id).is_some_and(|s| s.prospect.has_peer(*conn));
+            assert!(of_torrent != of_prospect, "{id:?} does not know {conn:?}");
         }
         let peers: usize = self.torrents.values().map(Torrent::peer_count).sum();
-        assert_eq!(peers, self.conns.len(), "peers of torrents, connections of the engine");
+        let suitors: usize = self.prospects.values().map(|s| s.prospect.peer_count()).sum();
+        assert_eq!(peers + suitors, self.conns.len(), "peers of all, connections of the engine");
+        self.prospects.values().for_each(|sought| sought.prospect.check());
         for torrent in self.torrents.values() {
             torrent.check();
         }
@@ -458,7 +501,10 @@ impl Engine {
 
     fn by_info_hash(&self, info_hash: InfoHash) -> Option<TorrentId> {
         let mut torrents = self.torrents.iter();
-        torrents.find(|(_, torrent)| torrent.metainfo().info_hash == info_hash).map(|(&id, _)| id)
+        let found = torrents.find(|(_, torrent)| torrent.metainfo().info_hash == info_hash);
+        let mut prospects = self.prospects.iter();
+        let sought = prospects.find(|(_, sought)| sought.prospect.info_hash() == info_hash);
+        found.map(|(&id, _)| id).or(sought.map(|(&id, _)| id))
     }
 
     fn of_conn(&mut self, conn: ConnId) -> Option<&mut Torrent> {

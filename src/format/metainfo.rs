@@ -33,7 +33,7 @@
 
 use serde::Deserialize;
 
-use super::bencode::{self, Dict, Item, Strictness};
+use super::bencode::{self, Dict, Item, Strictness, Writer};
 use super::layout::{File, Layout};
 use super::loose::Loose;
 use super::tiers::read_tiers;
@@ -52,6 +52,8 @@ pub struct Metainfo {
     pub layout: Layout,
     /// One per piece.
     pub piece_hashes: Vec<[u8; 20]>,
+    /// The rest of the `info` dictionary as it came.
+    pub raw_info: RawInfo,
     pub private: bool,
     /// Tiers of announce URLs (BEP 12); a lone `announce` is one tier of one.
     pub trackers: Vec<Vec<String>>,
@@ -61,6 +63,15 @@ pub struct Metainfo {
     pub creation_date: Option<i64>,
     /// What was odd but mended, one clean line each.
     pub warnings: Vec<String>,
+}
+
+/// What stands in the `info` dictionary before and behind the hashes of the pieces, byte by byte.
+/// With them it is the *metadata* that peers ask for (BEP 9); so the hashes, which are nearly all
+/// of it, are kept once. Empty for what was never read from bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RawInfo {
+    before: Vec<u8>,
+    after: Vec<u8>,
 }
 
 /// The outer dictionary, without `info` and the trackers.
@@ -127,6 +138,7 @@ impl Metainfo {
             name: inner.name,
             layout: inner.layout,
             piece_hashes: inner.piece_hashes,
+            raw_info: inner.raw_info,
             private: inner.private,
             trackers: read_tiers(root, &mut warnings),
             comment: outer.comment.and_then(|comment| cleaned(&comment)),
@@ -137,11 +149,70 @@ impl Metainfo {
     }
 }
 
+/// The metadata of a torrent, as peers pass it on.
+impl Metainfo {
+    /// Reads metadata whose hash was found right: `info` without a file around it.
+    ///
+    /// `trackers`: what is known of them from elsewhere.
+    pub fn of_metadata(info: &[u8], trackers: &[Vec<String>]) -> Result<Metainfo, Malformed> {
+        let mut file = Vec::new();
+        write_file(info, trackers, &mut file);
+        Metainfo::parse(&file)
+    }
+
+    /// How many bytes of metadata there are; `None` if they are not known.
+    pub fn metadata_bytes(&self) -> Option<u32> {
+        let RawInfo { before, after } = &self.raw_info;
+        let len = before.len() + self.piece_hashes.as_flattened().len() + after.len();
+        u32::try_from(len).ok().filter(|_| !before.is_empty())
+    }
+
+    /// Bytes `from ..` of the metadata, `len` of them or as many as there are.
+    pub fn metadata(&self, from: usize, len: usize) -> Vec<u8> {
+        let RawInfo { before, after } = &self.raw_info;
+        let parts = [before, self.piece_hashes.as_flattened(), after.as_slice()];
+        let mut bytes = Vec::new();
+        let mut skip = from;
+        for part in parts {
+            let rest = &part[skip.min(part.len())..];
+            skip -= skip.min(part.len());
+            bytes.extend_from_slice(&rest[..rest.len().min(len - bytes.len())]);
+        }
+        bytes
+    }
+
+    /// A .torrent of it: the metadata, and where to ask. What else a file may say is left out.
+    pub fn to_file(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        write_file(&self.metadata(0, usize::MAX), &self.trackers, &mut file);
+        file
+    }
+}
+
+fn write_file(info: &[u8], trackers: &[Vec<String>], out: &mut Vec<u8>) {
+    let mut writer = Writer::new(out);
+    writer.begin_dict();
+    if let Some(first) = trackers.iter().flatten().next() {
+        writer.key("announce").bytes(first);
+        writer.key("announce-list").begin_list();
+        for tier in trackers.iter().filter(|tier| !tier.is_empty()) {
+            writer.begin_list();
+            for url in tier {
+                writer.bytes(url);
+            }
+            writer.end();
+        }
+        writer.end();
+    }
+    writer.key("info").raw(info).end();
+}
+
 /// What comes out of the `info` dictionary.
 struct Inner {
     name: String,
     layout: Layout,
     piece_hashes: Vec<[u8; 20]>,
+    raw_info: RawInfo,
     private: bool,
 }
 
@@ -170,8 +241,20 @@ fn read_info(
     let layout = Layout::new(piece_bytes, files)
         .map_err(|why| Malformed::new(why.to_string(), dict.item().at()))?;
     let piece_hashes = read_pieces(dict, &layout)?;
+    let raw_info = read_raw(dict);
     let private = read_private(info.private.as_ref(), warnings);
-    Ok(Inner { name, layout, piece_hashes, private })
+    Ok(Inner { name, layout, piece_hashes, raw_info, private })
+}
+
+/// The bytes before and behind those of `pieces`.
+fn read_raw(dict: Dict<'_>) -> RawInfo {
+    let (whole, pieces) = (dict.item(), dict.get("pieces"));
+    let Some((item, bytes)) = pieces.and_then(|item| Some((item, item.bytes()?))) else {
+        return RawInfo::default();
+    };
+    let end = item.at() - whole.at() + item.raw().len();
+    let (before, after) = whole.raw().split_at(end);
+    RawInfo { before: before[..end - bytes.len()].to_vec(), after: after.to_vec() }
 }
 
 /// `name`, or the info-hash where there is none: somewhere the files must go.

@@ -11,7 +11,8 @@ use crate::base::InfoHash;
 use crate::base::{Block, Claim, PieceIndex, Random};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::layout::{File, Layout};
-use crate::format::metainfo::Metainfo;
+use crate::format::draft::Draft;
+use crate::format::metainfo::{Metainfo, RawInfo};
 
 /// A torrent of this run, numbered from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -79,18 +80,9 @@ impl Source {
             digest.finish()
         };
         let piece_hashes: Vec<[u8; 20]> = bytes.chunks(piece_len).map(hash).collect();
-        let info_hash = InfoHash(Digest::of(piece_hashes.as_flattened()));
-        let metainfo = Metainfo {
-            info_hash,
-            name: name.to_owned(),
-            layout,
-            piece_hashes,
-            private: false,
-            trackers: Vec::new(),
-            comment: None,
-            created_by: None,
-            creation_date: None,
-            warnings: Vec::new(),
+        let metainfo = match hashing {
+            Hashing::Sha1 => drafted(layout, piece_hashes),
+            Hashing::StandIn => made_up(name, layout, piece_hashes),
         };
         Source { metainfo, files, bytes }
     }
@@ -113,6 +105,39 @@ impl Source {
     pub fn block(&self, claim: Claim) -> Option<&[u8]> {
         let block: Block = self.layout().block(claim)?;
         Some(&self.piece(block.piece())[block.begin() as usize..block.end() as usize])
+    }
+}
+
+/// A torrent as a person would have made it: its metadata can be passed on.
+fn drafted(layout: Layout, piece_hashes: Vec<[u8; 20]>) -> Metainfo {
+    let draft = Draft {
+        layout,
+        piece_hashes,
+        private: false,
+        trackers: Vec::new(),
+        comment: None,
+        created_by: None,
+        creation_date: None,
+    };
+    let mut file = Vec::new();
+    draft.write(&mut file);
+    Metainfo::parse(&file).expect("a scenario names sensible files")
+}
+
+/// A torrent that no file could describe, for its hashes are none.
+fn made_up(name: &str, layout: Layout, piece_hashes: Vec<[u8; 20]>) -> Metainfo {
+    Metainfo {
+        info_hash: InfoHash(Digest::of(piece_hashes.as_flattened())),
+        name: name.to_owned(),
+        layout,
+        piece_hashes,
+        raw_info: RawInfo::default(),
+        private: false,
+        trackers: Vec::new(),
+        comment: None,
+        created_by: None,
+        creation_date: None,
+        warnings: Vec::new(),
     }
 }
 

@@ -137,6 +137,8 @@ impl Tally {
             Event::PieceFailed { .. } => count.pieces_failed += 1,
             Event::Banned { .. } => count.bans += 1,
             Event::Complete { .. }
+            | Event::Learned { .. }
+            | Event::Unusable { .. }
             | Event::Checked { .. }
             | Event::DiskTrouble { .. }
             | Event::DiskRecovered { .. }

@@ -5,6 +5,7 @@
 //! # Spec
 //! BEP 10, "handshake message".
 
+use crate::base::limits::METADATA_SERVED_TIMES_MAX;
 use crate::wire::Message;
 use crate::wire::extended::{Extension, HELLO, Hello, Metadata, Pex};
 
@@ -13,9 +14,19 @@ use crate::wire::extended::{Extension, HELLO, Hello, Metadata, Pex};
 pub struct Extensions {
     /// What they said so far, the later word before the earlier one.
     hello: Hello,
+    /// Pieces of metadata that they were given.
+    metadata_served: u32,
 }
 
 impl Extensions {
+    /// Whether they may have one more piece of metadata that consists of `pieces`; it is counted
+    /// then. Everybody needs each once; who wants much more does not read what it is given.
+    pub fn spend_metadata(&mut self, pieces: u32) -> bool {
+        let may = self.metadata_served < pieces.saturating_mul(METADATA_SERVED_TIMES_MAX);
+        self.metadata_served += u32::from(may);
+        may
+    }
+
     /// They said a handshake.
     pub fn on_hello(&mut self, said: Hello) {
         let known = &mut self.hello;

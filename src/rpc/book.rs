@@ -217,7 +217,8 @@ impl Entry {
             Some(Phase::Downloading) => self.page.downloading_secs += secs,
             Some(Phase::Seeding) => self.page.seeding_secs += secs,
             Some(
-                Phase::Checking { .. }
+                Phase::Seeking { .. }
+                | Phase::Checking { .. }
                 | Phase::Troubled(_)
                 | Phase::Waiting
                 | Phase::Stopping

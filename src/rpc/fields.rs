@@ -194,7 +194,7 @@ impl Row<'_> {
             Phase::Checking { .. } => 2,
             Phase::Waiting if self.torrent.is_done() => 5,
             Phase::Waiting => 3,
-            Phase::Downloading => 4,
+            Phase::Seeking { .. } | Phase::Downloading => 4,
             Phase::Seeding => 6,
             Phase::Troubled(_) if self.status.left_bytes == 0 => 6,
             Phase::Troubled(_) => 4,
@@ -228,7 +228,8 @@ impl Row<'_> {
     fn recheck_progress(&self) -> Value {
         match self.status.phase {
             Phase::Checking { bytes } => share(bytes, self.status.total_bytes),
-            Phase::Downloading
+            Phase::Seeking { .. }
+            | Phase::Downloading
             | Phase::Seeding
             | Phase::Waiting
             | Phase::Troubled(_)

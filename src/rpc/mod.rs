@@ -547,7 +547,9 @@ impl Rpc {
                     entry.is_dirty = true;
                 }
             }
-            Event::Checked { .. }
+            Event::Learned { .. }
+            | Event::Unusable { .. }
+            | Event::Checked { .. }
             | Event::Banned { .. }
             | Event::DiskTrouble { .. }
             | Event::DiskRecovered { .. }

@@ -160,6 +160,17 @@ impl Announcer {
         }
     }
 
+    /// Nobody to ask.
+    pub fn none() -> Announcer {
+        Announcer {
+            trackers: Vec::new(),
+            tiers: Vec::new(),
+            next: None,
+            completion: Completion::Nothing,
+            is_stopping: false,
+        }
+    }
+
     /// The next announce to be made, if one is due.
     ///
     /// `is_hungry`: we have few peers and want more; then we ask as soon as a tracker allows it.

@@ -165,7 +165,8 @@ impl Torrent {
     pub fn fault(&self) -> Option<DiskFault> {
         match self.phase() {
             Phase::Troubled(fault) => Some(fault),
-            Phase::Checking { .. }
+            Phase::Seeking { .. }
+            | Phase::Checking { .. }
             | Phase::Downloading
             | Phase::Seeding
             | Phase::Waiting

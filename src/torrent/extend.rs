@@ -4,22 +4,23 @@
 //!   handshakes ─▶ our hello: our numbers for extensions, our port, our program …      BEP 10
 //!              ─▶ have all, have none or a bitfield                                   BEP 6
 //!   they are new ─▶ allowed fast: a few pieces that they may ask for at once          BEP 6
+//!   they ask     ─▶ a piece of the metadata, or a reject                               BEP 9
 //!   we are done  ─▶ upload only: we want nothing more                                 BEP 21
 //! ```
 //!
 //! # Spec
-//! BEP 6; BEP 10; BEP 21; BEP 54.
+//! BEP 6; BEP 9, "extension message"; BEP 10; BEP 21; BEP 54.
 
-use super::{State, Torrent};
-use crate::base::limits::{ALLOWED_FAST_PIECES, ALLOWED_FAST_SHARE, REQUESTS_QUEUED_TOLD};
+use super::{CLIENT, State, Torrent};
+use crate::base::limits::{
+    ALLOWED_FAST_PIECES, ALLOWED_FAST_SHARE, METADATA_PIECE_BYTES, REQUESTS_QUEUED_TOLD,
+};
 use crate::base::{Block, ConnId, PieceIndex, Time};
 use crate::border::Output;
-use crate::peer::{extensions, fast};
+use crate::peer::extensions::{self, Extensions};
+use crate::peer::fast;
 use crate::wire::Message;
-use crate::wire::extended::{Extension, Hello};
-
-/// What we call ourselves.
-const CLIENT: &str = concat!("swarmlet ", env!("CARGO_PKG_VERSION"));
+use crate::wire::extended::{Extension, Hello, Metadata};
 
 impl Torrent {
     /// Says the handshake of our extensions, to whoever speaks that.
@@ -32,7 +33,7 @@ impl Torrent {
         let ids = Extension::ALL.map(|extension| match extension {
             // Who is in a private swarm is for its tracker alone to tell.
             Extension::Pex => None,
-            Extension::Metadata => None,
+            Extension::Metadata => self.metainfo.metadata_bytes().map(|_| extension.our_id()),
             Extension::UploadOnly | Extension::DontHave => Some(extension.our_id()),
         });
         let message = extensions::hello(&Hello {
@@ -41,10 +42,18 @@ impl Torrent {
             port: Some(self.identity.port).filter(|&port| port != 0),
             requests_max: Some(REQUESTS_QUEUED_TOLD),
             your_ip: Some(session.addr.ip().to_canonical()),
-            metadata_bytes: None,
+            metadata_bytes: self.metainfo.metadata_bytes(),
             upload_only: Some(true).filter(|_| is_known && self.is_done()),
         });
         out.push(Output::Send { conn, message });
+    }
+
+    /// What a peer said of its extensions before its torrent was known.
+    pub fn hear_again(&mut self, conn: ConnId, extensions: Option<Box<Extensions>>) {
+        let Some(session) = self.peers.get_mut(&conn) else { return };
+        let most = extensions.as_ref().and_then(|extensions| extensions.said().requests_max);
+        most.into_iter().for_each(|most| session.pipeline.keep_within(most));
+        session.extensions = extensions;
     }
 
     /// They said a hello, or what changed of it.
@@ -52,6 +61,22 @@ impl Torrent {
         self.mind_seed(now, conn, out);
         // Their queue may hold more now.
         self.fill(now, conn, out);
+    }
+
+    /// They ask for a piece of the metadata: it, or a word that they will not have it.
+    pub(super) fn on_wants_metadata(&mut self, conn: ConnId, piece: u32, out: &mut Vec<Output>) {
+        let Some(session) = self.peers.get_mut(&conn) else { return };
+        let Some(extensions) = &mut session.extensions else { return };
+        let total = self.metainfo.metadata_bytes().unwrap_or(0);
+        let pieces = total.div_ceil(METADATA_PIECE_BYTES);
+        let message = if piece < pieces && extensions.spend_metadata(pieces) {
+            let size = METADATA_PIECE_BYTES as usize;
+            let bytes = self.metainfo.metadata(piece as usize * size, size);
+            extensions.metadata(Metadata::Data { piece, total_bytes: Some(total), bytes: &bytes })
+        } else {
+            extensions.metadata(Metadata::Reject { piece })
+        };
+        out.extend(message.map(|message| Output::Send { conn, message }));
     }
 
     /// We have what we want, or (`false`) a person wants more: tells everybody who listens.

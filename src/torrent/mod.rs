@@ -35,10 +35,12 @@ pub mod detail;
 mod explain;
 mod extend;
 pub mod fetch;
+pub mod gathering;
 pub mod goal;
 mod life;
 pub mod picker;
 pub mod pieces;
+pub mod prospect;
 pub mod selection;
 mod serve;
 mod turn;
@@ -68,6 +70,9 @@ use crate::peer::Session;
 use crate::wire::{Message, Violation};
 
 pub use self::turn::Lane;
+
+/// What we call ourselves to peers.
+const CLIENT: &str = concat!("swarmlet ", env!("CARGO_PKG_VERSION"));
 
 /// What a torrent must know of the node that it lives in.
 #[derive(Clone, Debug)]
@@ -118,6 +123,11 @@ impl Status {
 /// What a torrent is about.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Phase {
+    /// Its metadata is looked for: so many pieces of it are here, of so many.
+    Seeking {
+        pieces: u32,
+        of: u32,
+    },
     /// Existing data is being checked; bytes looked at so far. Peers are served meanwhile.
     Checking {
         bytes: u64,
@@ -500,6 +510,12 @@ impl Torrent {
     }
 
     // ── Candidates ──────────────────────────────────────────────────────────────────────────
+
+    /// Moves in where a prospect was: the trackers know us, and addresses are known.
+    pub fn inherit(&mut self, announcer: Announcer, candidates: Candidates) {
+        self.announcer = announcer;
+        self.candidates = candidates;
+    }
 
     /// A person names a peer; it is always dialled.
     pub fn connect(&mut self, now: Time, addr: SocketAddr) {

@@ -191,7 +191,8 @@ impl Torrent {
             News::Offered => self.fill(now, conn, out),
             News::Lost(piece) => self.on_lost(now, conn, piece, out),
             News::Hello => self.on_hello(now, conn, out),
-            News::Pex(_) | News::WantsMetadata { .. } => {}
+            News::WantsMetadata { piece } => self.on_wants_metadata(conn, piece, out),
+            News::Pex(_) => {}
             News::Cancels(block) => out.push(Output::CancelBlock { conn, block }),
         }
     }

@@ -17,7 +17,7 @@ use swarmlet::engine::{Closed, Engine, Event, Input, Order, Output, Settings, fe
 use swarmlet::format::announce::{Refusal, Reply};
 use swarmlet::format::digest::Digest;
 use swarmlet::format::layout::Layout;
-use swarmlet::format::metainfo::Metainfo;
+use swarmlet::format::metainfo::{Metainfo, RawInfo};
 use swarmlet::wire::link::Segment;
 use swarmlet::wire::{Frame, Handshake, Link, Message};
 
@@ -84,6 +84,7 @@ impl Bench {
             name: "file".into(),
             layout,
             piece_hashes: source.chunks(PIECE as usize).map(Digest::of).collect(),
+            raw_info: RawInfo::default(),
             private: false,
             trackers: trackers.iter().map(|url| vec![(*url).to_owned()]).collect(),
             comment: None,
