@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::ask::Site;
 use super::events::Line;
 use super::remote::{Known, Remote, daemon_options};
-use super::{Arguments, Command, Failure, Screen, fetch, files, info};
+use super::{Arguments, Command, Failure, Screen, fetch, files, info, link};
 use crate::base::InfoHash;
 use crate::format::base64;
+use crate::format::magnet::LocalPeers;
 
 const ADD: &str = concat!(
     "\
@@ -18,7 +19,7 @@ give torrents to a daemon
 
 usage: swarmlet add [options] TORRENT...
 
-Sends the .torrent files to the daemon, which downloads what is missing and shares the rest, now and
+Sends .torrent files, or magnet links in quotes, to the daemon, which downloads what is missing and shares the rest, now and
 after each of its starts. With --tracker, TORRENT may also be a name or an info-hash in the library
 of that tracker. Into a pipe or a file it prints one line for each:
 added id= name= info_hash= new=
@@ -39,7 +40,7 @@ have a daemon download a torrent
 
 usage: swarmlet leech [options] TORRENT
 
-Sends a .torrent to the daemon, starts it if it was stopped, and returns; 'swarmlet status --watch'
+Sends a .torrent, or a magnet link in quotes, to the daemon, starts it if it was stopped, and returns; 'swarmlet status --watch'
 shows how it goes on. When it is complete the daemon goes on sharing it. Into a pipe or a file it
 prints one line: added id= name= info_hash= new=
 
@@ -89,8 +90,7 @@ fn add(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let mut remote = Remote::of(arguments)?;
     let mut all = Vec::new();
     for path in &paths {
-        let torrent = find(arguments, path)?;
-        all.push(hand_over(&mut remote, &torrent, &wishes)?);
+        all.push(give(arguments, &mut remote, path, &wishes)?);
     }
     tell(arguments, screen, &all)
 }
@@ -100,8 +100,7 @@ fn leech(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let mut wishes = wishes(arguments)?;
     wishes["paused"] = json!(false);
     let mut remote = Remote::of(arguments)?;
-    let torrent = find(arguments, &path)?;
-    let added = hand_over(&mut remote, &torrent, &wishes)?;
+    let added = give(arguments, &mut remote, &path, &wishes)?;
     if !added.new {
         remote.act("torrent-start", std::slice::from_ref(&added.known), json!({}))?;
     }
@@ -128,9 +127,23 @@ pub fn absolute(dir: &Path) -> Result<String, Failure> {
     })
 }
 
+/// Gives the daemon what a word names: a magnet link as it is, or a .torrent.
+fn give(
+    arguments: &Arguments,
+    remote: &mut Remote,
+    path: &Path,
+    wishes: &Value,
+) -> Result<Added, Failure> {
+    if let Some(magnet) = link::parse(path, LocalPeers::Keep)? {
+        let mut arguments = wishes.clone();
+        arguments["filename"] = json!(magnet.to_string());
+        return add_to(remote, &arguments);
+    }
+    hand_over(remote, &find(arguments, path)?, wishes)
+}
+
 /// The bytes of a .torrent: from a file, or from a tracker's library.
 fn find(arguments: &Arguments, path: &Path) -> Result<Vec<u8>, Failure> {
-    super::get::refuse_magnet(path)?;
     let site = arguments.text("tracker")?.map(|url| Site::parse(&url)).transpose()?;
     let Some(site) = site.filter(|_| !path.exists()) else {
         return Ok(files::read_torrent(path)?.0);
@@ -145,6 +158,12 @@ fn find(arguments: &Arguments, path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Gives a .torrent to the daemon. `wishes`: arguments beside it.
 pub fn hand_over(remote: &mut Remote, torrent: &[u8], wishes: &Value) -> Result<Added, Failure> {
+    let mut arguments = wishes.clone();
+    arguments["metainfo"] = json!(base64::write(torrent));
+    add_to(remote, &arguments)
+}
+
+fn add_to(remote: &mut Remote, arguments: &Value) -> Result<Added, Failure> {
     /// One of the two, as the protocol has it.
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -154,9 +173,7 @@ pub fn hand_over(remote: &mut Remote, torrent: &[u8], wishes: &Value) -> Result<
         #[serde(rename = "torrent-duplicate")]
         duplicate: Option<Known>,
     }
-    let mut arguments = wishes.clone();
-    arguments["metainfo"] = json!(base64::write(torrent));
-    match remote.call::<Said>("torrent-add", &arguments)? {
+    match remote.call::<Said>("torrent-add", arguments)? {
         Said { added: Some(known), .. } => Ok(Added { known, new: true }),
         Said { duplicate: Some(known), .. } => Ok(Added { known, new: false }),
         Said { .. } => Err(Failure::new(

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::{Arguments, Failure, Screen, files};
 use crate::base::Span;
 use crate::engine::queue::Limits;
+use crate::format::magnet::Magnet;
 use crate::rpc::Adopted;
 use crate::rpc::gate::Login;
 use crate::torrent::goal::Goal;
@@ -25,6 +26,8 @@ pub struct Daemon {
     pub watch: Option<PathBuf>,
     /// Torrents of the command line.
     pub adopted: Vec<Adopted>,
+    /// Magnet links of the command line.
+    pub links: Vec<Magnet>,
 }
 
 /// More torrents, and more minutes (a year), than anybody means.

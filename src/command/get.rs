@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use super::run::{Goal, Job};
-use super::{Arguments, Command, Failure, Screen, choice, files, run};
+use super::{Arguments, Command, Failure, Screen, choice, files, link, run};
 use crate::engine::Order;
+use crate::engine::prospects::Quest;
+use crate::format::magnet::LocalPeers;
 use crate::format::metainfo::Metainfo;
 use crate::format::text;
 use crate::torrent::selection::{Choice, Wishes};
@@ -14,9 +16,9 @@ download a torrent
 
 usage: swarmlet get [options] TORRENT
 
-Downloads what TORRENT names into the download directory, checks every piece, and exits 0 once
-all of it is there and written. What is there already is checked and kept, so the same command
-goes on after an interruption. A full or failing disk stops the download until it works again:
+Downloads what TORRENT, a .torrent file or a magnet link in quotes, names into the download
+directory, checks every piece, and exits 0 once all of it is there and written. What is there
+already is checked and kept, so the same command goes on after an interruption. A full or failing disk stops the download until it works again:
 that is told, tried again by itself, and never an exit.
 
 options:
@@ -39,6 +41,7 @@ examples:
   swarmlet get debian.iso.torrent
   swarmlet get -d downloads --peer 127.0.0.1:6881 music.torrent
   swarmlet get --select '*.flac' --select cover.jpg music.torrent
+  swarmlet get 'magnet:?xt=urn:btih:…&tr=http…'
 ";
 
 pub const COMMAND: Command =
@@ -46,17 +49,31 @@ pub const COMMAND: Command =
 
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let path = arguments.only_path("TORRENT")?;
-    refuse_magnet(&path)?;
     let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
     let peers = arguments.peers("peer")?;
     let listen = arguments.address("listen")?;
     let rates = arguments.rates()?;
+    let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
+    let job = Job { listen, rates, ..Job::new(goal) };
+    if let Some(magnet) = link::parse(&path, LocalPeers::Drop)? {
+        let quest = Quest { peers, wishes: order_only(arguments)?, ..Quest::new(magnet) };
+        files::make_dir(&dir)?;
+        return run::run(Job { quests: vec![(quest, dir)], ..job }, screen);
+    }
     let (_, metainfo) = files::read_torrent(&path)?;
     let wishes = wishes(arguments, &metainfo)?;
     files::make_dir(&dir)?;
     let order = Order { peers, wishes, ..Order::new(metainfo) };
-    let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
-    run::run(Job { listen, rates, orders: vec![(order, dir)], ..Job::new(goal) }, screen)
+    run::run(Job { orders: vec![(order, dir)], ..job }, screen)
+}
+
+/// What is wanted of a torrent whose files nobody knows yet.
+fn order_only(arguments: &Arguments) -> Result<Wishes, Failure> {
+    if !arguments.texts("select")?.is_empty() {
+        let why = "--select: of a magnet link the files are not known; see 'swarmlet info --fetch'";
+        return Err(arguments.wrong(why.to_owned()));
+    }
+    Ok(Wishes { sequential: arguments.has("sequential"), ..Wishes::default() })
 }
 
 /// Which files are wanted, and how.
@@ -70,16 +87,4 @@ fn wishes(arguments: &Arguments, metainfo: &Metainfo) -> Result<Wishes, Failure>
         .map_err(|why| arguments.wrong(format!("--select: {}", text::clean(why))))?;
     let choice = |is_named| if is_named { Choice::Normal } else { Choice::Skip };
     Ok(Wishes { files: named.into_iter().map(choice).collect(), sequential })
-}
-
-/// A magnet link names a torrent without describing it; that needs peers who send the rest.
-pub(super) fn refuse_magnet(path: &std::path::Path) -> Result<(), Failure> {
-    let Some(text) = path.to_str() else { return Ok(()) };
-    if !text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("magnet:")) {
-        return Ok(());
-    }
-    Err(Failure::new(
-        "downloading by magnet link is not supported yet",
-        "get the .torrent file; 'swarmlet info LINK' shows what a link says",
-    ))
 }

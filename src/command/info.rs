@@ -1,13 +1,18 @@
 //! `swarmlet info`: what a torrent or a magnet link says.
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Arguments, Command, Failure, Screen, files};
+use super::{Arguments, Command, Failure, Screen, files, link};
+use crate::base::Span;
+use crate::engine::Event;
+use crate::engine::prospects::Quest;
 use crate::format::magnet::{LocalPeers, Magnet};
 use crate::format::metainfo::Metainfo;
 use crate::format::text;
+use crate::world::node::{Node, NodeOptions};
 
 const USAGE: &str = "\
 show what a torrent or a magnet link says
@@ -18,8 +23,10 @@ Prints name, info-hash, size, pieces, trackers and files. A magnet link goes in 
 shell would take its '&' for something else.
 
 options:
-  --json            as one JSON object, with sizes in bytes
-  -h, --help        this text
+  --json                 as one JSON object, with sizes in bytes
+  --fetch                ask peers for what a magnet link does not say, for up to two minutes
+  -p, --peer ADDR...     ask this peer, too, HOST:PORT; may be repeated
+  -h, --help             this text
 
 examples:
   swarmlet info debian.iso.torrent
@@ -37,8 +44,17 @@ pub const COMMAND: Command = Command {
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let path = arguments.only_path("FILE or MAGNET")?;
     let json = arguments.has("json");
-    if is_magnet(&path) {
-        let link = magnet(&path)?;
+    // Only shown, unless it is to be followed: then local addresses are not for a link to name.
+    let fetches = arguments.has("fetch");
+    let local = if fetches { LocalPeers::Drop } else { LocalPeers::Keep };
+    if let Some(link) = link::parse(&path, local)? {
+        if fetches {
+            let metainfo = fetch(arguments, link)?;
+            return match json {
+                true => show_torrent_json(screen, &metainfo),
+                false => show_torrent(screen, &metainfo, metainfo.to_file().len()),
+            };
+        }
         return match json {
             true => show_json(screen, &LinkShown::of(&link)),
             false => show_link(screen, &link),
@@ -51,21 +67,36 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     }
 }
 
-/// Whether a word is a magnet link rather than the path of a file.
-pub(super) fn is_magnet(path: &Path) -> bool {
-    let start = path.as_os_str().as_encoded_bytes().get(.."magnet:".len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(b"magnet:"))
+/// Asks peers what a link names. Nothing is written, and nobody is given anything.
+///
+/// Failure: the node cannot be opened, or nobody told within `FETCH_PATIENCE`.
+fn fetch(arguments: &Arguments, magnet: Magnet) -> Result<Metainfo, Failure> {
+    let peers = arguments.peers("peer")?;
+    let failed = |what: String, hint: &str| Failure::new(what, hint.to_owned());
+    let mut node = Node::open(NodeOptions::default())
+        .map_err(|error| failed(error.to_string(), "try again"))?;
+    let quest = Quest { peers, then_rest: true, ..Quest::new(magnet) };
+    let id = node.seek(quest, PathBuf::from(".")).expect("the first torrent of a new node");
+    let (end, mut events) = (Instant::now() + FETCH_PATIENCE, Vec::new());
+    while Instant::now() < end && node.signals() == 0 {
+        node.turn(Some(Span::from_millis(200)), &mut events)
+            .map_err(|error| failed(format!("the reactor failed: {error}"), "try again"))?;
+        if let Some(metainfo) = node.metainfo(id) {
+            return Ok(metainfo.clone());
+        }
+        for event in events.drain(..) {
+            if let Event::Unusable { reason, .. } = event {
+                let what = format!("what the link names is no torrent that can be used: {reason}");
+                return Err(failed(what, ""));
+            }
+        }
+    }
+    let what = "no peer told what the link names";
+    Err(failed(what.to_owned(), "name a peer that has it with --peer HOST:PORT, or try later"))
 }
 
-fn magnet(path: &Path) -> Result<Magnet, Failure> {
-    let unusable = |why: &dyn std::fmt::Display| {
-        let message = format!("the magnet link is not usable: {why}");
-        Failure::new(message, "copy it anew, whole, and put it in quotes")
-    };
-    let text = path.to_str().ok_or_else(|| unusable(&"it is not UTF-8"))?;
-    // Only shown, never dialled: local addresses may stay.
-    Magnet::parse(text, LocalPeers::Keep).map_err(|malformed| unusable(&malformed))
-}
+/// How long to look for peers who know.
+const FETCH_PATIENCE: Duration = Duration::from_secs(120);
 
 /// A torrent as JSON.
 #[derive(Serialize)]

@@ -36,6 +36,7 @@ pub mod info;
 pub mod lab;
 pub mod launch;
 pub mod limit;
+pub mod link;
 pub mod look;
 pub mod magnet;
 pub mod making;

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::daemon::{self, Daemon};
 use super::run::{Goal, Http, Job};
-use super::{Arguments, Command, Failure, Screen, files, get, run, tracker};
+use super::{Arguments, Command, Failure, Screen, files, link, run, tracker};
 use crate::engine::Order;
+use crate::engine::prospects::Quest;
+use crate::format::magnet::LocalPeers;
 use crate::rpc::Adopted;
 
 const USAGE: &str = "\
@@ -78,14 +80,17 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let listen = arguments.address("listen")?;
     let (rates, manners) = (arguments.rates()?, daemon::manners(arguments)?);
     let named = arguments.paths();
-    named.iter().try_for_each(|path| get::refuse_magnet(path))?;
+    let mut links = Vec::new();
+    for path in &named {
+        links.extend(link::parse(path, LocalPeers::Drop)?);
+    }
     let (watch, on_done) = (daemon::watch(arguments)?, daemon::on_done(arguments)?);
     let (http, udp) = tracker(arguments, screen)?.unzip();
     let remote = daemon::options(arguments, &dir, screen)?;
     let was_found = named.is_empty();
     let paths = if was_found { torrents_in(&dir)? } else { named };
     let mut adopted = Vec::new();
-    for path in paths {
+    for path in paths.into_iter().filter(|path| !link::is_magnet(path)) {
         match files::read_torrent(&path) {
             Ok((bytes, metainfo)) => {
                 let (order, dir) = (Order::new(metainfo), dir.clone());
@@ -108,12 +113,12 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     match remote {
         Some(options) => {
             adopted.iter_mut().for_each(|torrent| torrent.dir.clone_from(&options.dir));
-            job.daemon = Some(Daemon { options, watch, adopted });
+            job.daemon = Some(Daemon { options, watch, adopted, links });
         }
         None if watch.is_some() => {
             return Err(arguments.wrong("--watch needs remote control, and there is none"));
         }
-        None if adopted.is_empty() => {
+        None if adopted.is_empty() && links.is_empty() => {
             return Err(Failure::new(
                 format!("there is no usable torrent in {}", files::shown(&dir)),
                 "name some, or put them there and choose the place with --dir",
@@ -121,6 +126,8 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         }
         None => {
             files::make_dir(&dir)?;
+            let quests = links.into_iter().map(|magnet| (Quest::new(magnet), dir.clone()));
+            job.quests = quests.collect();
             job.orders = adopted.into_iter().map(|torrent| (torrent.order, torrent.dir)).collect();
         }
     }

@@ -20,7 +20,9 @@ use super::failure::reason;
 use super::progress::{self, counted, per_cent};
 use super::{Failure, Screen, making};
 use crate::base::{Span, TorrentId};
+use crate::engine::prospects::Quest;
 use crate::engine::{Event, Order, Phase, Status};
+use crate::format::magnet::Magnet;
 use crate::format::metainfo::Metainfo;
 use crate::format::text;
 use crate::rpc::Adopted;
@@ -54,6 +56,8 @@ pub struct Job {
     pub udp: Vec<SocketAddr>,
     /// Torrents, and the directories of their data.
     pub orders: Vec<(Order, PathBuf)>,
+    /// Magnet links, and the directories of the data to come.
+    pub quests: Vec<(Quest, PathBuf)>,
     /// Remote control, and the torrents that it takes care of.
     pub daemon: Option<Daemon>,
 }
@@ -73,6 +77,7 @@ impl Job {
             http: None,
             udp: Vec::new(),
             orders: Vec::new(),
+            quests: Vec::new(),
             daemon: None,
         }
     }
@@ -143,6 +148,7 @@ impl Run {
             http,
             udp,
             orders,
+            quests,
             daemon,
         } = job;
         let remote = daemon.as_ref().map(|daemon| daemon.options.clone());
@@ -185,17 +191,24 @@ impl Run {
             events: Vec::new(),
         };
         orders.into_iter().for_each(|(order, dir)| run.add(order, dir, screen));
-        if let Some(Daemon { adopted, .. }) = daemon {
-            run.restore(adopted, screen);
+        quests.into_iter().for_each(|(quest, dir)| run.seek(quest, dir, screen));
+        if let Some(Daemon { adopted, links, .. }) = daemon {
+            run.restore(adopted, links, screen);
         }
         Ok(run)
     }
 
     /// Takes up what remote control remembers, and what the command line names beyond it.
-    fn restore(&mut self, adopted: Vec<Adopted>, screen: &mut Screen) {
+    fn restore(&mut self, adopted: Vec<Adopted>, links: Vec<Magnet>, screen: &mut Screen) {
         self.node.restore().iter().for_each(|odd| screen.warn(odd));
         let known = self.node.torrents();
         known.iter().for_each(|&id| self.introduce_torrent(id, screen));
+        for magnet in links {
+            let _ = self.node.adopt_link(magnet);
+        }
+        for id in self.node.prospects() {
+            self.introduce_link(id, screen);
+        }
         for torrent in adopted {
             let odd = oddities(&torrent.order);
             let Some(id) = self.node.adopt(torrent) else { continue };
@@ -219,6 +232,19 @@ impl Run {
         self.torrents.push(Fetched { id, name, dir, fresh: false, complete: false });
     }
 
+    /// Tells of a link that the node follows.
+    fn introduce_link(&mut self, id: TorrentId, screen: &mut Screen) {
+        let Some(status) = self.node.status(id) else { return };
+        let dir = self.node.dir_of(id).map(Path::to_path_buf).unwrap_or_default();
+        let line = Line::new("magnet").with("name", &status.name);
+        let line = line.with("info_hash", status.info_hash).with("dir", dir.display());
+        if !screen.is_terminal() {
+            screen.line(&line.into_string());
+        }
+        let name = status.name;
+        self.torrents.push(Fetched { id, name, dir, fresh: false, complete: false });
+    }
+
     fn add(&mut self, order: Order, dir: PathBuf, screen: &mut Screen) {
         let metainfo = &order.metainfo;
         let name = metainfo.name.clone();
@@ -235,6 +261,24 @@ impl Run {
         screen.text(&line);
         odd.iter().for_each(|odd| screen.warn(odd));
         self.torrents.push(Fetched { id, name, dir, fresh, complete: false });
+    }
+
+    fn seek(&mut self, quest: Quest, dir: PathBuf, screen: &mut Screen) {
+        let magnet = &quest.magnet;
+        let name = magnet.name.clone().unwrap_or_else(|| magnet.info_hash.to_string());
+        let is_lonely =
+            magnet.trackers.is_empty() && magnet.peers.is_empty() && quest.peers.is_empty();
+        let mut odd: Vec<String> =
+            magnet.warnings.iter().map(|odd| format!("{name}: {odd}")).collect();
+        if is_lonely {
+            odd.push(format!("{name}: the link names no tracker and no --peer is given"));
+        }
+        let Some(id) = self.node.seek(quest, dir) else {
+            screen.warn(&format!("{name}: the same torrent is given twice; once is enough"));
+            return;
+        };
+        self.introduce_link(id, screen);
+        odd.iter().for_each(|odd| screen.warn(odd));
     }
 
     /// Says where it is to be found.
@@ -301,6 +345,9 @@ impl Run {
                 // Until now it had the name that the link gave it, or none.
                 self.torrents.retain(|torrent| torrent.id != id);
                 self.introduce_torrent(id, screen);
+                if self.node.metainfo(id).is_none() {
+                    self.introduce_link(id, screen);
+                }
             }
             let Some(torrent) = self.torrents.iter_mut().find(|torrent| torrent.id == id) else {
                 continue;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::making::{self, Made, Wishes};
 use super::run::{Goal, Job};
-use super::{Arguments, Command, Failure, Screen, files, get, run};
+use super::{Arguments, Command, Failure, Screen, files, link, run};
 use crate::engine::Order;
 use crate::format::metainfo::Metainfo;
 
@@ -49,7 +49,10 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     if paths.is_empty() {
         return Err(arguments.wrong("PATH or TORRENT is missing"));
     }
-    paths.iter().try_for_each(|path| get::refuse_magnet(path))?;
+    if paths.iter().any(|path| link::is_magnet(path)) {
+        let message = "a magnet link names a torrent that others have";
+        return Err(Failure::new(message, "'swarmlet get --seed LINK' gets it and shares it"));
+    }
     let listen = arguments.address("listen")?;
     let rates = arguments.rates()?;
     let peers = arguments.peers("peer")?;

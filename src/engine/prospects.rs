@@ -33,6 +33,8 @@ pub struct Quest {
     pub peers: Vec<SocketAddr>,
     /// Take it on, and look for nothing until somebody starts it.
     pub paused: bool,
+    /// Once its metadata is here, leave it at that until somebody starts it.
+    pub then_rest: bool,
     pub wishes: Wishes,
 }
 
@@ -41,6 +43,7 @@ pub struct Quest {
 pub struct Sought {
     pub prospect: Prospect,
     wishes: Wishes,
+    then_rest: bool,
     goal: Goal,
     peers_max: Option<usize>,
 }
@@ -48,14 +51,15 @@ pub struct Sought {
 impl Quest {
     /// Nothing is known but the link itself.
     pub fn new(magnet: Magnet) -> Quest {
-        Quest { magnet, peers: Vec::new(), paused: false, wishes: Wishes::default() }
+        let (peers, wishes) = (Vec::new(), Wishes::default());
+        Quest { magnet, peers, paused: false, then_rest: false, wishes }
     }
 }
 
 impl Engine {
     /// Follows a magnet link. `None` if there is already a torrent of this info-hash.
     pub fn seek(&mut self, now: Time, quest: Quest) -> Option<TorrentId> {
-        let Quest { magnet, peers, paused, wishes } = quest;
+        let Quest { magnet, peers, paused, then_rest, wishes } = quest;
         if self.by_info_hash(magnet.info_hash).is_some() {
             return None;
         }
@@ -63,7 +67,8 @@ impl Engine {
         let random = Random::new(self.random.next_u64());
         let mut prospect = Prospect::new(now, id, self.identity(), magnet, paused, random);
         peers.into_iter().for_each(|addr| prospect.connect(now, addr));
-        let sought = Sought { prospect, wishes, goal: self.usual_goal, peers_max: None };
+        let goal = self.usual_goal;
+        let sought = Sought { prospect, wishes, then_rest, goal, peers_max: None };
         self.prospects.insert(id, sought);
         Some(id)
     }
@@ -136,6 +141,7 @@ impl Engine {
         let files = metainfo.layout.files().len();
         let mut order = Order::new(metainfo);
         order.wishes = sought.wishes;
+        order.paused = sought.then_rest;
         if order.wishes.files.is_empty() && !magnet.select.is_empty() {
             order.wishes.files = selected(&magnet.select, files);
         }
@@ -145,6 +151,12 @@ impl Engine {
         torrent.inherit(announcer, candidates);
         torrent.set_goal(sought.goal);
         sought.peers_max.into_iter().for_each(|most| torrent.set_peers_max(most));
+        if torrent.waits() || !torrent.is_open() {
+            // It has no place in the queue, or is to rest, and speaks to nobody meanwhile.
+            let why = "waits for its turn";
+            out.extend(suitors.into_keys().map(|conn| Output::Close { conn, why }));
+            return;
+        }
         for (conn, suitor) in suitors {
             let peer = (&suitor.theirs, suitor.dialled);
             torrent.on_peer(now, conn, suitor.addr, peer, out);

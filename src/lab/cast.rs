@@ -97,8 +97,8 @@ impl Lab {
         } else {
             disk.expect(metainfo.info_hash, files);
         }
-        let wanted =
-            Wanted { source, whole, peers: Vec::new(), announced: true, choice: Wishes::default() };
+        let (peers, choice) = (Vec::new(), Wishes::default());
+        let wanted = Wanted { source, whole, peers, announced: true, choice, by_link: false };
         self.driven(node).wishes.push(wanted);
     }
 
@@ -111,6 +111,12 @@ impl Lab {
     /// Keeps a torrent of a node from all trackers.
     pub fn keeps_secret(&mut self, node: NodeId, source: SourceId) {
         self.wish(node, source).announced = false;
+    }
+
+    /// A node knows no more of a torrent than its info-hash and whom to ask: a magnet link. Once
+    /// it has learnt the rest it keeps that, also when it starts anew.
+    pub fn has_link_only(&mut self, node: NodeId, source: SourceId) {
+        self.wish(node, source).by_link = true;
     }
 
     /// A node wants these files only, or in this order.

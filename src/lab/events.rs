@@ -8,8 +8,10 @@ use super::node::{Mood, Role};
 use super::source::SourceId;
 use crate::base::{ConnId, Span};
 use crate::engine::control::Control;
+use crate::engine::prospects::Quest;
 use crate::engine::queue::Limits;
 use crate::engine::{DiskFault, Engine, Order, Settings};
+use crate::format::magnet::Magnet;
 
 /// Something that a scenario makes happen.
 #[derive(Clone, PartialEq, Debug)]
@@ -206,6 +208,14 @@ impl Lab {
         let engine = driven.engine.insert(Engine::new(settings, seed));
         let mut out = Vec::new();
         for wanted in &driven.wishes {
+            if wanted.by_link {
+                let metainfo = &self.sources[wanted.source.0].metainfo;
+                let trackers = if wanted.announced { urls.clone() } else { Vec::new() };
+                let magnet = Magnet { trackers, total_bytes: None, ..Magnet::of(metainfo) };
+                let (peers, wishes) = (wanted.peers.clone(), wanted.choice.clone());
+                engine.seek(now, Quest { peers, wishes, ..Quest::new(magnet) });
+                continue;
+            }
             let order = Order {
                 metainfo: self.sources[wanted.source.0].metainfo.clone(),
                 trackers: if wanted.announced { urls.clone() } else { Vec::new() },

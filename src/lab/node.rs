@@ -78,6 +78,8 @@ pub(super) struct Wanted {
     pub announced: bool,
     /// Which files it wants.
     pub choice: Wishes,
+    /// All that it has is a magnet link.
+    pub by_link: bool,
 }
 
 /// A tracker and the mood that it is in.

@@ -23,6 +23,8 @@ use crate::wire::{Frame, Handshake, Link, Message, Violation};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Act {
     Handshake,
+    /// The same with all extensions that we speak.
+    Greet,
     /// A bitfield that claims every piece.
     HaveAll,
     Say(Message),
@@ -170,9 +172,10 @@ impl Part {
 
     fn perform(&mut self, act: &Act, script: &Script, source: &Source) -> Option<Wish> {
         match act {
-            Act::Handshake => {
+            Act::Handshake | Act::Greet => {
+                let make = if *act == Act::Greet { Handshake::ours } else { Handshake::new };
                 let mut bytes = Vec::new();
-                Handshake::new(source.info_hash(), script.peer_id).write(&mut bytes);
+                make(source.info_hash(), script.peer_id).write(&mut bytes);
                 self.outgoing.extend(bytes);
             }
             Act::HaveAll => {

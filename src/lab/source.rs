@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::base::InfoHash;
 use crate::base::{Block, Claim, PieceIndex, Random};
 use crate::format::digest::{Digest, Hashing};
-use crate::format::layout::{File, Layout};
 use crate::format::draft::Draft;
+use crate::format::layout::{File, Layout};
 use crate::format::metainfo::{Metainfo, RawInfo};
 
 /// A torrent of this run, numbered from 0.

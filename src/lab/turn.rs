@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use super::clock::Moment;
 use super::mishap::Mishap;
 use super::net::{Arrival, EndId, Ending, Key, NodeId};
-use super::node::{Node, Role, Talk, Voice};
+use super::node::{Node, Role, Talk, Voice, Wanted};
 use super::record::{Outcome, Range, Worded};
 use super::scripted::Part;
 use super::{Cut, Happening, Job, Lab};
@@ -368,9 +368,22 @@ impl Lab {
         if let Event::Banned { addr, .. } = event {
             self.judge_ban(id, *addr);
         }
+        if let Event::Learned { torrent } = event {
+            self.keep_learned(id, *torrent);
+        }
         if let Event::Complete { info_hash, .. } = event {
             self.compare_what_is_said(id, *info_hash);
         }
+    }
+
+    /// What was a link is a torrent from now on, also after a restart.
+    fn keep_learned(&mut self, id: NodeId, torrent: TorrentId) {
+        let Lab { nodes, by_hash, .. } = self;
+        let Role::Engine(driven) = &mut nodes[id.0].role else { return };
+        let metainfo = driven.engine.as_ref().and_then(|engine| engine.metainfo(torrent));
+        let source = metainfo.and_then(|metainfo| by_hash.get(&metainfo.info_hash));
+        let learned = |wanted: &&mut Wanted| Some(&wanted.source) == source;
+        driven.wishes.iter_mut().filter(learned).for_each(|wanted| wanted.by_link = false);
     }
 
     /// Notes that a disk job of so many bytes is under way; its answer is an event of its own.

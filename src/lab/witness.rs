@@ -58,7 +58,7 @@ struct Overheard {
     allowed: BTreeSet<u32>,
     /// We let them have some; how much of it they may still have is not followed.
     grants: bool,
-    /// Words said but the extensions' handshakes, and when the last of all.
+    /// Words said but those of extensions and keep-alives, and when the last of all.
     words: u64,
     last_word: Moment,
     /// They did not choke us at some time in this turn.
@@ -153,7 +153,8 @@ impl Witness {
         let count = source.layout().piece_count();
         let overheard = self.end(now, end);
         let is_first = overheard.words == 0;
-        overheard.words += u64::from(!matches!(message, Message::Extended { .. }));
+        overheard.words +=
+            u64::from(!matches!(message, Message::Extended { .. } | Message::KeepAlive));
         overheard.last_word = now;
         let Overheard { said, heard, .. } = overheard;
         let have = said.have.get_or_insert_with(|| Bits::none(count));

@@ -1,4 +1,4 @@
-//! Adding: a torrent from its bytes, or from a file on this host.
+//! Adding: a torrent from its bytes, from a file on this host, or from a magnet link (see `links`).
 //!
 //! Bytes come as base64 in `metainfo`. A `filename` is read only if it ends in `.torrent` and lies
 //! below a directory that remote control may use, with no link on the way: else whoever may speak
@@ -25,6 +25,10 @@ impl Rpc {
         arguments: &Map<String, Value>,
         desk: &mut Desk<'_>,
     ) -> Answer<Map<String, Value>> {
+        let filename = arguments.get("filename").and_then(Value::as_str);
+        if let Some(link) = filename.filter(|name| name.starts_with("magnet:")) {
+            return self.add_link(link, arguments, desk);
+        }
         let bytes = self.torrent_bytes(arguments, desk)?;
         if bytes.len() > TORRENT_FILE_BYTES_MAX {
             return Err(format!("the torrent has more than {TORRENT_FILE_BYTES_MAX} bytes"));
@@ -36,7 +40,8 @@ impl Rpc {
             return Ok(object(json!({ "torrent-duplicate": named(known, &metainfo) })));
         }
         let answer = metainfo.clone();
-        let page = self.new_page(arguments, &metainfo, desk)?;
+        let files = metainfo.layout.files().iter().filter(|file| !file.pad).count();
+        let page = self.new_page(arguments, files, desk)?;
         let effects = &mut *desk.effects;
         let taken = self.take_on(desk.now, Order::new(metainfo), page, desk.engine, effects);
         let id = taken.ok_or("the same torrent is being removed; try again in a moment")?;
@@ -61,11 +66,11 @@ impl Rpc {
         desk.facts.file.clone().unwrap_or_else(|| Err("the file cannot be read".to_owned()))
     }
 
-    /// The first page of a new torrent.
-    fn new_page(
+    /// The first page of a new torrent. `files`: how many people see.
+    pub(super) fn new_page(
         &self,
         arguments: &Map<String, Value>,
-        metainfo: &Metainfo,
+        files: usize,
         desk: &Desk<'_>,
     ) -> Answer<Page> {
         let dir = match arguments.get("download-dir").and_then(Value::as_str) {
@@ -76,7 +81,6 @@ impl Rpc {
         let paused =
             paused.unwrap_or_else(|| !session::is_set(&self.session, "start-added-torrents"));
         let mut page = Page { dir, paused, added: desk.facts.unix, ..Page::default() };
-        let files = metainfo.layout.files().iter().filter(|file| !file.pad).count();
         page.set_wishes(arguments, files)?;
         Ok(page)
     }
@@ -87,7 +91,7 @@ impl Rpc {
 /// Error: why we do not read it.
 pub(super) fn local_file(rpc: &Rpc, name: &str) -> Answer<(PathBuf, Vec<String>)> {
     if name.starts_with("magnet:") {
-        return Err("magnet links are not supported yet; add the .torrent file".to_owned());
+        return Err("a magnet link is no file".to_owned());
     }
     let scheme = name.split_once("://").map(|(scheme, _)| scheme);
     if let Some(scheme) = scheme.filter(|scheme| !scheme.contains('/')) {

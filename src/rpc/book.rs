@@ -4,6 +4,7 @@
 //!  STATE/
 //!  ├── session.json                     the wishes that concern all torrents, totals
 //!  └── torrents/
+//!      ├── 0123…cdef.magnet             the link, while no more is known
 //!      ├── 0123…cdef.torrent            a copy of the file, as it came
 //!      └── 0123…cdef.json               this page of the book
 //! ```
@@ -271,6 +272,11 @@ impl Page {
 pub fn paths(info_hash: InfoHash) -> [[String; 2]; 2] {
     let path = |ending| [TORRENTS_DIR.to_string(), format!("{info_hash}.{ending}")];
     [path("torrent"), path("json")]
+}
+
+/// Where a magnet link lies whose torrent is not known yet.
+pub fn link_path(info_hash: InfoHash) -> [String; 2] {
+    [TORRENTS_DIR.to_string(), format!("{info_hash}.magnet")]
 }
 
 /// The directory of copies and pages, and the file of the session, below the state directory.

@@ -32,6 +32,7 @@ mod fields;
 pub mod gate;
 mod json;
 mod limits;
+mod links;
 pub mod session;
 mod torrents;
 mod wishes;
@@ -48,7 +49,9 @@ use crate::base::{InfoHash, Span, Time, TorrentId};
 use crate::border::Event;
 use crate::engine::control::Control;
 use crate::engine::{Engine, Order, Output};
+use crate::format::Malformed;
 use crate::format::http::{Request, ResponseHead, Status};
+use crate::format::magnet::{LocalPeers, Magnet};
 use crate::format::metainfo::Metainfo;
 use crate::format::text;
 use crate::torrent::goal::Earlier;
@@ -426,8 +429,8 @@ impl Rpc {
         }
         let mut found = Vec::new();
         for Stored { torrent, page } in stored {
-            let metainfo = match Metainfo::parse(&torrent) {
-                Ok(metainfo) => metainfo,
+            let known = match Known::parse(&torrent) {
+                Ok(known) => known,
                 Err(malformed) => {
                     warnings.push(format!("a remembered torrent is unusable: {malformed}"));
                     continue;
@@ -439,17 +442,24 @@ impl Rpc {
                 Some(Ok(page)) => page,
                 None => usual,
                 Some(Err(error)) => {
-                    warnings.push(format!("{}: its page is unusable: {error}", metainfo.name));
+                    warnings.push(format!("{}: its page is unusable: {error}", known.name()));
                     usual
                 }
             };
-            found.push((metainfo, page));
+            found.push((known, page));
         }
-        found.sort_by_key(|(_, page): &(Metainfo, Page)| (page.position, page.added));
+        found.sort_by_key(|(_, page): &(Known, Page)| (page.position, page.added));
         // Before anybody runs.
         self.limit_queue(now, engine, effects);
-        for (metainfo, page) in found {
-            self.take_on(now, Order::new(metainfo), page, engine, effects);
+        for (known, page) in found {
+            match known {
+                Known::Torrent(metainfo) => {
+                    self.take_on(now, Order::new(*metainfo), page, engine, effects);
+                }
+                Known::Link(magnet) => {
+                    self.take_on_link(now, *magnet, page, engine, effects);
+                }
+            }
         }
         self.limit_node(now, engine);
         self.keep_session(now, effects);
@@ -522,7 +532,7 @@ impl Rpc {
         now: Time,
         unix: i64,
         event: &Event,
-        engine: &Engine,
+        engine: &mut Engine,
         effects: &mut Effects,
     ) {
         match event {
@@ -547,8 +557,8 @@ impl Rpc {
                     entry.is_dirty = true;
                 }
             }
-            Event::Learned { .. }
-            | Event::Unusable { .. }
+            Event::Learned { torrent } => self.on_learned(now, *torrent, engine, effects),
+            Event::Unusable { .. }
             | Event::Checked { .. }
             | Event::Banned { .. }
             | Event::DiskTrouble { .. }
@@ -632,6 +642,30 @@ impl Rpc {
     /// Error: it is not absolute, climbs, or lies outside the directories that we may write to.
     fn allowed_dir(&self, dir: &str) -> Answer<PathBuf> {
         allowed(&self.options, Path::new(dir))
+    }
+}
+
+/// What an earlier run knew of a torrent.
+enum Known {
+    Torrent(Box<Metainfo>),
+    Link(Box<Magnet>),
+}
+
+impl Known {
+    fn parse(bytes: &[u8]) -> Result<Known, Malformed> {
+        match str::from_utf8(bytes).ok().filter(|text| text.starts_with("magnet:")) {
+            // Ours, so it may name whom it likes.
+            Some(link) => Magnet::parse(link.trim_end(), LocalPeers::Keep)
+                .map(|magnet| Known::Link(Box::new(magnet))),
+            None => Metainfo::parse(bytes).map(|metainfo| Known::Torrent(Box::new(metainfo))),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Known::Torrent(metainfo) => metainfo.name.clone(),
+            Known::Link(magnet) => magnet.info_hash.to_string(),
+        }
     }
 }
 

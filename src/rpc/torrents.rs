@@ -39,6 +39,14 @@ impl Rpc {
             rows.push(wanted.iter().map(|(name, _)| json!(name)).collect());
         }
         for id in self.ids(arguments, desk) {
+            if let Some(values) = self.sought(id, &wanted, desk) {
+                let names = wanted.iter().map(|(name, _)| (*name).to_owned());
+                rows.push(match is_table {
+                    true => Value::Array(values),
+                    false => Value::Object(names.zip(values).collect()),
+                });
+                continue;
+            }
             let Some(mut row) = self.row(id, desk) else { continue };
             rows.push(match is_table {
                 true => wanted.iter().map(|(_, field)| field(&mut row)).collect(),
@@ -162,7 +170,8 @@ impl Rpc {
             if self.session.removed.len() < REMOVED_MAX {
                 self.session.removed.insert(entry.info_hash.to_string());
             }
-            for path in book::paths(entry.info_hash) {
+            let link = book::link_path(entry.info_hash);
+            for path in book::paths(entry.info_hash).into_iter().chain([link]) {
                 desk.effects.keep.push(Keep { path: path.to_vec(), bytes: None });
             }
         }

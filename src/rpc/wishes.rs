@@ -41,11 +41,15 @@ impl Rpc {
         let ids = self.ids(arguments, desk);
         let mut changes: Vec<(TorrentId, Page)> = Vec::new();
         for &id in &ids {
-            let (Some(entry), Some(torrent)) = (self.book.get(&id), desk.engine.torrent(id)) else {
+            let Some(entry) = self.book.get(&id) else { continue };
+            let mut page = entry.page.clone();
+            let Some(torrent) = desk.engine.torrent(id) else {
+                // Of a link the files are not known yet.
+                page.set_wishes(arguments, 0)?;
+                changes.push((id, page));
                 continue;
             };
             let files = torrent.layout().files().iter().filter(|file| !file.pad).count();
-            let mut page = entry.page.clone();
             page.set_wishes(arguments, files)?;
             let before: Vec<(usize, usize, String)> = torrent
                 .trackers()

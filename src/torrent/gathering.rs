@@ -88,7 +88,8 @@ impl Gathering {
         if asked_of_it >= METADATA_ASKED_MAX || !self.may_ask(conn) {
             return None;
         }
-        let is_free = |piece: &u32| !self.here.contains_key(piece) && !self.asked.contains_key(piece);
+        let is_free =
+            |piece: &u32| !self.here.contains_key(piece) && !self.asked.contains_key(piece);
         let piece = (0..self.piece_count()).find(is_free)?;
         self.asked.insert(piece, Asked { of: conn, since: now });
         Some(piece)

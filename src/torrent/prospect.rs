@@ -293,13 +293,7 @@ impl Prospect {
 
     // ── What they say ───────────────────────────────────────────────────────────────────────
 
-    pub fn on_message(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        message: Message,
-        out: &mut Vec<Output>,
-    ) {
+    pub fn on_message(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Vec<Output>) {
         let Some(suitor) = self.suitors.get_mut(&conn) else { return };
         suitor.last_heard = now;
         match message {
@@ -413,15 +407,16 @@ impl Prospect {
             return;
         }
         let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
-        let offers = self.suitors.iter().filter_map(|(&conn, suitor)| {
-            Some((conn, suitor.offers(now)?, suitor.wrongs))
-        });
+        let offers = self
+            .suitors
+            .iter()
+            .filter_map(|(&conn, suitor)| Some((conn, suitor.offers(now)?, suitor.wrongs)));
         let offers: Vec<(ConnId, u32, u32)> = offers.collect();
         offers.iter().for_each(|(_, bytes, _)| *counts.entry(*bytes).or_default() += 1);
         // Those first who were wrong least often; then what most of them say.
-        let best = offers.iter().min_by_key(|(_, bytes, wrongs)| {
-            (*wrongs, usize::MAX - counts[bytes], *bytes)
-        });
+        let best = offers
+            .iter()
+            .min_by_key(|(_, bytes, wrongs)| (*wrongs, usize::MAX - counts[bytes], *bytes));
         if let Some(&(conn, bytes, _)) = best {
             let alone = (self.failures > 0).then_some(conn);
             self.gathering = Some(Gathering::new(bytes, alone));

@@ -120,11 +120,14 @@ impl Bookkeeper {
         };
         let mut names: Vec<String> = entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| name.ends_with(".torrent"))
+            .filter(|name| name.ends_with(".torrent") || name.ends_with(".magnet"))
             .collect();
         names.sort();
-        for name in names {
-            let page = name.replace(".torrent", ".json");
+        // Where a crash left both, the torrent is what counts.
+        let learned = |name: &str| names.contains(&name.replace(".magnet", ".torrent"));
+        let only = names.iter().filter(|name| name.ends_with(".torrent") || !learned(name));
+        for name in only.cloned().collect::<Vec<String>>() {
+            let page = name.replace(".torrent", ".json").replace(".magnet", ".json");
             let path = |name: &str| [TORRENTS_DIR.to_owned(), name.to_owned()];
             let Some(torrent) = self.load_one(&path(&name), &mut left.odd) else { continue };
             let page = self.load_one(&path(&page), &mut left.odd);

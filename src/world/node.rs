@@ -27,8 +27,10 @@ use crate::base::limits::{
     RPC_CONNECTIONS_MAX, UNCHOKED_MAX,
 };
 use crate::base::{Span, Time, TorrentId};
+use crate::engine::prospects::Quest;
 use crate::engine::queue;
 use crate::engine::{DiskFault, Engine, Event, Order, Settings, Status, Way};
+use crate::format::magnet::Magnet;
 use crate::format::metainfo::Metainfo;
 use crate::rpc::Adopted;
 use crate::rpc::session::words_for;
@@ -211,6 +213,11 @@ impl Node {
         self.reactor.adopt(torrent)
     }
 
+    /// Follows a magnet link, and has remote control remember it.
+    pub fn adopt_link(&mut self, magnet: Magnet) -> Option<TorrentId> {
+        self.reactor.adopt_link(magnet)
+    }
+
     /// The directory that holds a torrent's files, or shall.
     pub fn dir_of(&self, torrent: TorrentId) -> Option<&Path> {
         self.reactor.dir_of(torrent)
@@ -219,6 +226,16 @@ impl Node {
     /// Takes a torrent on, whose files are, or will be, in `dir`. `None` if it is here already.
     pub fn add(&mut self, order: Order, dir: PathBuf) -> Option<TorrentId> {
         self.reactor.add(order, dir)
+    }
+
+    /// Follows a magnet link, to files in `dir`. `None` if it is here already.
+    pub fn seek(&mut self, quest: Quest, dir: PathBuf) -> Option<TorrentId> {
+        self.reactor.seek(quest, dir)
+    }
+
+    /// Links whose torrents are not known yet.
+    pub fn prospects(&self) -> Vec<TorrentId> {
+        self.reactor.engine.prospects()
     }
 
     /// Dials a peer by hand.

@@ -65,6 +65,7 @@ use crate::base::limits::{
     ACCEPT_REST, ACCEPTS_PER_TURN, HTTP_CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES,
 };
 use crate::base::{ConnId, Span, Time, TorrentId};
+use crate::engine::prospects::Quest;
 use crate::engine::{DiskFault, Engine, Event, Input, Order, Output};
 use crate::tracker::{Asking, Service, Step};
 
@@ -226,6 +227,14 @@ impl Reactor {
         let torrent = self.engine.add(now, order, &mut self.out)?;
         self.store.add(torrent, dir);
         self.carry_out();
+        Some(torrent)
+    }
+
+    /// Follows a magnet link; the files will be below `dir`. `None` if it is here already.
+    pub fn seek(&mut self, quest: Quest, dir: PathBuf) -> Option<TorrentId> {
+        let now = self.read_clock();
+        let torrent = self.engine.seek(now, quest)?;
+        self.store.add(torrent, dir);
         Some(torrent)
     }
 

@@ -28,6 +28,7 @@ use crate::base::limits::TORRENT_FILE_BYTES_MAX;
 use crate::base::{ConnId, Span, Time, TorrentId};
 use crate::engine::{Engine, Event};
 use crate::format::http::{Request, Status};
+use crate::format::magnet::Magnet;
 use crate::rpc::gate::Login;
 use crate::rpc::{Adopted, Effects, Facts, Needs, Options, Rpc, Said};
 
@@ -161,6 +162,16 @@ impl Reactor {
         id
     }
 
+    /// Follows a magnet link of the command line, and remembers it.
+    pub(super) fn adopt_link(&mut self, magnet: Magnet) -> Option<TorrentId> {
+        let now = self.read_clock();
+        let remote = self.remote.as_mut()?;
+        let (unix, mut effects) = (sys::wall_clock_secs(), Effects::default());
+        let id = remote.rpc.adopt_link(now, unix, magnet, &mut self.engine, &mut effects);
+        self.carry_out_remote(effects, None);
+        id
+    }
+
     /// The directory of a torrent's files.
     pub(super) fn dir_of(&self, torrent: TorrentId) -> Option<&Path> {
         self.store.folder(torrent).map(Folder::root)
@@ -175,7 +186,7 @@ impl Reactor {
         }
         let (unix, mut effects) = (sys::wall_clock_secs(), Effects::default());
         for event in &self.news {
-            remote.rpc.on_event(self.now, unix, event, &self.engine, &mut effects);
+            remote.rpc.on_event(self.now, unix, event, &mut self.engine, &mut effects);
         }
         if is_due {
             remote.rpc.save(self.now, unix, &mut self.engine, &mut effects);

@@ -727,7 +727,7 @@ fn tick(stage: &mut Stage) {
     stage.effects = Effects::default();
     for output in &out {
         let Output::Event(event) = output else { continue };
-        stage.rpc.on_event(stage.now, 9, event, &stage.engine, &mut stage.effects);
+        stage.rpc.on_event(stage.now, 9, event, &mut stage.engine, &mut stage.effects);
     }
 }
 

@@ -23,6 +23,7 @@ mod faults;
 mod goal;
 mod lab;
 mod loss;
+mod magnet;
 mod queue;
 mod resume;
 mod seed;
