@@ -1,5 +1,6 @@
 //! `swarmlet info`: what a torrent or a magnet link says.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -73,7 +74,9 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
 fn fetch(arguments: &Arguments, magnet: Magnet) -> Result<Metainfo, Failure> {
     let peers = arguments.peers("peer")?;
     let failed = |what: String, hint: &str| Failure::new(what, hint.to_owned());
-    let mut node = Node::open(NodeOptions::default())
+    // Trackers tell nothing to whom nobody could call.
+    let listen = Some(SocketAddr::from(([0, 0, 0, 0], 0)));
+    let mut node = Node::open(NodeOptions { listen, ..NodeOptions::default() })
         .map_err(|error| failed(error.to_string(), "try again"))?;
     let quest = Quest { peers, then_rest: true, ..Quest::new(magnet) };
     let id = node.seek(quest, PathBuf::from(".")).expect("the first torrent of a new node");

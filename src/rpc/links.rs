@@ -147,6 +147,7 @@ impl Rpc {
             "peersConnected" => json!(status.peers),
             "queuePosition" => json!(page.position),
             "labels" => json!(page.labels),
+            "totalSize" | "sizeWhenDone" | "leftUntilDone" => json!(status.total_bytes),
             "eta" => json!(-2),
             "etaIdle" | "uploadRatio" => json!(-1),
             "isFinished" | "isStalled" | "isPrivate" | "downloadLimited" | "uploadLimited"

@@ -10,6 +10,7 @@ mod files;
 mod hostile;
 mod lab;
 mod library;
+mod magnet;
 mod manners;
 mod nodes;
 mod program;
