@@ -18,8 +18,9 @@ usage: swarmlet get [options] TORRENT
 
 Downloads what TORRENT, a .torrent file or a magnet link in quotes, names into the download
 directory, checks every piece, and exits 0 once all of it is there and written. What is there
-already is checked and kept, so the same command goes on after an interruption. A full or failing disk stops the download until it works again:
-that is told, tried again by itself, and never an exit.
+already is checked and kept, so the same command goes on after an interruption. A full or failing
+disk stops the download until it works again: that is told, tried again by itself, and never an
+exit.
 
 options:
   -d, --dir DIR          download into DIR (the current directory); made if need be

@@ -161,6 +161,7 @@ impl Rpc {
         desk: &mut Desk<'_>,
     ) -> Answer<Map<String, Value>> {
         let erase = arguments.get("delete-local-data").and_then(session::as_bool).unwrap_or(false);
+        let links = desk.engine.prospects();
         let ids = self.tell_all(arguments, &Control::Remove { erase }, desk);
         for &id in &ids {
             let Some(entry) = self.book.remove(&id) else { continue };
@@ -170,8 +171,8 @@ impl Rpc {
             if self.session.removed.len() < REMOVED_MAX {
                 self.session.removed.insert(entry.info_hash.to_string());
             }
-            let link = book::link_path(entry.info_hash);
-            for path in book::paths(entry.info_hash).into_iter().chain([link]) {
+            let link = links.contains(&id).then(|| book::link_path(entry.info_hash));
+            for path in book::paths(entry.info_hash).into_iter().chain(link) {
                 desk.effects.keep.push(Keep { path: path.to_vec(), bytes: None });
             }
         }

@@ -9,6 +9,7 @@ mod checker;
 mod choker;
 mod erase;
 mod fast;
+mod gathering;
 mod goal;
 mod hashing;
 mod host;

@@ -505,10 +505,8 @@ fn rows_91_92_and_93_what_cannot_be_added_is_refused_with_its_reason() {
         (json!({ "metainfo": "" }), "invalid or corrupt torrent file"),
         (json!({ "metainfo": base64::write(b"d4:infoe") }), "invalid or corrupt torrent file"),
         (json!({ "metainfo": base64::write(&[b'A'; 11_000_000]) }), "more than"),
-        (
-            json!({ "filename": "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567" }),
-            "not supported yet",
-        ),
+        (json!({ "filename": "magnet:?xt=urn:btih:0123" }), "the magnet link is not usable"),
+        (json!({ "filename": "magnet:?xt=urn:btmh:1220aa" }), "only version 1"),
         (json!({ "filename": "/etc/shadow" }), "only files that end in .torrent"),
         (json!({ "filename": "/etc/shadow.torrent" }), "outside"),
         (json!({ "filename": "/srv/down/../../etc/x.torrent" }), "climbs"),
