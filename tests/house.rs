@@ -51,6 +51,7 @@ const FRONT_DOORS: &[&str] = &[
     "torrent/goal.rs",
     "torrent/serve.rs",
     "torrent/turn.rs",
+    "torrent/webs.rs",
     "torrent/will.rs",
     "torrent/extend.rs",
     "torrent/prospect.rs",

@@ -690,6 +690,7 @@ impl Torrent {
             private: false,
             trackers: trackers.iter().map(|url| vec![url.clone()]).collect(),
             comment: None,
+            web_seeds: Vec::new(),
             created_by: None,
             creation_date: None,
             warnings: Vec::new(),

@@ -269,6 +269,17 @@ pub const ASKED_AT_ONCE_MAX: usize = 512;
 pub const ASKED_ADDRS_MAX: usize = 4;
 pub const CONNECTIONS_KNOWN_MAX: usize = 32;
 
+/// Requests to a web seed under way at once.
+pub const WEB_GETS_AT_ONCE_MAX: usize = 2;
+/// Web seeds of a torrent that are asked at once, and all that a torrent may name.
+pub const WEBS_AT_ONCE_MAX: usize = 4;
+pub const WEBS_MAX: usize = 64;
+/// One that cannot be reached rests, twice as long each time; one that answers that it has not what
+/// we want (404) rests for long.
+pub const WEB_REST_MIN: Span = Span::from_secs(15);
+pub const WEB_REST_MAX: Span = Span::from_secs(3600);
+pub const WEB_REST_REFUSED: Span = Span::from_secs(1800);
+
 /// Largest tracker answer (libtorrent: 1 MiB), longest response head, most redirects.
 pub const ANNOUNCE_REPLY_BYTES_MAX: usize = 1024 * 1024;
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;

@@ -21,6 +21,12 @@ pub enum Input<'i> {
     Connected { conn: ConnId, torrent: TorrentId, addr: SocketAddr },
     /// … or did not (refused, unreachable, `CONNECT_TIMEOUT`).
     ConnectFailed { torrent: TorrentId, addr: SocketAddr },
+    /// A web seed takes requests …
+    WebConnected { conn: ConnId, torrent: TorrentId, web: usize, addr: SocketAddr },
+    /// … or cannot be reached …
+    WebFailed { torrent: TorrentId, web: usize },
+    /// … or sends us elsewhere; this connection is gone.
+    WebMoved { conn: ConnId, url: String },
     /// The peer said something. `at` is where a payload's bytes lie in the receive buffer.
     Frame { conn: ConnId, frame: Frame<'i>, at: usize },
     /// Blocks left the socket: payload bytes since the last report, and how many queued blocks

@@ -4,7 +4,7 @@
 //! driver carries them out in order, after the machine has returned and before the receive buffer
 //! is used again.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::input::DiskFault;
@@ -21,6 +21,15 @@ pub enum Output {
     Connect {
         torrent: TorrentId,
         addr: SocketAddr,
+    },
+    /// Connect to a web seed; answered by `WebConnected` or `WebFailed`. `web`: its number in the
+    /// torrent.
+    CallWeb {
+        torrent: TorrentId,
+        web: usize,
+        url: String,
+        /// Who sent us there.
+        sent_by: Option<IpAddr>,
     },
     SendHandshake {
         conn: ConnId,

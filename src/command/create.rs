@@ -15,6 +15,8 @@ made file= name= info_hash= bytes= pieces= piece_bytes=
 
 options:
   -t, --tracker URL...       announce here; several make tiers, asked in this order
+  -w, --web-seed URL...      a web server has it, too: the URL of the file, or of the directory
+                             in which the file or directory lies
   -n, --name NAME            what the torrent is called, if not like PATH
   -c, --comment TEXT         what people shall know
   -l, --piece-length BYTES   from 16384 (16 KiB) to 536870912 (512 MiB), a power of two if it
@@ -44,6 +46,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let wishes = Wishes {
         name: arguments.text("name")?,
         trackers: making::trackers(arguments, screen)?,
+        web_seeds: making::web_seeds(arguments)?,
         private: arguments.has("private"),
         comment: arguments.text("comment")?,
         piece_bytes: making::piece_length(arguments, screen)?,

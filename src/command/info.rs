@@ -112,6 +112,7 @@ struct TorrentShown<'m> {
     private: bool,
     /// Tiers, in the order they are asked.
     trackers: &'m [Vec<String>],
+    web_seeds: &'m [String],
     comment: Option<&'m str>,
     created_by: Option<&'m str>,
     /// Seconds since 1970.
@@ -153,6 +154,7 @@ impl TorrentShown<'_> {
             pieces: layout.piece_count(),
             private: metainfo.private,
             trackers: &metainfo.trackers,
+            web_seeds: &metainfo.web_seeds,
             comment: metainfo.comment.as_deref(),
             created_by: metainfo.created_by.as_deref(),
             creation_date: metainfo.creation_date,
@@ -211,6 +213,9 @@ fn show_torrent(
     }
     if metainfo.trackers.is_empty() {
         row("trackers", "none");
+    }
+    for (number, url) in metainfo.web_seeds.iter().enumerate() {
+        row(if number == 0 { "web seeds" } else { "" }, url);
     }
     if let Some(comment) = &metainfo.comment {
         row("comment", comment);

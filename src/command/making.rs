@@ -13,12 +13,12 @@ use super::events::Line;
 use super::progress::{Meter, counted};
 use super::{Arguments, Failure, Screen, files};
 use crate::base::limits::{
-    BLOCK_BYTES, PIECE_BYTES_MAX, TORRENT_FILE_BYTES_MAX, TRACKERS_MAX, WARNINGS_MAX,
+    BLOCK_BYTES, PIECE_BYTES_MAX, TORRENT_FILE_BYTES_MAX, TRACKERS_MAX, WARNINGS_MAX, WEBS_MAX,
 };
 use crate::format::draft::Draft;
 use crate::format::layout::{File, Layout, piece_bytes_for};
 use crate::format::metainfo::Metainfo;
-use crate::format::query::TrackerUrl;
+use crate::format::query::{Scheme, TrackerUrl};
 use crate::format::text;
 use crate::world::hashing::{self, Tree, Trouble};
 use crate::world::sys;
@@ -29,6 +29,7 @@ pub struct Wishes {
     /// Another name than that of the file or directory.
     pub name: Option<String>,
     pub trackers: Vec<Vec<String>>,
+    pub web_seeds: Vec<String>,
     pub private: bool,
     pub comment: Option<String>,
     /// `None`: chosen for the size.
@@ -77,6 +78,7 @@ pub fn survey(screen: &mut Screen, path: &Path, wishes: &Wishes) -> Result<Sourc
         piece_hashes: Vec::new(),
         private: wishes.private,
         trackers: wishes.trackers.clone(),
+        web_seeds: wishes.web_seeds.clone(),
         comment: wishes.comment.clone(),
         created_by: Some(concat!("swarmlet ", env!("CARGO_PKG_VERSION")).into()),
         creation_date: Some(sys::wall_clock_secs()),
@@ -149,6 +151,23 @@ pub fn trackers(arguments: &Arguments, screen: &mut Screen) -> Result<Vec<Vec<St
         }
     }
     Ok(urls.into_iter().map(|url| vec![url]).collect())
+}
+
+/// The values of `--web-seed`.
+pub fn web_seeds(arguments: &Arguments) -> Result<Vec<String>, Failure> {
+    let urls = arguments.texts("web-seed")?;
+    if urls.len() > WEBS_MAX {
+        return Err(arguments.wrong(format!("more than {WEBS_MAX} web seeds")));
+    }
+    for url in &urls {
+        let why = match TrackerUrl::parse_any(url) {
+            Ok(url) if url.scheme == Scheme::Udp => "web servers are not asked over udp".into(),
+            Ok(_) => continue,
+            Err(malformed) => malformed.what,
+        };
+        return Err(arguments.wrong(format!("--web-seed {url}: {why}")));
+    }
+    Ok(urls)
 }
 
 /// The value of `--piece-length`, if it is there.

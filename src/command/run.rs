@@ -516,7 +516,10 @@ fn cannot_open(error: &OpenError, option: &str) -> Failure {
 /// Whether there is nobody to ask for peers.
 fn is_lonely(order: &Order) -> bool {
     let Order { metainfo, trackers, peers, .. } = order;
-    peers.is_empty() && trackers.is_empty() && metainfo.trackers.iter().all(Vec::is_empty)
+    metainfo.web_seeds.is_empty()
+        && peers.is_empty()
+        && trackers.is_empty()
+        && metainfo.trackers.iter().all(Vec::is_empty)
 }
 
 fn announce_url(addr: SocketAddr) -> String {

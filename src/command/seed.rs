@@ -49,6 +49,7 @@ pub const COMMAND: Command = Command {
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let path = arguments.only_path("PATH")?;
     let wishes = Wishes {
+        web_seeds: Vec::new(),
         trackers: making::trackers(arguments, screen)?,
         private: arguments.has("private"),
         piece_bytes: making::piece_length(arguments, screen)?,

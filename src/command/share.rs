@@ -58,6 +58,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let peers = arguments.peers("peer")?;
     let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
     let wishes = Wishes {
+        web_seeds: Vec::new(),
         trackers: making::trackers(arguments, screen)?,
         private: arguments.has("private"),
         ..Wishes::default()

@@ -234,6 +234,26 @@ impl Engine {
         }
     }
 
+    /// A web seed was called: there is no handshake to wait for.
+    pub(super) fn on_web(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        id: TorrentId,
+        (web, addr): (usize, SocketAddr),
+        out: &mut Vec<Output>,
+    ) {
+        let Some(torrent) = self.torrents.get_mut(&id) else {
+            return out.push(Output::Close { conn, why: "no longer wanted" });
+        };
+        if !torrent.is_open() || torrent.is_banned(addr) {
+            torrent.on_web_failed(now, web);
+            return out.push(Output::Close { conn, why: "no longer wanted" });
+        }
+        self.conns.insert(conn, id);
+        torrent.on_web(now, conn, web, addr, out);
+    }
+
     pub(super) fn forget_closed(&mut self, outputs: &[Output]) {
         for output in outputs {
             if let Output::Close { conn, .. } = output {

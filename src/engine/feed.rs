@@ -5,7 +5,7 @@
 
 use super::{Engine, Input, Output};
 use crate::base::{ConnId, Time};
-use crate::wire::{Frame, Link, Violation};
+use crate::wire::{Frame, Speech, Violation};
 
 /// Hands every frame in `received` to the engine.
 ///
@@ -13,7 +13,7 @@ use crate::wire::{Frame, Link, Violation};
 /// `out` first, and tells the engine `Closed`.
 pub fn feed(
     engine: &mut Engine,
-    link: &mut Link,
+    link: &mut impl Speech,
     now: Time,
     conn: ConnId,
     received: &[u8],
@@ -23,7 +23,8 @@ pub fn feed(
     while let Some(frame) = link.feed(&mut input)? {
         let consumed = received.len() - input.len();
         let (at, is_handshake) = match &frame {
-            Frame::Payload { bytes, .. } => (consumed - bytes.len(), false),
+            // Padding that a web seed leaves out did not come with these bytes, nor is it written.
+            Frame::Payload { bytes, .. } => (consumed.saturating_sub(bytes.len()), false),
             Frame::Handshake(_) => (0, true),
             Frame::Message(_) => (0, false),
         };

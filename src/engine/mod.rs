@@ -36,7 +36,7 @@ use crate::torrent::goal::Goal;
 use crate::torrent::selection::Wishes;
 use crate::torrent::{Identity, Torrent};
 use crate::tracker::{Errand, Service};
-use crate::wire::Frame;
+use crate::wire::{Frame, Violation};
 
 pub use self::feed::feed;
 pub use self::throttle::{Throttle, Way};
@@ -299,7 +299,28 @@ impl Engine {
                     torrent.on_sent(now, conn, payload, waiting);
                 }
             }
-            Input::Closed { conn, why: _ } => self.on_closed(now, conn),
+            Input::WebConnected { conn, torrent, web, addr } => {
+                self.on_web(now, conn, torrent, (web, addr), out);
+            }
+            Input::WebFailed { torrent, web } => {
+                if let Some(torrent) = self.torrents.get_mut(&torrent) {
+                    torrent.on_web_failed(now, web);
+                }
+            }
+            Input::WebMoved { conn, url } => {
+                if let Some(torrent) = self.of_conn(conn) {
+                    torrent.on_web_moved(conn, url);
+                }
+                self.on_closed(now, conn);
+            }
+            Input::Closed { conn, why } => {
+                if let Closed::Violation(Violation::WebAnswer { .. }) = why
+                    && let Some(torrent) = self.of_conn(conn)
+                {
+                    torrent.on_web_refused(now, conn);
+                }
+                self.on_closed(now, conn);
+            }
             Input::SendFailed { conn, torrent, fault } => {
                 self.on_closed(now, conn);
                 if let Some(torrent) = self.torrents.get_mut(&torrent) {

@@ -34,6 +34,9 @@ const PROGRAMS: &[(&[u8; 2], &str)] = &[
     (b"XL", "Xunlei"),
 ];
 
+/// What stands for the peer id of a web seed, which has none.
+pub const WEB_SEED: PeerId = PeerId(*b"web seed, no peer id");
+
 /// A clean name, with the version if it is known how to read it: `Transmission 3.0.0`.
 pub fn name(peer_id: PeerId) -> String {
     let id = &peer_id.0;
@@ -56,6 +59,7 @@ pub fn name(peer_id: PeerId) -> String {
         format!("{program} {}", version.trim_matches('.'))
     };
     match id {
+        id if *id == WEB_SEED.0 => "web seed".to_owned(),
         [b'A', b'2', b'-', rest @ ..] => style("aria2", &rest[..9]),
         [b'M', digit, ..] if digit.is_ascii_digit() => style("mainline", &id[1..9]),
         _ => String::new(),

@@ -25,6 +25,8 @@ pub struct Draft {
     pub private: bool,
     /// Tiers of announce URLs; none at all is legal.
     pub trackers: Vec<Vec<String>>,
+    /// URLs of web servers that have the files, or of the directories that they lie in.
+    pub web_seeds: Vec<String>,
     pub comment: Option<String>,
     pub created_by: Option<String>,
     /// Seconds since 1970.
@@ -55,6 +57,7 @@ impl Draft {
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut outer = Outer::new();
         put_trackers(&mut outer, &self.trackers);
+        put(&mut outer, "url-list", write_web_seeds(&self.web_seeds));
         put(&mut outer, "comment", self.comment.as_deref().map(write_bytes));
         put(&mut outer, "created by", self.created_by.as_deref().map(write_bytes));
         put(&mut outer, "creation date", self.creation_date.map(write_int));
@@ -136,6 +139,26 @@ fn put_trackers(outer: &mut Outer<'_>, trackers: &[Vec<String>]) {
     let mut urls = trackers.iter().flatten();
     put(outer, "announce", urls.next().map(|url| write_bytes(url)));
     put(outer, "announce-list", urls.next().map(|_| write_tiers(trackers)));
+}
+
+/// One is a string, several are a list; none is left out (BEP 19).
+fn write_web_seeds(urls: &[String]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut writer = Writer::new(&mut out);
+    match urls {
+        [] => return None,
+        [url] => {
+            writer.bytes(url);
+        }
+        urls => {
+            writer.begin_list();
+            for url in urls {
+                writer.bytes(url);
+            }
+            writer.end();
+        }
+    }
+    Some(out)
 }
 
 fn write_tiers(trackers: &[Vec<String>]) -> Vec<u8> {

@@ -26,6 +26,7 @@
 //! # Spec
 //! RFC 9112 (HTTP/1.1 messages), RFC 9110 (statuses).
 
+pub mod range;
 mod response;
 
 use std::io::Write as _;

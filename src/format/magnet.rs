@@ -94,7 +94,7 @@ impl Magnet {
             name: Some(metainfo.name.clone()),
             total_bytes: Some(metainfo.layout.total_bytes()),
             trackers: metainfo.trackers.concat(),
-            web_seeds: Vec::new(),
+            web_seeds: metainfo.web_seeds.clone(),
             peers: Vec::new(),
             select: Vec::new(),
             warnings: Vec::new(),

@@ -36,7 +36,7 @@ use serde::Deserialize;
 use super::bencode::{self, Dict, Item, Strictness, Writer};
 use super::layout::{File, Layout};
 use super::loose::Loose;
-use super::tiers::read_tiers;
+use super::tiers::{read_tiers, read_web_seeds};
 use super::tree::Tree;
 use super::warnings::Warnings;
 use super::{Malformed, digest::Digest, text};
@@ -57,6 +57,8 @@ pub struct Metainfo {
     pub private: bool,
     /// Tiers of announce URLs (BEP 12); a lone `announce` is one tier of one.
     pub trackers: Vec<Vec<String>>,
+    /// Web servers that have the files (BEP 19).
+    pub web_seeds: Vec<String>,
     pub comment: Option<String>,
     pub created_by: Option<String>,
     /// Seconds since 1970.
@@ -141,6 +143,7 @@ impl Metainfo {
             raw_info: inner.raw_info,
             private: inner.private,
             trackers: read_tiers(root, &mut warnings),
+            web_seeds: read_web_seeds(root, &mut warnings),
             comment: outer.comment.and_then(|comment| cleaned(&comment)),
             created_by: outer.created_by.and_then(|program| cleaned(&program)),
             creation_date: outer.creation_date.and_then(|date| read_date(&date, &mut warnings)),

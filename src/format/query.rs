@@ -152,6 +152,24 @@ impl TrackerUrl {
         Ok(())
     }
 
+    /// Whether we may fetch a torrent's files from this server at `addr`.
+    ///
+    /// As with trackers, a torrent's author must not be able to make us talk to the services of
+    /// our own host and network: those are asked for plain files only, which a query is not.
+    pub fn may_seed_at(&self, addr: IpAddr, sent_by: Option<IpAddr>) -> Result<(), Malformed> {
+        let addr = addr.to_canonical();
+        if addr.is_unspecified() || addr.is_multicast() || is_broadcast(addr) {
+            return Err(Malformed::new("no host has such an address", 0));
+        }
+        if sent_by.is_some_and(|from| !is_private(from)) && is_private(addr) {
+            return Err(Malformed::new("a redirect from a public to a private address", 0));
+        }
+        if is_private(addr) && self.path_and_query.contains('?') {
+            return Err(Malformed::new("a query for a local server", 0));
+        }
+        Ok(())
+    }
+
     /// What the `Host` header says: the port only if it is not the usual one.
     pub fn host_header(&self) -> String {
         let host = self.bracketed_host();

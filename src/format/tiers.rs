@@ -7,10 +7,10 @@
 //! BEP 3, "announce"; BEP 12.
 
 use super::bencode::{Dict, Item};
-use super::query::TrackerUrl;
+use super::query::{Scheme, TrackerUrl};
 use super::text;
 use super::warnings::Warnings;
-use crate::base::limits::TRACKERS_MAX;
+use crate::base::limits::{TRACKERS_MAX, URL_BYTES_MAX, WEBS_MAX};
 
 /// The tiers that a .torrent names. `announce-list` goes before `announce` (BEP 12), unless
 /// nothing in it can be used.
@@ -31,6 +31,33 @@ pub(super) fn read_tiers(root: Dict<'_>, warnings: &mut Warnings) -> Vec<Vec<Str
         tiers.add(said(url), warnings);
     }
     tiers.finish(warnings)
+}
+
+/// The web servers that `url-list` names (BEP 19): one, or a list. What cannot be asked is left out.
+pub(super) fn read_web_seeds(root: Dict<'_>, warnings: &mut Warnings) -> Vec<String> {
+    let Some(said) = root.get("url-list") else { return Vec::new() };
+    let urls: Vec<&[u8]> = match said.list() {
+        Some(urls) => urls.iter().take(WEBS_MAX + 1).map(self::said).collect(),
+        None => vec![self::said(said)],
+    };
+    let mut web_seeds: Vec<String> = Vec::new();
+    let mut left_out = false;
+    for url in urls {
+        let url =
+            std::str::from_utf8(url.trim_ascii()).ok().filter(|url| url.len() <= URL_BYTES_MAX);
+        let is_usable =
+            |url: &&str| TrackerUrl::parse_any(url).is_ok_and(|url| url.scheme == Scheme::Http);
+        match url.filter(is_usable) {
+            Some(_) if web_seeds.len() == WEBS_MAX => left_out = true,
+            Some(url) if web_seeds.iter().any(|known| known == url) => {}
+            Some(url) => web_seeds.push(url.to_owned()),
+            None => left_out |= url.is_none_or(|url| !url.is_empty()),
+        }
+    }
+    if left_out {
+        warnings.push(|| "web seeds that cannot be asked are left out".to_owned());
+    }
+    web_seeds
 }
 
 fn said(url: Item<'_>) -> &[u8] {

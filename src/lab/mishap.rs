@@ -75,7 +75,9 @@ impl Lab {
             | Output::Read(_)
             | Output::Save { .. }
             | Output::Remove { .. } => self.nodes[id.0].disk.fail_job(1, fault),
-            Output::Connect { .. } | Output::Announce { .. } => self.nodes[id.0].is_cut_off = true,
+            Output::Connect { .. } | Output::CallWeb { .. } | Output::Announce { .. } => {
+                self.nodes[id.0].is_cut_off = true
+            }
             // The network may lose one without anybody's fault, so stories have no need to.
             Output::SendDatagram { .. } => {}
             Output::Event(_) | Output::Because { .. } => {}

@@ -116,6 +116,7 @@ fn drafted(layout: Layout, piece_hashes: Vec<[u8; 20]>) -> Metainfo {
         private: false,
         trackers: Vec::new(),
         comment: None,
+        web_seeds: Vec::new(),
         created_by: None,
         creation_date: None,
     };
@@ -135,6 +136,7 @@ fn made_up(name: &str, layout: Layout, piece_hashes: Vec<[u8; 20]>) -> Metainfo 
         private: false,
         trackers: Vec::new(),
         comment: None,
+        web_seeds: Vec::new(),
         created_by: None,
         creation_date: None,
         warnings: Vec::new(),

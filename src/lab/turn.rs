@@ -197,6 +197,10 @@ impl Lab {
             }
             match output {
                 Output::Connect { torrent, addr } => self.connect(id, torrent, addr),
+                // There is no web in here.
+                Output::CallWeb { torrent, web, .. } => {
+                    self.tell(id, Input::WebFailed { torrent, web });
+                }
                 Output::SendHandshake { conn, handshake } => {
                     self.note(id, "says", format_args!("{conn:?} handshake"));
                     let source = self.by_hash.get(&handshake.info_hash).copied();

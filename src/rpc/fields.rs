@@ -75,7 +75,7 @@ const STATE: &[(&str, Field)] = &[
     ("peersConnected", |row| json!(row.status.peers)),
     ("peersSendingToUs", |row| json!(row.torrent.busy_peers().0)),
     ("peersGettingFromUs", |row| json!(row.torrent.busy_peers().1)),
-    ("webseedsSendingToUs", |_| json!(0)),
+    ("webseedsSendingToUs", |row| json!(row.torrent.busy_webs())),
     ("maxConnectedPeers", |row| json!(row.torrent.peers_max())),
     ("addedDate", |row| json!(row.entry.page.added)),
     ("doneDate", |row| json!(row.entry.page.done)),
@@ -183,7 +183,7 @@ const LISTS: &[(&str, Field)] = &[
         let tiers: Vec<String> = tiers.iter().map(|tier| tier.join("\n")).collect();
         json!(tiers.join("\n\n"))
     }),
-    ("webseeds", |_| json!([])),
+    ("webseeds", |row| json!(row.torrent.metainfo().web_seeds)),
 ];
 
 impl Row<'_> {

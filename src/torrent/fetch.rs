@@ -30,6 +30,7 @@ use crate::base::limits::{
 use crate::base::{Bits, Block, Claim, ConnId, PieceIndex, Time};
 use crate::border::reason::Pick;
 use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob, Reason};
+use crate::format::client::WEB_SEED;
 use crate::peer::Session;
 use crate::peer::pipeline::Arrival;
 use crate::wire::{Message, Violation};
@@ -219,7 +220,9 @@ impl Torrent {
         }
         let anywhere = self.have.count() < RANDOM_FIRST_PIECES;
         let (picker, have, random) = (&self.picker, &session.have, &mut self.random);
-        let (picked, pick) = match self.selection.is_sequential() {
+        // A server is asked for neighbours in one request.
+        let in_order = self.selection.is_sequential() || session.peer_id == WEB_SEED;
+        let (picked, pick) = match in_order {
             true => {
                 (self.selection.ranks().find_map(|rank| picker.first(have, rank)), Pick::Sequential)
             }

@@ -458,6 +458,7 @@ impl Torrent {
             State::Active => {
                 self.mind_pause(now, out);
                 self.save_if_due(now, out);
+                self.mind_webs(now, out);
                 self.mind_peers(now, out);
                 self.mind_goal(now, out);
                 // Last, for whoever parted with a peer just now may want others at once.
@@ -499,6 +500,7 @@ impl Torrent {
                     named(save, "save"),
                     named(pause.map(|pause| pause.retry), "try the disk again"),
                     named(choke, "choke round"),
+                    named(self.webs_deadline(), "call a web seed"),
                     named(self.soon.give_places, "give free places away"),
                     named(self.soon.fill_all, "ask others"),
                     named(self.tick_at, "look at the peers"),

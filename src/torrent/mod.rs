@@ -44,6 +44,7 @@ pub mod prospect;
 pub mod selection;
 mod serve;
 mod turn;
+pub mod webs;
 mod will;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,7 @@ use self::picker::Picker;
 use self::pieces::Pieces;
 use self::selection::Selection;
 use self::turn::Turn;
+use self::webs::Webs;
 use crate::base::{
     Bits, ConnId, InfoHash, PeerId, PieceIndex, Random, Rate, Span, Time, TorrentId,
 };
@@ -174,6 +176,7 @@ pub struct Torrent {
     choker: Choker,
     announcer: Announcer,
     candidates: Candidates,
+    webs: Webs,
     random: Random,
 
     /// Writes whose outcome has not been reported.
@@ -312,6 +315,7 @@ impl Torrent {
             choker: Choker::new(identity.unchoked_max),
             announcer: Announcer::new(&metainfo.trackers, &mut random),
             candidates: Candidates::new(),
+            webs: Webs::new(&metainfo.web_seeds),
             random,
             writes_under_way: 0,
             will: Will::default(),

@@ -79,6 +79,8 @@ impl Torrent {
         let Some(session) = self.peers.remove(&conn) else { return };
         self.pieces.on_gone(conn);
         self.picker.on_leave(&session.have);
+        let is_banned = self.candidates.is_banned(session.addr);
+        self.webs.on_gone(now, conn, session.downloaded > 0, is_banned);
         if session.dialled {
             let useful = session.downloaded + session.uploaded > 0;
             self.candidates.on_closed(now, session.addr, useful);
@@ -101,6 +103,7 @@ impl Torrent {
         }
         for (conn, session) in std::mem::take(&mut self.peers) {
             self.picker.on_leave(&session.have);
+            self.webs.on_gone(now, conn, true, false);
             if session.dialled {
                 self.candidates.on_closed(now, session.addr, true);
             }

@@ -150,6 +150,9 @@ pub enum Violation {
     /// More payload that nobody asked for than `WASTE_BYTES_MAX` forgives (BEP 3, "peer
     /// messages", piece: some of it is normal, in bulk it is an attack).
     TooMuchWaste,
+    /// A web server answers something else than the bytes that were asked for (BEP 19); status 0:
+    /// nothing that is an answer at all.
+    WebAnswer { status: u16 },
 }
 
 impl Message {
@@ -323,6 +326,8 @@ impl fmt::Display for Violation {
             Violation::TooManyRequests => write!(f, "too many requests at a time"),
             Violation::TooManyBadRequests => write!(f, "too many impossible requests"),
             Violation::TooMuchWaste => write!(f, "too many blocks that nobody asked for"),
+            Violation::WebAnswer { status: 0 } => write!(f, "a web server without an answer"),
+            Violation::WebAnswer { status } => write!(f, "a web server answers status {status}"),
         }
     }
 }

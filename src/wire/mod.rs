@@ -26,7 +26,7 @@
 //! ```
 //! All numbers are big-endian. `message` knows the table, `handshake` the first line, and `link`
 //! turns a stream of bytes, cut anywhere, into these words and back. `extended` knows what the
-//! payload of `extended` means.
+//! payload of `extended` means. `web` speaks with a web server in the same words.
 //!
 //! # Spec
 //! BEP 3, "peer protocol" and "peer messages"; BEP 6; BEP 10.
@@ -35,7 +35,11 @@ pub mod extended;
 pub mod handshake;
 pub mod link;
 pub mod message;
+pub mod voice;
+pub mod web;
 
 pub use handshake::Handshake;
 pub use link::{Frame, Link};
 pub use message::{Message, Violation};
+pub use voice::{Speech, Voice};
+pub use web::Web;

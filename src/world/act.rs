@@ -34,6 +34,7 @@ use crate::engine::{DiskFault, Event, Input, Output, ReadJob};
 use crate::format::layout::Layout;
 use crate::format::resume::Resume;
 use crate::tracker::{Errand, Kept};
+use crate::wire::Link;
 
 /// Work for the disk that can wait for its turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,6 +128,7 @@ impl Reactor {
         }
         for resolved in self.resolver.collect(self.now) {
             self.on_resolved(&resolved);
+            self.on_web_resolved(&resolved);
         }
         for done in self.keeper.collect() {
             self.on_kept(done);
@@ -194,18 +196,21 @@ impl Reactor {
     fn act(&mut self, output: Output) {
         match output {
             Output::Connect { torrent, addr } => self.connect(torrent, addr),
-            Output::SendHandshake { conn, handshake } => {
-                self.queue(conn, |peer| peer.link.send_handshake(&handshake));
+            Output::CallWeb { torrent, web, url, sent_by } => {
+                self.call_web(torrent, web, &url, sent_by);
             }
-            Output::Send { conn, message } => self.queue(conn, |peer| peer.link.send(&message)),
+            Output::SendHandshake { conn, handshake } => {
+                self.queue_for_peer(conn, |link| link.send_handshake(&handshake));
+            }
+            Output::Send { conn, message } => self.queue(conn, |peer| peer.voice.send(&message)),
             Output::SendBlock { conn, torrent, block } => self.queue_block(conn, torrent, block),
             Output::CancelBlock { conn, block } => {
-                self.queue(conn, |peer| {
+                self.queue_for_peer(conn, |link| {
                     // If its first byte has left, the rest must follow.
-                    peer.link.cancel(block);
+                    link.cancel(block);
                 });
             }
-            Output::DropBlocks { conn } => self.queue(conn, |peer| peer.link.drop_blocks()),
+            Output::DropBlocks { conn } => self.queue_for_peer(conn, Link::drop_blocks),
             Output::Close { conn, why: _ } => self.close_peer(conn),
 
             Output::Survey { torrent } => self.jobs.push_back(Job::Survey(torrent)),
@@ -245,11 +250,20 @@ impl Reactor {
         }
     }
 
+    /// The same for what only peers are told.
+    fn queue_for_peer(&mut self, conn: ConnId, change: impl FnOnce(&mut Link)) {
+        self.queue(conn, |peer| {
+            if let Some(link) = peer.voice.peer() {
+                change(link);
+            }
+        });
+    }
+
     fn queue_block(&mut self, conn: ConnId, torrent: TorrentId, block: Block) {
         self.queue(conn, |peer| {
             let before = peer.torrent.replace(torrent);
             assert!(before.is_none_or(|before| before == torrent), "{conn:?} of two torrents");
-            peer.link.send_block(block);
+            peer.voice.peer().expect("servers ask for nothing").send_block(block);
         });
     }
 

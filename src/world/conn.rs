@@ -126,6 +126,16 @@ impl Table {
         }
     }
 
+    /// Gives a peer's connection another socket. Error: the poll does not take it; the old one is
+    /// gone all the same.
+    pub fn exchange(&mut self, id: ConnId, stream: TcpStream) -> io::Result<()> {
+        let Some(Kind::Peer(peer)) = self.slots.get_mut(id) else { return Ok(()) };
+        // Closing it takes it out of the poll.
+        peer.stream = stream;
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut peer.stream, token(id), both)
+    }
+
     /// Says that no event of this turn is left.
     pub fn end_turn(&mut self) {
         self.slots.end_turn();

@@ -55,3 +55,4 @@ pub mod sys;
 pub mod udp;
 mod udp_call;
 pub mod watch;
+mod web;

@@ -29,8 +29,8 @@ use mio::net::TcpStream;
 use crate::base::limits::{BLOCK_BYTES, SEND_BUFFER_BYTES, SEND_SEGMENTS_MAX};
 use crate::base::{PieceIndex, Rate, Time, TorrentId};
 use crate::engine::{Closed, DiskFault};
-use crate::wire::Link;
 use crate::wire::link::Segment;
+use crate::wire::{Link, Speech, Voice};
 
 /// One connection to a peer, in whatever stage it is.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct PeerConn {
     pub stream: TcpStream,
     pub addr: SocketAddr,
     pub stage: Stage,
-    pub link: Link,
+    pub voice: Voice,
     /// Whose blocks are in the link; known once the first is queued.
     pub torrent: Option<TorrentId>,
     /// What the socket is ready for, as far as we know.
@@ -54,6 +54,8 @@ pub struct PeerConn {
 pub enum Stage {
     /// We called; they have not picked up yet.
     Connecting(TorrentId),
+    /// We call a web seed, for the first time or again.
+    Calling,
     Open,
     /// One last flush, then it ends.
     Closing,
@@ -77,7 +79,7 @@ impl PeerConn {
             stream,
             addr,
             stage,
-            link: Link::new(),
+            voice: Voice::Peer(Link::new()),
             torrent: None,
             ready: Ready::default(),
             served: Rate::new(now),
@@ -156,22 +158,22 @@ pub enum FlushEnd {
 /// blocks that are neighbours.
 pub fn flush(
     stream: &mut impl Write,
-    link: &mut Link,
+    speech: &mut impl Speech,
     buffer: &mut [u8],
     read: impl FnMut(PieceIndex, u32, &mut [u8]) -> Result<(), DiskFault>,
 ) -> Flush {
-    let loaded = match load(link, buffer, read) {
+    let loaded = match load(speech, buffer, read) {
         Ok(loaded) => loaded,
         Err(fault) => return Flush { written: 0, payload: 0, end: FlushEnd::Unreadable(fault) },
     };
-    let (offered, written) = offer(stream, link, &buffer[..loaded]);
+    let (offered, written) = offer(stream, speech, &buffer[..loaded]);
     let Ok(written) = written else {
         return Flush { written: 0, payload: 0, end: FlushEnd::Broken };
     };
-    let payload = if written > 0 { link.sent(written) } else { 0 };
+    let payload = if written > 0 { speech.sent(written) } else { 0 };
     let end = match written < offered {
         true => FlushEnd::Blocked,
-        false if link.is_idle() => FlushEnd::Idle,
+        false if speech.is_idle() => FlushEnd::Idle,
         false => FlushEnd::More,
     };
     Flush { written, payload, end }
@@ -189,13 +191,13 @@ struct Run {
 ///
 /// Returns how many bytes there are. The last block may be cut by the end of the buffer.
 fn load(
-    link: &Link,
+    speech: &impl Speech,
     buffer: &mut [u8],
     mut read: impl FnMut(PieceIndex, u32, &mut [u8]) -> Result<(), DiskFault>,
 ) -> Result<usize, DiskFault> {
     let mut loaded = 0;
     let mut run: Option<Run> = None;
-    for segment in link.segments().take(SEND_SEGMENTS_MAX) {
+    for segment in speech.segments().take(SEND_SEGMENTS_MAX) {
         let Segment::Block { block, rest, .. } = segment else { continue };
         let len = rest.len().min(buffer.len() - loaded);
         if len == 0 {
@@ -230,7 +232,7 @@ impl Run {
 /// Returns how many bytes were offered, and how many of them were taken. "Would block" is zero.
 fn offer(
     stream: &mut impl Write,
-    link: &Link,
+    speech: &impl Speech,
     mut payload: &[u8],
 ) -> (usize, std::io::Result<usize>) {
     let mut slices = [IoSlice::new(&[]); SEND_SEGMENTS_MAX * 2];
@@ -241,7 +243,7 @@ fn offer(
         count += usize::from(!bytes.is_empty());
         offered += bytes.len();
     };
-    for segment in link.segments().take(SEND_SEGMENTS_MAX) {
+    for segment in speech.segments().take(SEND_SEGMENTS_MAX) {
         match segment {
             Segment::Bytes(bytes) => put(bytes),
             // The buffer ends here; a head alone would only commit us to the block.

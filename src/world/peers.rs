@@ -34,6 +34,7 @@ use super::reactor::Reactor;
 use crate::base::limits::{CONNECT_TIMEOUT, RECEIVE_BYTES_PER_TURN};
 use crate::base::{ConnId, Time, TorrentId};
 use crate::engine::{self, Closed, DiskFault, Input, Throttle, Way};
+use crate::wire::{Speech, Violation};
 
 /// What an event says about a socket.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +83,7 @@ impl Reactor {
         peer.ready.writable |= is.writable;
         peer.ready.hung_up |= is.hung_up;
         match peer.stage {
-            Stage::Connecting(torrent) => self.on_connect_event(id, torrent),
+            Stage::Connecting(_) | Stage::Calling => self.on_connect_event(id),
             Stage::Open => {
                 self.mark_receive(id);
                 self.mark_flush(id);
@@ -139,12 +140,12 @@ impl Reactor {
     pub(super) fn close_peer(&mut self, id: ConnId) {
         let Some(peer) = self.table.peer(id) else { return };
         match peer.stage {
-            Stage::Connecting(_) => {
+            Stage::Connecting(_) | Stage::Calling => {
                 self.connecting.leave(id);
                 self.table.close(id);
             }
             // At once, for whoever waits to be accepted may need its descriptor in this turn.
-            Stage::Open if peer.link.is_idle() => drop(self.table.close(id)),
+            Stage::Open if peer.voice.is_idle() => drop(self.table.close(id)),
             Stage::Open | Stage::Closing => {
                 peer.stage = Stage::Closing;
                 self.mark_flush(id);
@@ -156,10 +157,10 @@ impl Reactor {
     pub(super) fn mark_flush(&mut self, id: ConnId) {
         let Some(peer) = self.table.peer(id) else { return };
         let can = match peer.stage {
-            Stage::Connecting(_) => false,
+            Stage::Connecting(_) | Stage::Calling => false,
             // Behind a full socket, too much to say is a reason to look once more, and to end it.
-            Stage::Open if peer.link.is_overfull() => true,
-            Stage::Open => peer.ready.writable && !peer.link.is_idle(),
+            Stage::Open if peer.voice.is_overfull() => true,
+            Stage::Open => peer.ready.writable && !peer.voice.is_idle(),
             Stage::Closing => true,
         };
         if can && !peer.ready.in_flush_list {
@@ -177,27 +178,38 @@ impl Reactor {
         }
     }
 
-    fn on_connect_event(&mut self, id: ConnId, torrent: TorrentId) {
+    fn on_connect_event(&mut self, id: ConnId) {
         let Some(peer) = self.table.peer(id) else { return };
         match connected(&peer.stream) {
             Ok(false) => {}
             Ok(true) => {
                 let _ = peer.stream.set_nodelay(true);
-                peer.stage = Stage::Open;
+                let stage = std::mem::replace(&mut peer.stage, Stage::Open);
                 let addr = peer.addr;
                 self.connecting.leave(id);
-                self.tell(Input::Connected { conn: id, torrent, addr });
+                match stage {
+                    Stage::Connecting(torrent) => {
+                        self.tell(Input::Connected { conn: id, torrent, addr });
+                    }
+                    Stage::Calling => self.on_web_connected(id, addr),
+                    Stage::Open | Stage::Closing => unreachable!("{id:?} is connected already"),
+                }
                 self.mark_receive(id);
+                self.mark_flush(id);
             }
             Err(_) => self.on_connect_failed(id),
         }
     }
 
-    fn on_connect_failed(&mut self, id: ConnId) {
+    pub(super) fn on_connect_failed(&mut self, id: ConnId) {
         self.connecting.leave(id);
         let Some(Kind::Peer(peer)) = self.table.close(id) else { return };
-        if let Stage::Connecting(torrent) = peer.stage {
-            self.tell(Input::ConnectFailed { torrent, addr: peer.addr });
+        match peer.stage {
+            Stage::Connecting(torrent) => {
+                self.tell(Input::ConnectFailed { torrent, addr: peer.addr });
+            }
+            Stage::Calling => self.on_web_unreachable(id),
+            Stage::Open | Stage::Closing => {}
         }
     }
 
@@ -233,25 +245,44 @@ impl Reactor {
         peer.served.add(self.now, len as u64);
         let received = &buffer[..len];
         let fed =
-            engine::feed(&mut self.engine, &mut peer.link, self.now, id, received, &mut self.out);
+            engine::feed(&mut self.engine, &mut peer.voice, self.now, id, received, &mut self.out);
         // Before the buffer is used again: the outputs refer to it.
         self.carry_out();
         match fed {
-            Ok(()) => self.mark_receive(id),
-            Err(violation) => self.lose_peer(id, Closed::Violation(violation)),
+            Ok(()) => {
+                self.mark_receive(id);
+                // An answer that has ended lets a web seed be asked for more.
+                self.mark_flush(id);
+            }
+            Err(violation) => self.part_for(id, violation),
         }
         len
+    }
+
+    /// They broke a rule; or a web seed sends us elsewhere.
+    fn part_for(&mut self, id: ConnId, violation: Violation) {
+        let moved = self.table.peer(id).and_then(|peer| peer.voice.moved());
+        match moved.map(ToString::to_string) {
+            Some(url) => {
+                self.table.close(id);
+                self.tell(Input::WebMoved { conn: id, url });
+            }
+            None => self.lose_peer(id, Closed::Violation(violation)),
+        }
     }
 
     fn flush_peer(&mut self, id: ConnId) {
         let Some(peer) = self.table.peer(id) else { return };
         peer.ready.in_flush_list = false;
-        let PeerConn { stream, link, torrent, appetite_bytes, .. } = peer;
+        let PeerConn { stream, voice, torrent, appetite_bytes, .. } = peer;
         let allowance = self.engine.throttle().allowance(self.now, Way::Up, *torrent);
         let is_throttled = allowance < *appetite_bytes;
         let buffer = &mut self.send_buffer[..allowance.min(*appetite_bytes)];
         let files = torrent.and_then(|torrent| Some((torrent, self.engine.layout(torrent)?)));
-        let flush = peer_io::flush(stream, link, buffer, |piece, begin, bytes| match files {
+        if let Some((_, layout)) = files {
+            voice.go_on(layout);
+        }
+        let flush = peer_io::flush(stream, voice, buffer, |piece, begin, bytes| match files {
             Some((torrent, layout)) => self.store.read(torrent, layout, piece, begin, bytes),
             None => Err(DiskFault::Missing),
         });
@@ -264,7 +295,7 @@ impl Reactor {
             return;
         }
         if flush.payload > 0 {
-            let waiting = peer.link.waiting();
+            let waiting = peer.voice.waiting();
             self.tell(Input::Sent { conn: id, payload: flush.payload, waiting });
         }
         if is_throttled && flush.end == FlushEnd::More {
@@ -290,7 +321,7 @@ impl Reactor {
             FlushEnd::More => self.mark_flush(id),
             FlushEnd::Blocked => {
                 peer.ready.writable = false;
-                if peer.link.is_overfull() {
+                if peer.voice.is_overfull() {
                     self.lose_peer(id, Closed::Broken);
                 }
             }
@@ -307,6 +338,9 @@ impl Reactor {
 
     /// A connection broke. The engine hears of it, unless it was the engine that ended it.
     fn lose_peer(&mut self, id: ConnId, why: Closed) {
+        if why == Closed::ByThem && self.call_web_again(id) {
+            return;
+        }
         let Some(Kind::Peer(peer)) = self.table.close(id) else { return };
         if peer.stage != Stage::Closing {
             self.tell(Input::Closed { conn: id, why });

@@ -61,6 +61,7 @@ use super::syncer::Syncer;
 use super::sys::{self, Clock, Leave, Signals};
 use super::udp::Port;
 use super::watch::Watch;
+use super::web::Calling;
 use crate::base::limits::{
     ACCEPT_REST, ACCEPTS_PER_TURN, HTTP_CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES,
 };
@@ -127,6 +128,8 @@ pub struct Reactor {
     /// Questions to trackers over UDP, and what is to be done about them.
     pub(super) asking: Asking,
     pub(super) steps: Vec<Step>,
+    /// Web seeds that are being called.
+    pub(super) webs: Vec<Calling>,
 }
 
 /// A socket that takes connections.
@@ -194,6 +197,7 @@ impl Reactor {
             calls: Calls::default(),
             asking: Asking::new(secret),
             steps: Vec::new(),
+            webs: Vec::new(),
             waker,
         })
     }

@@ -18,4 +18,5 @@ mod remote;
 mod shell;
 mod story;
 mod udp;
+mod webs;
 mod workdir;

@@ -490,6 +490,7 @@ fn draft(files: Vec<File>, piece_bytes: u32) -> Draft {
         private: false,
         trackers: vec![],
         comment: None,
+        web_seeds: Vec::new(),
         created_by: None,
         creation_date: None,
     }

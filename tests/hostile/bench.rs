@@ -88,6 +88,7 @@ impl Bench {
             private: false,
             trackers: trackers.iter().map(|url| vec![(*url).to_owned()]).collect(),
             comment: None,
+            web_seeds: Vec::new(),
             created_by: None,
             creation_date: None,
             warnings: Vec::new(),

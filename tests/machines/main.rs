@@ -37,3 +37,4 @@ mod throttle;
 mod torrent;
 mod udp;
 mod watch;
+mod web;

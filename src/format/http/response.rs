@@ -301,7 +301,7 @@ impl Default for Response {
 }
 
 /// The number of a status line such as `HTTP/1.1 200 OK`; the words are optional.
-fn parse_status(line: &[u8]) -> Option<u16> {
+pub(super) fn parse_status(line: &[u8]) -> Option<u16> {
     let rest = line.strip_prefix(b"HTTP/1.")?;
     let [minor, b' ', code @ ..] = rest else { return None };
     let (code, words) = code.split_at_checked(3)?;
