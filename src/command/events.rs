@@ -16,6 +16,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
+use super::level::Level;
 use super::progress::{average, counted, per_cent};
 use super::screen::{self, Screen};
 use crate::base::{Span, TorrentId};
@@ -48,6 +49,7 @@ output:
     state-trouble reason=                             a restart will not know of the last change
     added name=                                       taken on by remote control
     removed name= left=                               gone; left: why files of it are still there
+    told peer= what=                                  (--log-level debug) about a peer, and why
   Sizes are in bytes, rates in bytes per second. A value made of letters, digits and
   - _ . , : / + @ % & = ? ~ [ ] stands bare; any other is a JSON string: "so called".
 "#;
@@ -99,13 +101,17 @@ impl Reporter {
 
     /// One event of the torrent called `name`; `fetched`: bytes downloaded in this run.
     pub fn tell(&mut self, screen: &mut Screen, event: &Event, name: &str, fetched: u64) {
+        let level = level(event);
+        if !screen.shows(level) {
+            return;
+        }
         if !screen.is_terminal() {
-            return screen.line(&plain(event, name));
+            return screen.log(level, &plain(event, name));
         }
         if self.is_news(event)
             && let Some(sentence) = spoken(event, name, fetched)
         {
-            screen.line(&sentence);
+            screen.log(level, &sentence);
         }
     }
 
@@ -125,7 +131,7 @@ impl Reporter {
             .with("peers", status.peers)
             .with("down", status.rate_down)
             .with("up", status.rate_up);
-        screen.line(&line.into_string());
+        screen.log(Level::Info, &line.into_string());
     }
 
     /// Whether a person has not heard this already.
@@ -145,6 +151,7 @@ impl Reporter {
             | Event::StateTrouble { .. }
             | Event::WatchTrouble { .. }
             | Event::HookTrouble { .. }
+            | Event::Told { .. }
             | Event::Finished { .. }
             | Event::Stopped { .. }
             | Event::Added { .. }
@@ -170,6 +177,32 @@ pub fn torrent(metainfo: &Metainfo, dir: &std::path::Path) -> String {
         .with("pieces", metainfo.layout.piece_count())
         .with("dir", dir.display())
         .into_string()
+}
+
+/// How much an event matters.
+fn level(event: &Event) -> Level {
+    match event {
+        Event::DiskTrouble { .. } | Event::TrackerTrouble { .. } | Event::StateTrouble { .. } => {
+            Level::Error
+        }
+        Event::PieceFailed { .. }
+        | Event::Banned { .. }
+        | Event::TrackerFailed { .. }
+        | Event::WatchTrouble { .. }
+        | Event::HookTrouble { .. }
+        | Event::Unusable { .. }
+        | Event::Removed { fault: Some(_), .. } => Level::Warn,
+        Event::Checked { .. }
+        | Event::Complete { .. }
+        | Event::DiskRecovered { .. }
+        | Event::TrackerOk { .. }
+        | Event::Learned { .. }
+        | Event::Finished { .. }
+        | Event::Stopped { .. }
+        | Event::Added { .. }
+        | Event::Removed { fault: None, .. } => Level::Info,
+        Event::Told { .. } => Level::Debug,
+    }
 }
 
 /// An event as a line for scripts.
@@ -208,6 +241,7 @@ fn plain(event: &Event, name: &str) -> String {
         }
         Event::Learned { .. } => line("learned"),
         Event::Unusable { reason, .. } => line("unusable").with("reason", reason),
+        Event::Told { peer, what } => Line::new("told").with("peer", peer).with("what", what),
         Event::Finished { .. } => line("finished"),
         Event::Stopped { .. } => line("stopped"),
         Event::Added { .. } => line("added"),
@@ -272,6 +306,7 @@ fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
         Event::Unusable { reason, .. } => {
             format!("{name}: what the link names is no torrent that can be used: {reason}")
         }
+        Event::Told { peer, what } => format!("{peer}: {what}"),
         Event::Finished { .. } => format!("{name}: has given what it should; stopping"),
         Event::Stopped { .. } => return None,
         Event::Added { .. } => format!("{name}: added"),

@@ -130,7 +130,10 @@ impl Launcher {
         let came = await_up("the tracker", &mut tracker, &log, || {
             let told = fs::read_to_string(&log).unwrap_or_default();
             let ready = told.split_once(" announce=").map(|(_, rest)| rest);
-            url = ready.and_then(|rest| rest.lines().next()).unwrap_or_default().to_owned();
+            url = ready
+                .and_then(|rest| rest.split_whitespace().next())
+                .unwrap_or_default()
+                .to_owned();
             !url.is_empty()
         });
         if came.is_err() {

@@ -13,9 +13,9 @@
 //!  ask a daemon     add  leech  seed  status  show  look (files, peers)  pieces  order (start,
 //!                   stop, remove, reannounce, connect)  limit  select  ping   all over remote.rs
 //!  play a swarm     lab
-//!  about options    config
+//!  about options    config  unit
 //!  at a prompt      shell, over editor.rs and launch.rs
-//!  shared           arguments  settings  failure  files  making  screen  table  progress  events  run  daemon
+//!  shared           level  arguments  settings  failure  files  making  screen  table  progress  events  run  daemon
 //! ```
 
 pub mod add;
@@ -35,6 +35,7 @@ pub mod get;
 pub mod info;
 pub mod lab;
 pub mod launch;
+pub mod level;
 pub mod limit;
 pub mod link;
 pub mod look;
@@ -62,10 +63,10 @@ pub mod status;
 pub mod swarm;
 pub mod table;
 pub mod tracker;
+pub mod unit;
 pub mod verify;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 pub use arguments::Arguments;
@@ -127,6 +128,7 @@ pub const COMMANDS: &[Command] = &[
     ping::SHUTDOWN_COMMAND,
     shell::COMMAND,
     config::COMMAND,
+    unit::COMMAND,
     lab::COMMAND,
 ];
 
@@ -137,8 +139,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
     let result = dispatch(words, &mut screen);
     let result = result.and(screen.finish());
     if let Err(failure) = &result {
-        // Nobody is left to tell if this fails, too.
-        let _ = writeln!(std::io::stderr(), "swarmlet: {failure}");
+        screen.fail(failure);
     }
     failure::exit_code(&result)
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::daemon::{self, Daemon};
+use super::level::Level;
 use super::run::{Goal, Http, Job};
 use super::{Arguments, Command, Failure, Screen, files, link, run, tracker};
 use crate::engine::Order;
@@ -56,6 +57,8 @@ options:
   --queue-seed N         at most N torrents that are complete are shared at once
   --ratio R              a torrent stops when it gave R times what it got: 2, 1.5
   --idle-minutes N       it stops, too, when nobody took anything of it for so long
+  --log-level LEVEL      tell what matters so much: error, warn, info, or debug, which tells what
+                         happens with each peer, and why (info)
   --config FILE          options from this file, section [peer]; see 'swarmlet help config'
   -h, --help             this text
 
@@ -76,6 +79,7 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    screen.set_level(Level::of(arguments)?);
     let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
     let listen = arguments.address("listen")?;
     let (rates, manners) = (arguments.rates()?, daemon::manners(arguments)?);

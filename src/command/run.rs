@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::daemon::Daemon;
 use super::events::{self, Line, Reporter};
 use super::failure::reason;
+use super::level::Level;
 use super::progress::{self, counted, per_cent};
 use super::{Failure, Screen, making};
 use crate::base::{Span, TorrentId};
@@ -174,6 +175,7 @@ impl Run {
                 watch,
                 on_done,
                 seed,
+                explain: screen.shows(Level::Debug),
                 ..NodeOptions::default()
             },
             !is_tracker_only,
@@ -226,8 +228,9 @@ impl Run {
         };
         let (name, dir) = (metainfo.name.clone(), dir.to_path_buf());
         match screen.is_terminal() {
+            true if !screen.shows(Level::Info) => {}
             true => screen.text(&introduction(metainfo, false, &dir)),
-            false => screen.line(&events::torrent(metainfo, &dir)),
+            false => screen.log(Level::Info, &events::torrent(metainfo, &dir)),
         }
         self.torrents.push(Fetched { id, name, dir, fresh: false, complete: false });
     }
@@ -252,13 +255,17 @@ impl Run {
         let fresh = order.whole;
         let line = match screen.is_terminal() {
             true => introduction(metainfo, order.whole, &dir),
-            false => events::torrent(metainfo, &dir) + "\n",
+            false => events::torrent(metainfo, &dir),
         };
         let Some(id) = self.node.add(order, dir.clone()) else {
             screen.warn(&format!("{name}: the same torrent is given twice; once is enough"));
             return;
         };
-        screen.text(&line);
+        match screen.is_terminal() {
+            true if !screen.shows(Level::Info) => {}
+            true => screen.text(&line),
+            false => screen.log(Level::Info, &line),
+        }
         odd.iter().for_each(|odd| screen.warn(odd));
         self.torrents.push(Fetched { id, name, dir, fresh, complete: false });
     }
@@ -297,21 +304,21 @@ impl Run {
             for addr in self.node.tracker_udp_addrs() {
                 line = line.with("udp", addr);
             }
-            return screen.line(&line.into_string());
+            return screen.log(Level::Info, &line.into_string());
         }
         if let Some(addr) = self.node.listen_addr() {
-            screen.line(&format!("listening on {addr}; Ctrl-C stops"));
+            screen.log(Level::Info, &format!("listening on {addr}; Ctrl-C stops"));
         }
         if let Some(addr) = self.node.remote_addr() {
-            screen.line(&format!("remote control at {addr}"));
+            screen.log(Level::Info, &format!("remote control at {addr}"));
         }
         if let Some(addr) = self.node.http_addr() {
-            screen.line(&format!("tracker at {}; Ctrl-C stops", announce_url(addr)));
+            screen.log(Level::Info, &format!("tracker at {}; Ctrl-C stops", announce_url(addr)));
             for addr in self.node.tracker_udp_addrs() {
-                screen.line(&format!("and at udp://{addr}/announce"));
+                screen.log(Level::Info, &format!("and at udp://{addr}/announce"));
             }
             if addr.ip().is_unspecified() {
-                screen.line("others put the address of this machine in its place");
+                screen.log(Level::Info, "others put the address of this machine in its place");
             }
         }
     }
@@ -371,6 +378,7 @@ impl Run {
                 | Event::StateTrouble { .. }
                 | Event::WatchTrouble { .. }
                 | Event::HookTrouble { .. }
+                | Event::Told { .. }
                 | Event::Finished { .. }
                 | Event::Stopped { .. }
                 | Event::Added { .. }
@@ -406,9 +414,12 @@ impl Run {
         self.stopping = Some(Instant::now());
         self.node.stop();
         if !screen.is_terminal() {
-            screen.line("stopping");
+            screen.log(Level::Info, "stopping");
         } else {
-            screen.line("stopping: saying good-bye to trackers; once more to leave at once");
+            screen.log(
+                Level::Info,
+                "stopping: saying good-bye to trackers; once more to leave at once",
+            );
         }
     }
 
@@ -618,6 +629,7 @@ fn torrent_of(event: &Event) -> Option<TorrentId> {
         Event::TrackerTrouble { .. }
         | Event::StateTrouble { .. }
         | Event::WatchTrouble { .. }
-        | Event::HookTrouble { .. } => None,
+        | Event::HookTrouble { .. }
+        | Event::Told { .. } => None,
     }
 }

@@ -15,6 +15,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::Failure;
 use super::failure::{advice, reason};
+use super::level::{Level, is_journal};
 use crate::format::text;
 use crate::world::sys;
 
@@ -23,6 +24,11 @@ pub struct Screen {
     is_terminal: bool,
     /// Whether the last line is a progress line.
     drawn: bool,
+    /// What matters less than this is not told.
+    level: Level,
+    /// Whether standard output, and standard error, are read by the journal.
+    out_is_journal: bool,
+    err_is_journal: bool,
     /// What the last write said, once one failed; nothing is written after it.
     broken: Option<io::Error>,
 }
@@ -32,7 +38,14 @@ impl Screen {
         // A dumb terminal cannot go back to the start of a line.
         let dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
         let is_terminal = io::stdout().is_terminal() && !dumb;
-        Screen { is_terminal, drawn: false, broken: None }
+        Screen {
+            is_terminal,
+            drawn: false,
+            level: Level::Info,
+            out_is_journal: is_journal(io::stdout()),
+            err_is_journal: is_journal(io::stderr()),
+            broken: None,
+        }
     }
 
     /// Whether a person is looking.
@@ -49,6 +62,26 @@ impl Screen {
     pub fn line(&mut self, line: &str) {
         self.clear();
         self.write(&format!("{}\n", clean(line)));
+    }
+
+    /// Sets what is worth a line.
+    pub fn set_level(&mut self, level: Level) {
+        self.level = level;
+    }
+
+    /// Whether lines of a level are told.
+    pub fn shows(&self, level: Level) -> bool {
+        level <= self.level
+    }
+
+    /// Writes one line, cleaned, if its level is told.
+    pub fn log(&mut self, level: Level, line: &str) {
+        if !self.shows(level) {
+            return;
+        }
+        let mark = if self.out_is_journal { level.mark() } else { "" };
+        self.clear();
+        self.write(&format!("{mark}{}\n", clean(line)));
     }
 
     /// Writes several lines of our own, which end in a newline.
@@ -106,19 +139,32 @@ impl Screen {
 
     /// Tells on stderr what is odd but does not keep the command from its work.
     pub fn warn(&mut self, warning: &str) {
+        if self.shows(Level::Warn) {
+            self.complain(Level::Warn, &format!("warning: {}", clean(warning)));
+        }
+    }
+
+    /// Tells on stderr why the program ends.
+    pub fn fail(&mut self, failure: &Failure) {
+        self.complain(Level::Error, &failure.to_string());
+    }
+
+    /// `words`: cleaned.
+    fn complain(&mut self, level: Level, words: &str) {
         self.clear();
-        // Without stderr there is nobody to warn.
-        let _ = writeln!(io::stderr(), "swarmlet: warning: {}", clean(warning));
+        let mark = if self.err_is_journal { level.mark() } else { "" };
+        // Without stderr there is nobody to tell.
+        let _ = writeln!(io::stderr(), "{mark}swarmlet: {words}");
     }
 
     /// Leaves the terminal tidy. Failure: something could not be written, for another reason than
     /// that nobody reads it any more.
-    pub fn finish(mut self) -> Result<(), Failure> {
+    pub fn finish(&mut self) -> Result<(), Failure> {
         self.clear();
-        match self.broken {
+        match &self.broken {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
-                format!("cannot write to standard output: {}", reason(&error)),
-                advice(&error),
+                format!("cannot write to standard output: {}", reason(error)),
+                advice(error),
             )),
             Some(_) | None => Ok(()),
         }

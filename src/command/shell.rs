@@ -13,7 +13,7 @@
 //! with it, for nobody else knows that it is there.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 
@@ -289,9 +289,7 @@ impl Shell {
     /// Tells of a failure, as every command does, and counts it.
     fn complain(&mut self, failure: &Failure, screen: &mut Screen) {
         self.failed += 1;
-        screen.clear();
-        // Nobody is left to tell if this fails, too.
-        let _ = writeln!(io::stderr(), "swarmlet: {failure}");
+        screen.fail(failure);
     }
 }
 

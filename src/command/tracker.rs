@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::reason;
 use super::files::{cannot, shown};
+use super::level::Level;
 use super::run::{Goal, Job};
 use super::{Arguments, Command, Failure, Screen, run};
 use crate::base::limits::{ANSWER_PEERS_MAX, BLOCKED_MAX, SERVED_PEERS_MAX};
@@ -41,6 +42,7 @@ options:
   --numwant N         give at most N peers in one answer (200)
   --swarm-max N       at most N peers in a swarm (as many as in all)
   --peers-max N       at most N peers in all swarms together (1000000)
+  --log-level LEVEL   tell what matters so much: error, warn, info, debug (info)
   --config FILE       options from this file, section [tracker]; see 'swarmlet help config'
   -h, --help          this text
 
@@ -65,6 +67,7 @@ const DEFAULT_HTTP: ([u8; 4], u16) = ([127, 0, 0, 1], 8000);
 const INTERVAL_SECS: RangeInclusive<u64> = 30..=86_400;
 
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    screen.set_level(Level::of(arguments)?);
     arguments.no_paths()?;
     let http = arguments.address("http")?.unwrap_or(DEFAULT_HTTP.into());
     let state = arguments.path("state");

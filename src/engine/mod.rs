@@ -274,6 +274,11 @@ impl Engine {
         }
     }
 
+    /// Whether it says why it does what it does.
+    pub fn explains(&self) -> bool {
+        self.settings.explain
+    }
+
     // ── Inputs ──────────────────────────────────────────────────────────────────────────────
 
     /// Takes in one thing that happened.

@@ -571,6 +571,7 @@ impl Rpc {
             | Event::StateTrouble { .. }
             | Event::WatchTrouble { .. }
             | Event::HookTrouble { .. }
+            | Event::Told { .. }
             | Event::TrackerTrouble { .. } => {}
         }
     }

@@ -54,6 +54,7 @@ pub(super) enum Job {
 impl Reactor {
     /// Tells the engine what happened, and carries out what it wants in return.
     pub(super) fn tell(&mut self, input: Input<'_>) {
+        self.tell_of_input(&input);
         self.engine.handle(self.now, input, &mut self.out);
         self.carry_out();
     }
@@ -194,6 +195,7 @@ impl Reactor {
 
     /// Carries out one output. Those for a connection that is gone already are void.
     fn act(&mut self, output: Output) {
+        self.tell_of_output(&output);
         match output {
             Output::Connect { torrent, addr } => self.connect(torrent, addr),
             Output::CallWeb { torrent, web, url, sent_by } => {
@@ -235,7 +237,7 @@ impl Reactor {
             // It may be lost on its way, too.
             Output::SendDatagram { to, bytes } => drop(self.send_datagram(to, &bytes)),
             Output::Event(event) => self.news.push(event),
-            // Nobody asked our engine to explain.
+            // It was told above.
             Output::Because { .. } => {}
         }
     }

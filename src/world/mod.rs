@@ -15,7 +15,7 @@
 //!                    ├─ remote ── bookkeeper          remote control, and what it remembers
 //!                    ├─ http_io, http_call            trackers, at either end
 //!                    ├─ udp, udp_call                 the same by datagrams; the DHT
-//!                    └─ act                           what the engine wants is carried out
+//!                    └─ act, told                     what the engine wants is carried out
 //!            conn, line                              the table of open things; who waits longest
 //!  names     resolver
 //!  the host  sys, fault, hook
@@ -52,6 +52,7 @@ pub mod resume;
 pub mod store;
 pub mod syncer;
 pub mod sys;
+mod told;
 pub mod udp;
 mod udp_call;
 pub mod watch;

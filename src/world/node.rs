@@ -65,6 +65,8 @@ pub struct NodeOptions {
     pub http_connections_max: usize,
     /// Keep each torrent after it is complete, or stop it.
     pub seed: bool,
+    /// Tell what happens with each peer, and why (`Event::Told`).
+    pub explain: bool,
 }
 
 /// Limits for the node as a whole, bytes per second; `None`: none.
@@ -121,7 +123,7 @@ impl Node {
             connections_per_torrent_max: options.connections_per_torrent_max,
             unchoked_max: options.unchoked_max,
             seed: options.seed,
-            explain: false,
+            explain: options.explain,
         };
         let seed = sys::random_seed().map_err(cannot("get random numbers"))?;
         let mut engine = Engine::new(settings, seed);
@@ -330,6 +332,7 @@ impl Default for NodeOptions {
             on_done: None,
             http_connections_max: HTTP_CONNECTIONS_MAX,
             seed: true,
+            explain: false,
         }
     }
 }

@@ -343,6 +343,7 @@ impl Reactor {
         }
         let Some(Kind::Peer(peer)) = self.table.close(id) else { return };
         if peer.stage != Stage::Closing {
+            self.tell_of_loss(peer.addr, &why);
             self.tell(Input::Closed { conn: id, why });
         }
     }

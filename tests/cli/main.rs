@@ -15,6 +15,7 @@ mod manners;
 mod nodes;
 mod program;
 mod remote;
+mod service;
 mod shell;
 mod story;
 mod udp;

@@ -41,6 +41,7 @@ const COMMANDS: &[&str] = &[
     "shutdown",
     "shell",
     "config",
+    "unit",
 ];
 
 #[test]

@@ -197,7 +197,7 @@ fn script(dir: &Workdir, words: &[&str], lines: &str) -> Ran {
 }
 
 /// A port that nobody has at this moment.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind(LOCAL).unwrap().local_addr().unwrap().port()
 }
 
