@@ -11,6 +11,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::clock::Moment;
+use super::datagrams::Whose;
 use super::net::NodeId;
 use super::node::{Mood, Role};
 use super::{Happening, Lab};
@@ -18,7 +19,7 @@ use crate::base::{Span, TorrentId};
 use crate::engine::Input;
 use crate::format::announce::{Announce, Refusal, Reply};
 use crate::format::http::{self, Parsed, Progress, Request, Response, Scan};
-use crate::format::query::TrackerUrl;
+use crate::format::query::{Scheme, TrackerUrl};
 
 /// A request on its way.
 #[derive(Debug)]
@@ -66,6 +67,9 @@ impl Lab {
             return self.answer_at(self.now, caller, None, Err("not a URL that we can ask"));
         };
         let addr = url.host.parse().ok().map(|ip| SocketAddr::new(ip, url.port));
+        if let (Scheme::Udp, Some(addr)) = (url.scheme, addr) {
+            return self.ask_by_datagram(id, (torrent, tracker), addr, announce, timeout);
+        }
         let Some(to) = addr.and_then(|addr| self.node_at(addr)) else {
             let at = self.now.after(self.net.travel(id, id).times(2));
             return self.answer_at(at, caller, None, Err("connection refused"));
@@ -112,6 +116,17 @@ impl Lab {
             Ok(body) => Reply::parse(&body),
             Err(why) => Err(Refusal::Unreachable(why)),
         };
+        self.tell_announced(id, (torrent, tracker), from, result);
+    }
+
+    /// Tells a node what came of its announce.
+    pub(super) fn tell_announced(
+        &mut self,
+        id: NodeId,
+        (torrent, tracker): Whose,
+        from: Option<IpAddr>,
+        result: Result<Reply, Refusal>,
+    ) {
         match &result {
             Ok(reply) => {
                 let count = reply.peers.len();

@@ -48,7 +48,9 @@ impl Lab {
     pub fn tracker(&mut self, name: &str) -> NodeId {
         let settings = usual_settings(TRACKER_PORT);
         let mut engine = Engine::new(settings, self.random.next_u64());
-        engine.serve_tracker(Service::new(Policy::default(), self.random.next_u64()));
+        let mut service = Service::new(Policy::default(), self.random.next_u64());
+        service.serve_udp([5; 20]);
+        engine.serve_tracker(service);
         let tracker = Tracker { engine, mood: Mood::Well };
         let id = self.join(name, TRACKER_PORT, Role::Tracker(Box::new(tracker)));
         self.trackers.push(id);
@@ -72,7 +74,13 @@ impl Lab {
     /// A node without torrents; `order` gives it some. It starts at once, unless `starts_at`.
     pub fn node(&mut self, name: &str) -> NodeId {
         let settings = usual_settings(PEER_PORT);
-        let driven = Driven { engine: None, settings, wishes: Vec::new(), is_leaving: false };
+        let driven = Driven {
+            engine: None,
+            settings,
+            wishes: Vec::new(),
+            is_leaving: false,
+            questions: None,
+        };
         let id = self.join(name, PEER_PORT, Role::Engine(Box::new(driven)));
         self.net.listen(id, false);
         self.starts.insert(id, Span::ZERO);

@@ -203,6 +203,7 @@ impl Lab {
         node.life += 1;
         node.armed = None;
         driven.is_leaving = false;
+        driven.questions = None;
         // Whoever reads the record wants to know why.
         let settings = Settings { explain: self.record.is_on(), ..driven.settings.clone() };
         let engine = driven.engine.insert(Engine::new(settings, seed));
@@ -273,6 +274,7 @@ impl Lab {
         let node = &mut self.nodes[id.0];
         let Role::Engine(driven) = &mut node.role else { return };
         driven.engine = None;
+        driven.questions = None;
         node.life += 1;
         node.armed = None;
         node.complete.clear();

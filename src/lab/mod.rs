@@ -129,6 +129,8 @@ pub struct Lab {
     by_addr: BTreeMap<SocketAddr, NodeId>,
     by_hash: BTreeMap<InfoHash, SourceId>,
     trackers: Vec<NodeId>,
+    /// The trackers are asked over UDP.
+    asks_by_datagram: bool,
     /// Nodes that nobody has started yet, and how long after the next run begins they do.
     starts: BTreeMap<NodeId, Span>,
     judge: Judge,
@@ -179,6 +181,11 @@ enum Happening {
     },
     /// A request reaches a tracker.
     Asked(Box<calls::Call>),
+    /// A node may have to ask a tracker again.
+    AskingDue {
+        node: NodeId,
+        life: u32,
+    },
     /// A datagram reaches a node.
     Datagram(Box<datagrams::Datagram>),
     /// The answer, or the lack of one, reaches the node that asked.
@@ -279,6 +286,7 @@ impl Lab {
             by_addr: BTreeMap::new(),
             by_hash: BTreeMap::new(),
             trackers: Vec::new(),
+            asks_by_datagram: false,
             starts: BTreeMap::new(),
             judge: Judge::new(),
             record: Record::new(),
@@ -305,6 +313,11 @@ impl Lab {
     /// How arriving bytes are cut.
     pub fn set_cut(&mut self, cut: Cut) {
         self.cut = cut;
+    }
+
+    /// From now on nodes that start ask their trackers over UDP.
+    pub fn ask_by_datagrams(&mut self) {
+        self.asks_by_datagram = true;
     }
 
     /// Compares this node's files with the truth no more: the story spoils them.
@@ -465,7 +478,11 @@ impl Lab {
             Happening::Answered { node, life, answer } if self.lives(node, life) => {
                 self.on_answered(node, *answer);
             }
+            Happening::AskingDue { node, life } if self.lives(node, life) => {
+                self.on_asking_due(node);
+            }
             Happening::Wake { .. }
+            | Happening::AskingDue { .. }
             | Happening::Done { .. }
             | Happening::Cue { .. }
             | Happening::Answered { .. } => {}
@@ -480,7 +497,8 @@ impl Lab {
     }
 
     fn url(&self, tracker: NodeId) -> String {
-        format!("http://{}/announce", self.nodes[tracker.0].addr)
+        let scheme = if self.asks_by_datagram { "udp" } else { "http" };
+        format!("{scheme}://{}/announce", self.nodes[tracker.0].addr)
     }
 
     fn node_at(&self, addr: SocketAddr) -> Option<NodeId> {

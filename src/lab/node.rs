@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use super::clock::Moment;
+use super::datagrams::Questions;
 use super::disk::Disk;
 use super::mishap::Effects;
 use super::pipe::{EndId, Key};
@@ -64,6 +65,8 @@ pub(super) struct Driven {
     pub settings: Settings,
     pub wishes: Vec<Wanted>,
     pub is_leaving: bool,
+    /// What it asks trackers by datagrams.
+    pub questions: Option<Questions>,
 }
 
 /// A torrent that a node takes on each time it starts.

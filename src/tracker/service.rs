@@ -302,6 +302,16 @@ impl Service {
 
     /// Lets the visitor in and leaves peers for it in `found`. `None`: there is no room.
     pub(super) fn visit(&mut self, now: Time, hash: InfoHash, visit: &Visit) -> Option<Tally> {
+        let has_room = self.counts.peers < self.policy.peers_max;
+        // Nearly always: the torrent is known, and one look for it is enough.
+        if has_room && let Some(swarm) = self.torrents.get_mut(&hash) {
+            let before = swarm.tally();
+            let mut moment = moment(&self.policy, self.seed, &mut self.random, now);
+            swarm.announce(&mut moment, visit, &mut self.found);
+            let after = swarm.tally();
+            self.counts.moved(before, after);
+            return Some(after);
+        }
         if visit.event == Event::Stopped && !self.torrents.contains_key(&hash) {
             self.found.peers.clear();
             self.found.peers6.clear();

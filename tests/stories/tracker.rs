@@ -56,6 +56,59 @@ fn a_tracker_is_told_what_there_is_to_tell() {
     });
 }
 
+/// The same, over UDP.
+fn strangers_by_datagrams(lab: &mut Lab) {
+    lab.ask_by_datagrams();
+    strangers(lab);
+}
+
+#[test]
+fn strangers_meet_by_datagrams() {
+    let story = Scenario {
+        who: strangers_by_datagrams,
+        limit: Span::from_secs(60),
+        ..Scenario::new("strangers_meet_by_datagrams")
+    };
+    tell(&story, |lab| {
+        assert_eq!(lab.record().count("tracker", "answers", ""), 0, "nobody speaks HTTP");
+        // An id and peers, for each; the peer tells, too, that it is complete.
+        assert!(lab.record().count("tracker", "sends", "") >= 4);
+    });
+}
+
+#[test]
+fn lost_datagrams_are_sent_again_until_strangers_meet_and_part() {
+    over_seeds("lost_datagrams_are_sent_again_until_strangers_meet_and_part", |seed| {
+        let mut lab = Lab::new(seed);
+        strangers_by_datagrams(&mut lab);
+        // A fifth of all packets.
+        lab.net.set_loss(2_000);
+        lab.run_until(|lab| lab.has(PEER, FILE), Span::from_secs(1_200))?;
+        lab.net.set_loss(0);
+        lab.run_for(Span::from_secs(100))?;
+        lab.at(Span::from_secs(1), Action::Leave(PEER));
+        lab.run_for(Span::from_secs(10))?;
+        let counts = lab.node_named(TRACKER).engine().and_then(|engine| engine.service());
+        let counts = counts.map(|service| service.counts()).unwrap_or_default();
+        assert_eq!((counts.peers, counts.seeds), (1, 1), "only the seed is left");
+        lab.verify()
+    });
+}
+
+#[test]
+fn a_udp_tracker_that_fails_at_first_is_asked_again() {
+    for mood in [Mood::Silent, Mood::Slow(Span::from_secs(40)), Mood::Lying(vec![0xff; 100])] {
+        over_seeds("a_udp_tracker_that_fails_at_first_is_asked_again", |seed| {
+            let mut lab = Lab::new(seed);
+            strangers_by_datagrams(&mut lab);
+            lab.at(Span::ZERO, Action::Tracker(TRACKER, mood.clone()));
+            lab.at(Span::from_secs(100), Action::Tracker(TRACKER, Mood::Well));
+            lab.run_until(|lab| lab.has(PEER, FILE), Span::from_secs(900))?;
+            lab.verify()
+        });
+    }
+}
+
 #[test]
 fn a_swarm_of_twelve_meets_through_a_tracker() {
     let story = Scenario {
