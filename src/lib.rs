@@ -24,8 +24,8 @@
 //!  6  rpc        remote control: JSON ⇄ what a person wants   ┐
 //!  5  engine     the whole node as one value                  │
 //!  4  torrent    one torrent: decisions                       │
-//!  3  peer  tracker  border                                   │ pure: input + now → outputs
-//!       one conversation · one store of swarms · the words    │
+//!  3  peer  tracker  dht  border                              │ pure: input + now → outputs
+//!       one conversation · stores of swarms · the words       │
 //!  2  wire       peer protocol: bytes ⇄ frames                │
 //!  1  format     bencode, metainfo, layout, http, announce    │
 //!  0  base       ids, time, bits, slots, limits, random       ┘
@@ -59,6 +59,7 @@
 pub mod base;
 pub mod border;
 pub mod command;
+pub mod dht;
 pub mod engine;
 pub mod format;
 pub mod lab;

@@ -13,7 +13,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (0, &["base"]),
     (1, &["format"]),
     (2, &["wire"]),
-    (3, &["border", "peer", "tracker"]),
+    (3, &["border", "dht", "peer", "tracker"]),
     (4, &["torrent"]),
     (5, &["engine"]),
     (6, &["rpc"]),

@@ -5,6 +5,7 @@ pub mod base64;
 pub mod bencode;
 pub mod census;
 pub mod client;
+pub mod crc32c;
 pub mod datagram;
 pub mod digest;
 pub mod draft;
