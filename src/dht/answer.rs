@@ -59,7 +59,9 @@ impl Dht {
         let mut response = Response::new(self.id);
         match ask {
             Ask::Ping => {}
-            Ask::FindNode { target, want } => self.name_nodes(now, from, target, want, &mut response),
+            Ask::FindNode { target, want } => {
+                self.name_nodes(now, from, target, want, &mut response)
+            }
             Ask::GetPeers { info_hash, want, no_seed, scrape } => {
                 let token = self.secrets.token(now, from.ip(), info_hash);
                 response.token = Some(&token);
@@ -93,8 +95,7 @@ impl Dht {
         response: &mut Response<'_>,
     ) {
         let nearest = |net: usize| {
-            let mut nodes =
-                self.nets[net].table.nearest(now, target, DHT_BUCKET_NODES + 1, true);
+            let mut nodes = self.nets[net].table.nearest(now, target, DHT_BUCKET_NODES + 1, true);
             nodes.retain(|contact| contact.addr != from);
             nodes.truncate(DHT_BUCKET_NODES);
             nodes

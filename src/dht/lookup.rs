@@ -57,6 +57,8 @@ pub struct Known {
 enum State {
     New,
     Asked(Time),
+    /// Asked more than `DHT_QUERY_SLOW` ago: nobody waits for it, but it may still answer.
+    Slow,
     Answered,
     Failed,
 }
@@ -80,7 +82,9 @@ impl Lookup {
 
     /// Whom to ask now; it counts as asked. `None`: nobody, for now or at all.
     pub fn next(&mut self, now: Time) -> Option<Contact> {
-        let waiting = self.nodes.iter().filter(|known| known.is_waited_for(now)).count();
+        self.note_slow(now);
+        let is_waited_for = |known: &&Known| matches!(known.state, State::Asked(_));
+        let waiting = self.nodes.iter().filter(is_waited_for).count();
         if waiting >= DHT_ALPHA || self.queries >= DHT_LOOKUP_QUERIES_MAX {
             return None;
         }
@@ -92,18 +96,23 @@ impl Lookup {
     }
 
     /// A node answered, with a token perhaps, and named others.
+    ///
+    /// If it has another id than it was said to have, it stands elsewhere now: at its new place
+    /// it counts as one that answered, at the old one it does not.
     pub fn on_answer(&mut self, contact: Contact, token: Option<&[u8]>, named: &[Contact]) {
-        let known = self.nodes.iter_mut().find(|known| known.contact.addr == contact.addr);
-        let Some(known) = known else { return };
-        if known.contact.id != contact.id {
-            // It is somebody else than it was said to be, and not where it was said to be.
-            known.state = State::Failed;
-            return;
+        let place = self.nodes.iter().position(|known| known.contact.addr == contact.addr);
+        let Some(place) = place else { return };
+        let hops = self.nodes[place].hops;
+        if self.nodes[place].contact.id != contact.id {
+            self.nodes.remove(place);
+            self.add(contact, hops);
         }
-        known.state = State::Answered;
-        known.token = token.map(<[u8]>::to_vec);
-        let hops = known.hops.saturating_add(1);
-        named.iter().for_each(|&contact| self.add(contact, hops));
+        let known = self.nodes.iter_mut().find(|known| known.contact == contact);
+        if let Some(known) = known {
+            known.state = State::Answered;
+            known.token = token.map(<[u8]>::to_vec);
+        }
+        named.iter().for_each(|&contact| self.add(contact, hops.saturating_add(1)));
     }
 
     /// A node did not answer in time, or refused.
@@ -118,18 +127,27 @@ impl Lookup {
     pub fn is_done(&self) -> bool {
         let mut front = self.front();
         if self.queries >= DHT_LOOKUP_QUERIES_MAX {
-            return front.all(|known| !matches!(known.state, State::Asked(_)));
+            return front.all(|known| matches!(known.state, State::New | State::Answered));
         }
         front.all(|known| known.state == State::Answered)
     }
 
     /// When `next` may name one more because an answer is slow.
-    pub fn deadline(&self, now: Time) -> Option<Time> {
-        let slow = self.nodes.iter().filter_map(|known| match known.state {
+    pub fn deadline(&self) -> Option<Time> {
+        let asked = self.nodes.iter().filter_map(|known| match known.state {
             State::Asked(at) => Some(at + DHT_QUERY_SLOW),
-            State::New | State::Answered | State::Failed => None,
+            State::New | State::Slow | State::Answered | State::Failed => None,
         });
-        slow.filter(|at| *at > now).min()
+        asked.min()
+    }
+
+    /// Waits no longer for those who had their second.
+    pub fn note_slow(&mut self, now: Time) {
+        for known in &mut self.nodes {
+            if matches!(known.state, State::Asked(at) if now.since(at) >= DHT_QUERY_SLOW) {
+                known.state = State::Slow;
+            }
+        }
     }
 
     /// The nearest nodes of those who answered, at most eight.
@@ -176,12 +194,5 @@ impl Lookup {
 
     fn front_mut(&mut self) -> impl Iterator<Item = &mut Known> {
         self.nodes.iter_mut().filter(|known| known.state != State::Failed).take(DHT_BUCKET_NODES)
-    }
-}
-
-impl Known {
-    /// Whether it was asked so shortly ago that nobody need be asked in its place.
-    fn is_waited_for(&self, now: Time) -> bool {
-        matches!(self.state, State::Asked(at) if now.since(at) < DHT_QUERY_SLOW)
     }
 }

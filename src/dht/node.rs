@@ -415,6 +415,7 @@ impl Dht {
         let contact = Contact { id: response.id, addr: question.to };
         let net = net_of(question.to);
         self.nets[net].table.on_answer(now, contact);
+        self.on_entered(question.to);
         let Purpose::Search(number) = question.purpose else { return };
         let Some(search) = self.searches.iter_mut().find(|search| search.number == number) else {
             return;
@@ -447,7 +448,8 @@ impl Dht {
 
     /// The question that this answers, if it comes from whom we asked.
     fn take_question(&mut self, from: SocketAddr, transaction: &[u8]) -> Option<Question> {
-        let is_it = |question: &Question| question.to == from && question.transaction == transaction;
+        let is_it =
+            |question: &Question| question.to == from && question.transaction == transaction;
         let place = self.open.iter().position(is_it)?;
         self.open.remove(place)
     }
@@ -499,6 +501,7 @@ impl Dht {
     pub(super) fn go_on(&mut self, now: Time, out: &mut Vec<Act>) {
         let mut at = 0;
         while at < self.searches.len() {
+            self.searches[at].lookup.note_slow(now);
             self.step(now, at, out);
             if self.searches[at].lookup.is_done() {
                 let search = self.searches.remove(at);

@@ -75,7 +75,8 @@ impl Store {
         random: &mut Random,
     ) -> Vec<SocketAddr> {
         let Some(peers) = self.torrents.get(&info_hash) else { return Vec::new() };
-        let fits = |peer: &&Entry| peer.addr.is_ipv4() == asker.is_ipv4() && !(no_seed && peer.seed);
+        let fits =
+            |peer: &&Entry| peer.addr.is_ipv4() == asker.is_ipv4() && !(no_seed && peer.seed);
         let mut addrs: Vec<SocketAddr> = peers.iter().filter(fits).map(|peer| peer.addr).collect();
         random.shuffle(&mut addrs);
         addrs.truncate(max);
@@ -128,8 +129,8 @@ impl Store {
     /// Drops the smallest torrent, if there are too many torrents or peers. Linear, and only when
     /// somebody announces a torrent that is new to a full store. Returns whether there is room.
     fn make_room(&mut self) -> bool {
-        let is_full = self.torrents.len() >= DHT_STORED_TORRENTS_MAX
-            || self.count >= DHT_STORED_PEERS_MAX;
+        let is_full =
+            self.torrents.len() >= DHT_STORED_TORRENTS_MAX || self.count >= DHT_STORED_PEERS_MAX;
         if !is_full {
             return true;
         }

@@ -60,6 +60,8 @@ struct Bucket {
     spares: Vec<Node>,
     /// When a node of it last answered or came in, or when we last set out to refresh it.
     changed: Time,
+    /// It has not been looked into since we joined.
+    is_unexplored: bool,
 }
 
 /// What we know of one node.
@@ -101,7 +103,12 @@ impl Node {
 
 impl Bucket {
     fn new(now: Time) -> Bucket {
-        Bucket { nodes: Vec::new(), spares: Vec::new(), changed: now }
+        Bucket { nodes: Vec::new(), spares: Vec::new(), changed: now, is_unexplored: false }
+    }
+
+    /// When it is to be looked into.
+    fn refresh_at(&self) -> Time {
+        if self.is_unexplored { Time::START } else { self.changed + DHT_GOOD_FOR }
     }
 
     fn has_network_of(&self, contact: &Contact) -> bool {
@@ -120,9 +127,8 @@ impl Bucket {
     fn keep_spare(&mut self, node: Node) {
         let same = |spare: &Node| {
             spare.contact.id == node.contact.id
-                || network(spare.contact.addr.ip()).is_some_and(|theirs| {
-                    network(node.contact.addr.ip()) == Some(theirs)
-                })
+                || network(spare.contact.addr.ip())
+                    .is_some_and(|theirs| network(node.contact.addr.ip()) == Some(theirs))
         };
         self.spares.retain(|spare| !same(spare));
         if self.spares.len() == DHT_SPARES {
@@ -195,7 +201,11 @@ impl Table {
     }
 
     /// Whether there would be room for this stranger, so that asking it is worth a datagram.
+    /// It is if we know its address under another id: it may have changed it (BEP 42).
     pub fn would_take(&self, now: Time, contact: Contact) -> bool {
+        if self.nodes().any(|n| n.contact.addr == contact.addr && n.contact.id != contact.id) {
+            return true;
+        }
         if contact.id == self.own || self.find(contact.id).is_some() || self.is_taken(contact) {
             return false;
         }
@@ -272,19 +282,27 @@ impl Table {
 
     // ── Upkeep ──────────────────────────────────────────────────────────────────────────────
 
-    /// A place in a bucket of which nothing was heard for too long, to be looked up; the bucket
-    /// counts as fresh from now on.
+    /// We have found our neighbours, by way of few others: every bucket that is not full is to be
+    /// refreshed once, or parts of the net would stay unknown to us, and we to them.
+    pub fn on_joined(&mut self) {
+        for bucket in &mut self.buckets {
+            bucket.is_unexplored = bucket.nodes.len() < DHT_BUCKET_NODES;
+        }
+    }
+
+    /// A place in a bucket that is unexplored, or of which nothing was heard for too long, to be
+    /// looked up; the bucket counts as fresh from now on.
     pub fn to_refresh(&mut self, now: Time, random: &mut Random) -> Option<NodeId> {
-        let stale = |bucket: &Bucket| now.since(bucket.changed) >= DHT_GOOD_FOR;
-        let at = self.buckets.iter().position(stale)?;
+        let at = self.buckets.iter().position(|bucket| bucket.refresh_at() <= now)?;
         self.buckets[at].changed = now;
+        self.buckets[at].is_unexplored = false;
         Some(self.random_place(at, random))
     }
 
     /// When `to_refresh` will find one.
     pub fn refresh_deadline(&self) -> Time {
-        let oldest = self.buckets.iter().map(|bucket| bucket.changed).min();
-        oldest.expect("there is at least one bucket") + DHT_GOOD_FOR
+        let first = self.buckets.iter().map(Bucket::refresh_at).min();
+        first.expect("there is at least one bucket")
     }
 
     /// The questionable node that was silent longest, of a bucket where a spare waits.
@@ -368,6 +386,7 @@ impl Table {
         nearer.nodes = last.nodes.iter().copied().filter(is_nearer).collect();
         nearer.spares = last.spares.iter().copied().filter(is_nearer).collect();
         nearer.changed = last.changed;
+        nearer.is_unexplored = last.is_unexplored;
         last.nodes.retain(|node| !is_nearer(node));
         last.spares.retain(|node| !is_nearer(node));
         self.buckets.push(nearer);

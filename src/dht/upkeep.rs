@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  1. questions that were not answered in time are given up
-//!  2. while we know nobody: the entrances are tried
+//!  2. until they have answered, and whenever we know nobody: the entrances are tried
 //!  3. once we know somebody: our neighbours are looked for
 //!  4. a bucket that fell silent is refreshed, a doubtful node is asked whether it is there
 //!  5. torrents whose time has come are looked up
@@ -26,6 +26,9 @@ pub(super) struct Entrance {
     pub addr: SocketAddr,
     due: Time,
     pause: Span,
+    /// It has answered once. Until then it is tried even if others have found us meanwhile: who
+    /// knows only those would be on an island with them.
+    reached: bool,
 }
 
 /// What other nodes say our address is.
@@ -42,7 +45,7 @@ const VOTES_NEEDED: usize = 6;
 
 impl Entrance {
     pub fn new(now: Time, addr: SocketAddr) -> Entrance {
-        Entrance { addr, due: now, pause: DHT_ENTER_AGAIN_MIN }
+        Entrance { addr, due: now, pause: DHT_ENTER_AGAIN_MIN, reached: false }
     }
 }
 
@@ -80,9 +83,9 @@ impl Dht {
     /// When `tick` wants to be called next. `None`: when anybody has spoken.
     pub fn deadline(&self, now: Time) -> Option<Time> {
         let open = self.open.front().map(|question| question.asked + DHT_QUERY_TIMEOUT);
-        let slow = self.searches.iter().filter_map(|search| search.lookup.deadline(now)).min();
-        let knows_nobody = |entrance: &&Entrance| self.nets[net_of(entrance.addr)].is_needy(now);
-        let enter = self.entrances.iter().filter(knows_nobody).map(|entrance| entrance.due).min();
+        let slow = self.searches.iter().filter_map(|search| search.lookup.deadline()).min();
+        let enter = self.entrances.iter().filter(|entrance| self.needs(now, entrance));
+        let enter = enter.map(|entrance| entrance.due).min();
         let can_begin = self.searches.len() < DHT_LOOKUPS_MAX && self.has_joined();
         let follow = self.followed.iter().map(|followed| followed.due).min();
         let nets = self.nets.iter().enumerate().filter(|(_, net)| !net.table.is_empty());
@@ -119,14 +122,27 @@ impl Dht {
     /// 2. Entrances wait ever longer, for they may be gone for good.
     pub(super) fn enter_again(&mut self, now: Time, out: &mut Vec<Act>) {
         for at in 0..self.entrances.len() {
-            let Entrance { addr, due, pause } = self.entrances[at];
-            if due > now || !self.nets[net_of(addr)].is_needy(now) {
+            let Entrance { addr, due, pause, .. } = self.entrances[at];
+            if due > now || !self.needs(now, &self.entrances[at]) {
                 continue;
             }
-            let pause_next = pause.times(2).min(DHT_ENTER_AGAIN_MAX);
-            self.entrances[at] = Entrance { addr, due: now + pause, pause: pause_next };
+            self.entrances[at].due = now + pause;
+            self.entrances[at].pause = pause.times(2).min(DHT_ENTER_AGAIN_MAX);
             self.acquaint(now, addr, None, out);
         }
+    }
+
+    /// The node at this address answered.
+    pub(super) fn on_entered(&mut self, addr: SocketAddr) {
+        let entrance = self.entrances.iter_mut().find(|entrance| entrance.addr == addr);
+        if let Some(entrance) = entrance {
+            entrance.reached = true;
+            entrance.pause = DHT_ENTER_AGAIN_MIN;
+        }
+    }
+
+    fn needs(&self, now: Time, entrance: &Entrance) -> bool {
+        !entrance.reached || self.nets[net_of(entrance.addr)].is_needy(now)
     }
 
     /// 3. Our neighbours know us best; who has found them has joined.
@@ -146,6 +162,9 @@ impl Dht {
         }
         let net = &mut self.nets[search.net];
         net.joined = search.outcome.answered > 0;
+        if net.joined {
+            net.table.on_joined();
+        }
         net.join_pause = (net.join_pause + DHT_ENTER_AGAIN_MIN).min(DHT_ENTER_AGAIN_MAX);
         net.join_at = now + net.join_pause;
     }

@@ -7,6 +7,7 @@ mod candidates;
 mod census;
 mod checker;
 mod choker;
+mod dht;
 mod erase;
 mod fast;
 mod gathering;

@@ -14,6 +14,7 @@ mod chaos;
 mod churn;
 mod content;
 mod control;
+mod dht;
 mod download;
 mod effects;
 mod endgame;
