@@ -14,13 +14,16 @@ struct Weather {
     lost_per_mille: usize,
 }
 
+/// When it arrives, its number, who sent it, to whom, and what it says.
+type Flying = Reverse<(Time, u64, usize, SocketAddr, Vec<u8>)>;
+
 /// A net: nodes by number, and the datagrams that are on their way.
 struct Net {
     now: Time,
     nodes: Vec<Option<Dht>>,
     numbers: BTreeMap<SocketAddr, usize>,
     /// By time, then by order of sending.
-    flying: BinaryHeap<Reverse<(Time, u64, usize, SocketAddr, Vec<u8>)>>,
+    flying: BinaryHeap<Flying>,
     /// When each node wants to be called.
     due: BinaryHeap<Reverse<(Time, usize)>>,
     sent: u64,
