@@ -504,6 +504,12 @@ pub const HOOKS_AT_ONCE_MAX: usize = 4;
 pub const HOOKS_QUEUED_MAX: usize = 256;
 pub const HOOK_LOOK_EVERY: Span = Span::from_secs(1);
 
+/// How often a node that may not use more than so much memory looks how much it uses; the least
+/// that can be asked for; and the part of it that requests to us may hold together.
+pub const WEIGH_EVERY: Span = Span::from_secs(3);
+pub const MEMORY_BYTES_MIN: u64 = 8 * 1024 * 1024;
+pub const MEMORY_SHARE_OF_HTTP: u64 = 4;
+
 /// Largest resume record that we read: a million files at some fifty bytes each.
 pub const RESUME_BYTES_MAX: usize = 64 * 1024 * 1024;
 

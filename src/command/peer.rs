@@ -7,6 +7,7 @@ use super::daemon::{self, Daemon};
 use super::level::Level;
 use super::run::{Goal, Http, Job};
 use super::{Arguments, Command, Failure, Screen, files, link, run, tracker};
+use crate::base::limits::MEMORY_BYTES_MIN;
 use crate::engine::Order;
 use crate::engine::prospects::Quest;
 use crate::format::magnet::LocalPeers;
@@ -53,6 +54,7 @@ options:
   --peers-max N          it takes at most N peers in all (1000000)
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
+  --max-memory SIZE      have fewer peers and ask less of each when SIZE is used: 32M
   --queue-down N         at most N torrents download at once; the others wait for their turn
   --queue-seed N         at most N torrents that are complete are shared at once
   --ratio R              a torrent stops when it gave R times what it got: 2, 1.5
@@ -88,6 +90,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     for path in &named {
         links.extend(link::parse(path, LocalPeers::Drop)?);
     }
+    let memory_max = arguments.number("max-memory", MEMORY_BYTES_MIN..=1 << 40)?;
     let (watch, on_done) = (daemon::watch(arguments)?, daemon::on_done(arguments)?);
     let (http, udp) = tracker(arguments, screen)?.unzip();
     let remote = daemon::options(arguments, &dir, screen)?;
@@ -109,6 +112,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         listen,
         rates,
         manners,
+        memory_max,
         on_done,
         http,
         udp: udp.unwrap_or_default(),

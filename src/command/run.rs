@@ -49,6 +49,8 @@ pub struct Job {
     pub is_tracker_only: bool,
     pub rates: Rates,
     pub manners: Manners,
+    /// Use no more memory than this, bytes.
+    pub memory_max: Option<u64>,
     /// Run this when a torrent has arrived.
     pub on_done: Option<PathBuf>,
     /// Serve a tracker there, which keeps its files in these places.
@@ -74,6 +76,7 @@ impl Job {
             is_tracker_only: false,
             rates: Rates::default(),
             manners: Manners::default(),
+            memory_max: None,
             on_done: None,
             http: None,
             udp: Vec::new(),
@@ -145,6 +148,7 @@ impl Run {
             is_tracker_only,
             rates,
             manners,
+            memory_max,
             on_done,
             http,
             udp,
@@ -172,6 +176,7 @@ impl Run {
                 remote,
                 rates,
                 manners,
+                memory_max,
                 watch,
                 on_done,
                 seed,

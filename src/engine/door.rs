@@ -64,14 +64,14 @@ impl Engine {
         addr: SocketAddr,
         out: &mut Vec<Output>,
     ) {
-        let full = self.conns.len() >= self.settings.connections_max;
+        let full = self.conns.len() >= self.connections_max();
         if full || self.stopping {
             return out.push(Output::Close { conn, why: "no place left" });
         }
         // Whoever says nothing must not keep those out who would.
         let strangers = self.waiting.iter().filter(|(_, waiting)| waiting.wants.is_none());
         // On a host with few descriptors, strangers are to be few, too.
-        let strangers_max = HANDSHAKES_WAITING_MAX.min(self.settings.connections_max.div_ceil(2));
+        let strangers_max = HANDSHAKES_WAITING_MAX.min(self.connections_max().div_ceil(2));
         if strangers.clone().count() >= strangers_max
             && let Some((&oldest, _)) = strangers.min_by_key(|(_, waiting)| waiting.since)
         {
@@ -311,7 +311,7 @@ impl Engine {
 
     fn may_dial(&self) -> bool {
         let open = self.conns.len() + self.waiting.len() + self.dials.under_way;
-        self.dials.under_way < DIALS_AT_ONCE_MAX && open < self.settings.connections_max
+        self.dials.under_way < DIALS_AT_ONCE_MAX && open < self.connections_max()
     }
 
     /// When the pace allows one more dial: a second's worth of them may come at once.

@@ -14,6 +14,7 @@
 //! the past.
 
 pub mod control;
+pub mod diet;
 mod door;
 pub mod feed;
 pub mod prospects;
@@ -23,6 +24,7 @@ pub mod throttle;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use self::diet::Diet;
 use self::door::{Dials, Waiting};
 use self::prospects::Sought;
 use self::queue::Queue;
@@ -106,6 +108,9 @@ pub struct Engine {
     /// What may move now; the world asks before it moves bytes.
     throttle: Throttle,
     queue: Queue,
+    diet: Diet,
+    /// Connections that a person wants it to have at most.
+    wished_max: Option<usize>,
     /// When a torrent has given enough, if nobody says otherwise.
     usual_goal: Goal,
     stopping: bool,
@@ -136,6 +141,8 @@ impl Engine {
             service: None,
             throttle: Throttle::default(),
             queue: Queue::default(),
+            diet: Diet::default(),
+            wished_max: None,
             usual_goal: Goal::default(),
             stopping: false,
         }

@@ -47,6 +47,8 @@ pub enum Action {
     Control(NodeId, SourceId, Control),
     /// A person limits how many torrents of a node may run.
     Queue(NodeId, Limits),
+    /// A node looks how many bytes of memory it uses, and how many it may.
+    Weigh(NodeId, u64, u64),
     /// A person adds a torrent to a node that runs.
     Add(NodeId, SourceId),
 }
@@ -114,6 +116,7 @@ impl Lab {
                 }
             }
             Action::Control(node, source, control) => self.control(node, source, &control),
+            Action::Weigh(node, used, limit) => self.weigh(node, used, limit),
             Action::Queue(node, limits) => self.limit_queue(node, limits),
             Action::Add(node, source) => self.add_late(node, source),
         }
@@ -171,6 +174,15 @@ impl Lab {
         let Some(engine) = self.nodes[id.0].engine_mut() else { return };
         let mut out = Vec::new();
         engine.limit_queue(now, limits, &mut out);
+        self.act(id, &mut out, &[]);
+        self.finish_turn(id);
+    }
+
+    fn weigh(&mut self, id: NodeId, used: u64, limit: u64) {
+        let now = self.now.time();
+        let Some(engine) = self.nodes[id.0].engine_mut() else { return };
+        let mut out = Vec::new();
+        engine.weigh(now, used, limit, &mut out);
         self.act(id, &mut out, &[]);
         self.finish_turn(id);
     }

@@ -15,6 +15,7 @@ use crate::base::TorrentId;
 use crate::base::limits::TORRENT_FILE_BYTES_MAX;
 use crate::border::{Event, Output};
 use crate::engine::Order;
+use crate::engine::diet::Level;
 use crate::format::base64;
 use crate::format::metainfo::Metainfo;
 
@@ -25,6 +26,9 @@ impl Rpc {
         arguments: &Map<String, Value>,
         desk: &mut Desk<'_>,
     ) -> Answer<Map<String, Value>> {
+        if desk.engine.level() == Level::Over {
+            return Err("memory is short: --max-memory is reached".to_owned());
+        }
         let filename = arguments.get("filename").and_then(Value::as_str);
         if let Some(link) = filename.filter(|name| name.starts_with("magnet:")) {
             return self.add_link(link, arguments, desk);

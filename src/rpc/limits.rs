@@ -4,6 +4,7 @@
 //!  node      alt-speed-enabled ? alt-speed-up/-down : speed-limit-up/-down, if enabled
 //!  torrent   uploadLimit, downloadLimit, if limited; honorsSessionLimits: the node's, too
 //!  goals     seedRatioMode, seedIdleMode: 0 the node's, if it has one; 1 its own; 2 none
+//!  peers     peer-limit-global: no more in all, whatever a torrent may have
 //!  queue     download-queue-size, seed-queue-size, queue-stalled-minutes, if enabled
 //! ```
 //! Remote controls count in kB of 1000 bytes; the engine's throttle, which obeys, in bytes.
@@ -56,6 +57,15 @@ impl Rpc {
             stalled_after: minutes.map(|minutes| Span::from_secs(60).times(minutes.max(1).into())),
         };
         engine.limit_queue(now, limits, &mut effects.out);
+    }
+
+    /// Puts the limit on peers of the whole node in force, if a person set one.
+    pub(super) fn limit_connections(&self, now: Time, engine: &mut Engine, effects: &mut Effects) {
+        let key = "peer-limit-global";
+        if self.session.wishes.contains_key(key) {
+            let most = usize::try_from(session::number(&self.session, key)).unwrap_or(1);
+            engine.limit_connections(now, most.max(1), &mut effects.out);
+        }
     }
 
     /// Puts the goals of all torrents in force.

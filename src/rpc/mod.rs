@@ -160,6 +160,7 @@ pub struct Rpc {
     gone: (u64, u64),
     started: Time,
     saved: Time,
+    body_bytes_max: usize,
 }
 
 impl Rpc {
@@ -176,7 +177,13 @@ impl Rpc {
             gone: (0, 0),
             started: now,
             saved: now,
+            body_bytes_max: RPC_BODY_BYTES_MAX,
         }
+    }
+
+    /// No request is to have a longer body than this.
+    pub fn limit_bodies(&mut self, bytes_max: usize) {
+        self.body_bytes_max = self.body_bytes_max.min(bytes_max);
     }
 
     /// Where a new torrent goes that nobody says anything of, and whether it rests at first.
@@ -196,7 +203,7 @@ impl Rpc {
     ) -> Result<usize, Status> {
         match self.gate.admit(now, from, head) {
             // Who has not heard the session word yet sends now what it will send again.
-            Ok(()) | Err(Status::Conflict) => Ok(RPC_BODY_BYTES_MAX),
+            Ok(()) | Err(Status::Conflict) => Ok(self.body_bytes_max),
             Err(status) => Err(status),
         }
     }
@@ -342,6 +349,7 @@ impl Rpc {
         self.limit_node(desk.now, desk.engine);
         self.limit_queue(desk.now, desk.engine, desk.effects);
         self.aim_all(desk.engine);
+        self.limit_connections(desk.now, desk.engine, desk.effects);
         self.keep_session(desk.now, desk.effects);
         Ok(Map::new())
     }
@@ -451,6 +459,7 @@ impl Rpc {
         found.sort_by_key(|(_, page): &(Known, Page)| (page.position, page.added));
         // Before anybody runs.
         self.limit_queue(now, engine, effects);
+        self.limit_connections(now, engine, effects);
         for (known, page) in found {
             match known {
                 Known::Torrent(metainfo) => {

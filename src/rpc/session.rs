@@ -31,7 +31,7 @@ const NUMBER: i64 = u32::MAX as i64;
 
 /// Wishes. Obeyed are: `download-dir`, `start-added-torrents`, `peer-limit-per-torrent` (all three
 /// for torrents added from then on), the limits of rates, but not the hours of `alt-speed`, and those
-/// of the queue, and goals. The others are remembered.
+/// of the queue, goals, and `peer-limit-global`. The others are remembered.
 const WISHES: &[(&str, Kind)] = &[
     ("alt-speed-down", Kind::Int(0, NUMBER, 50)),
     ("alt-speed-enabled", Kind::Bool(false)),

@@ -55,7 +55,9 @@ impl Torrent {
         }
         loop {
             let Some(session) = self.peers.get(&conn) else { return };
-            if !session.may_be_asked(now) || session.pipeline.room() == 0 {
+            let pipeline = &session.pipeline;
+            let is_full = pipeline.room() == 0 || pipeline.len() >= self.requests_max;
+            if is_full || !session.may_be_asked(now) {
                 return;
             }
             let chokes = session.them.choking;

@@ -183,6 +183,8 @@ pub struct Torrent {
     writes_under_way: u32,
     will: Will,
     turn: Turn,
+    /// Blocks that one peer is asked for at a time, however many it could be.
+    requests_max: usize,
     goal: Goal,
     earlier: Earlier,
     pause: Option<Pause>,
@@ -320,6 +322,7 @@ impl Torrent {
             writes_under_way: 0,
             will: Will::default(),
             turn: Turn::new(now),
+            requests_max: usize::MAX,
             goal: Goal::default(),
             earlier: Earlier::default(),
             pause: None,

@@ -94,6 +94,22 @@ impl Torrent {
         self.on_gone(now, conn);
     }
 
+    /// How useful everybody is: bytes per second both ways, and one more for whoever wants
+    /// something or has it.
+    pub fn uses(&mut self, now: Time) -> Vec<(u64, ConnId)> {
+        let use_of = |session: &mut Session| {
+            let interest = session.us.interested || session.them.interested;
+            let moved = session.rate_down.get(now).saturating_add(session.rate_up.get(now));
+            moved.saturating_add(u64::from(interest))
+        };
+        self.peers.iter_mut().map(|(&conn, session)| (use_of(session), conn)).collect()
+    }
+
+    /// The node has no place for this peer any more.
+    pub fn dismiss(&mut self, now: Time, conn: ConnId, why: &'static str, out: &mut Vec<Output>) {
+        self.part(now, conn, why, out);
+    }
+
     /// Parts with everyone.
     pub(super) fn close_all(&mut self, now: Time, why: &'static str, out: &mut Vec<Output>) {
         let conns: Vec<ConnId> = self.peers.keys().copied().collect();

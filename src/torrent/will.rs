@@ -162,6 +162,11 @@ impl Torrent {
         }
     }
 
+    /// Asks each peer for at most so many blocks at a time from now on.
+    pub fn set_requests_max(&mut self, requests_max: usize) {
+        self.requests_max = requests_max;
+    }
+
     /// Has these trackers from now on.
     pub fn set_trackers(&mut self, now: Time, tiers: &[Vec<String>]) {
         self.announcer.set_tiers(now, tiers);

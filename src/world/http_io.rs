@@ -40,8 +40,8 @@ use super::conn::Kind;
 use super::reactor::Reactor;
 use super::remote::{Called, Caller, Remote};
 use crate::base::limits::{
-    HTTP_BYTES_MAX, HTTP_LIFETIME, HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX,
-    HTTP_RECEIVE_BYTES, HTTP_STEP_BYTES, RECEIVE_BUFFER_BYTES, REQUEST_BODY_BYTES_MAX,
+    HTTP_LIFETIME, HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX, HTTP_RECEIVE_BYTES,
+    HTTP_STEP_BYTES, RECEIVE_BUFFER_BYTES, REQUEST_BODY_BYTES_MAX,
 };
 use crate::base::{ConnId, Span, Time};
 use crate::engine::Engine;
@@ -472,7 +472,7 @@ impl Reactor {
         let bytes = http.exchange.memory_bytes();
         self.http_bytes = self.http_bytes + bytes - http.counted_bytes;
         http.counted_bytes = bytes;
-        while self.http_bytes > HTTP_BYTES_MAX
+        while self.http_bytes > self.http_bytes_max
             && let Some(victim) = self.http_victim()
         {
             self.close_http(victim);

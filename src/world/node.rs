@@ -57,6 +57,8 @@ pub struct NodeOptions {
     pub unchoked_max: usize,
     pub rates: Rates,
     pub manners: Manners,
+    /// Use no more bytes of memory than these, as far as eating less can bring that about.
+    pub memory_max: Option<u64>,
     /// Torrents that are put there are taken on; only together with `remote`.
     pub watch: Option<PathBuf>,
     /// A program that is run when a torrent has arrived.
@@ -173,6 +175,9 @@ impl Node {
             let usual = words_for(&options.manners.queue, &options.manners.goal);
             let serving = reactor.serve_remote(listener, remote, peer_port, usual);
             serving.map_err(cannot(&format!("listen on {addr}")))?;
+        }
+        if let Some(bytes_max) = options.memory_max {
+            reactor.limit_memory(bytes_max);
         }
         let http_addr = http_addr.filter(|_| has_tracker);
         Ok(Node { reactor, listen_addr, udp_addrs, tracker_udp_addrs, http_addr, remote_addr })
@@ -328,6 +333,7 @@ impl Default for NodeOptions {
             unchoked_max: UNCHOKED_MAX,
             rates: Rates::default(),
             manners: Manners::default(),
+            memory_max: None,
             watch: None,
             on_done: None,
             http_connections_max: HTTP_CONNECTIONS_MAX,

@@ -63,9 +63,11 @@ use super::udp::Port;
 use super::watch::Watch;
 use super::web::Calling;
 use crate::base::limits::{
-    ACCEPT_REST, ACCEPTS_PER_TURN, HTTP_CONNECTIONS_MAX, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES,
+    ACCEPT_REST, ACCEPTS_PER_TURN, HTTP_BYTES_MAX, HTTP_CONNECTIONS_MAX, MEMORY_SHARE_OF_HTTP,
+    RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, WEIGH_EVERY,
 };
 use crate::base::{ConnId, Span, Time, TorrentId};
+use crate::engine::diet::Level;
 use crate::engine::prospects::Quest;
 use crate::engine::{DiskFault, Engine, Event, Input, Order, Output};
 use crate::tracker::{Asking, Service, Step};
@@ -90,6 +92,9 @@ pub struct Reactor {
     pub(super) remote: Option<Remote>,
     pub(super) watch: Option<Watch>,
     pub(super) hook: Option<Hook>,
+    /// How much memory there may be used, and when that was looked at last.
+    pub(super) memory_max: Option<u64>,
+    weighed: Time,
     waker: Arc<Waker>,
 
     /// The two buffers for everyone.
@@ -120,6 +125,7 @@ pub struct Reactor {
     pub(super) http_connections_max: usize,
     /// What they all hold.
     pub(super) http_bytes: usize,
+    pub(super) http_bytes_max: usize,
     /// Connects that are under way.
     pub(super) connecting: Line,
     /// Where our own calls begin; `None` where the routing table may choose.
@@ -175,6 +181,8 @@ impl Reactor {
             remote: None,
             watch: None,
             hook: None,
+            memory_max: None,
+            weighed: Time::START,
             receive_buffer: vec![0; RECEIVE_BUFFER_BYTES].into(),
             send_buffer: vec![0; SEND_BUFFER_BYTES].into(),
             out: Vec::new(),
@@ -192,6 +200,7 @@ impl Reactor {
             http_line: Line::new(),
             http_connections_max: HTTP_CONNECTIONS_MAX,
             http_bytes: 0,
+            http_bytes_max: HTTP_BYTES_MAX,
             connecting: Line::new(),
             dial_from: None,
             calls: Calls::default(),
@@ -289,6 +298,7 @@ impl Reactor {
         if let Some(service) = self.engine.service_mut() {
             service.note_turn(took);
         }
+        self.mind_memory();
         self.mind_watch();
         self.mind_remote();
         self.mind_hook();
@@ -301,6 +311,31 @@ impl Reactor {
     pub fn read_clock(&mut self) -> Time {
         self.now = self.clock.now();
         self.now
+    }
+
+    /// Uses no more than so much memory, as far as eating less can bring that about.
+    pub(super) fn limit_memory(&mut self, bytes_max: u64) {
+        self.memory_max = Some(bytes_max);
+        let share = usize::try_from(bytes_max / MEMORY_SHARE_OF_HTTP).unwrap_or(usize::MAX);
+        self.http_bytes_max = self.http_bytes_max.min(share);
+        if let Some(remote) = &mut self.remote {
+            remote.limit_bodies(share);
+        }
+    }
+
+    /// Looks how much memory is used, if there is a limit and it is time.
+    fn mind_memory(&mut self) {
+        let Some(limit) = self.memory_max else { return };
+        if self.now.since(self.weighed) < WEIGH_EVERY {
+            return;
+        }
+        self.weighed = self.now;
+        let Some(used) = sys::resident_bytes() else { return };
+        self.engine.weigh(self.now, used, limit, &mut self.out);
+        if self.engine.level() >= Level::Short {
+            self.store.drop_handles();
+        }
+        self.carry_out();
     }
 
     /// Asserts what the fast path relies on; in debug builds only.
@@ -369,7 +404,10 @@ impl Reactor {
         let watch = self.watch.as_ref().map(Watch::deadline);
         let hook = self.hook.as_ref().and_then(Hook::deadline);
         let asking = self.asking.deadline();
-        let ours = [engine, self.throttled.until, remote, watch, hook, asking];
+        // With memory enough, nobody is woken for its sake.
+        let is_short = self.engine.level() != Level::Plenty;
+        let weigh = self.memory_max.filter(|_| is_short).map(|_| self.weighed + WEIGH_EVERY);
+        let ours = [engine, self.throttled.until, remote, watch, hook, asking, weigh];
         let http = [self.http_deadline(), self.connects_deadline(), calls, rests, census];
         ours.into_iter().chain(http).flatten().min()
     }

@@ -95,6 +95,11 @@ impl Remote {
         self.rpc.place()
     }
 
+    /// No request is to have a longer body.
+    pub(super) fn limit_bodies(&mut self, bytes_max: usize) {
+        self.rpc.limit_bodies(bytes_max);
+    }
+
     /// Whether everything that was changed is safe.
     pub(super) fn is_safe(&self) -> bool {
         self.bookkeeper.is_idle() && !self.is_troubled

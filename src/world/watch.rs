@@ -36,6 +36,7 @@ use crate::base::Time;
 use crate::base::limits::{
     TORRENT_FILE_BYTES_MAX, WATCH_ADDED_PER_LOOK, WATCH_DIR_EVERY, WATCH_FILES_MAX,
 };
+use crate::engine::diet::Level;
 use crate::engine::{Event, Order};
 use crate::format::metainfo::Metainfo;
 use crate::format::text;
@@ -221,6 +222,10 @@ impl Reactor {
                 return;
             }
         };
+        if self.engine.level() == Level::Over {
+            // They lie there well until there is memory for them.
+            return;
+        }
         // Out of `self` for the moment: taking a torrent on needs all the rest.
         let Some(mut watch) = self.watch.take() else { return };
         for (name, step) in steps {

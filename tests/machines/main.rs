@@ -8,6 +8,7 @@ mod census;
 mod checker;
 mod choker;
 mod dht;
+mod diet;
 mod erase;
 mod fast;
 mod gathering;

@@ -517,3 +517,23 @@ fn a_piece_that_a_peer_lost_is_asked_elsewhere() {
     // It speaks Fast: what was asked of it may still come, or be rejected.
     assert!(bench.asked(one).iter().all(|block| block.piece() != lost));
 }
+
+#[test]
+fn a_limit_on_all_peers_sends_those_away_who_are_of_least_use() {
+    let mut bench = Bench::new(true);
+    let conns = [1, 2, 3].map(|number| bench.join(number));
+    bench.say(conns[1], Message::Interested);
+    bench.engine.limit_connections(bench.now, 1, &mut bench.out);
+    bench.engine.check();
+    let is_close = |output: &&Output| matches!(output, Output::Close { .. });
+    let closed: Vec<&Output> = bench.out.iter().filter(is_close).collect();
+    let why = "too many peers";
+    let wanted = [conns[0], conns[2]].map(|conn| Output::Close { conn, why });
+    assert_eq!(closed, wanted.iter().collect::<Vec<_>>());
+    // And nobody else comes in.
+    bench.out.clear();
+    let conn = ConnId { slot: 9, generation: 0 };
+    let addr = std::net::SocketAddr::from(([10, 0, 0, 9], 6881));
+    bench.tell(Input::Accepted { conn, addr });
+    assert_eq!(bench.out, [Output::Close { conn, why: "no place left" }]);
+}

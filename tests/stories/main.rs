@@ -15,6 +15,7 @@ mod churn;
 mod content;
 mod control;
 mod dht;
+mod diet;
 mod download;
 mod effects;
 mod endgame;
