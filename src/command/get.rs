@@ -72,7 +72,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
 fn order_only(arguments: &Arguments) -> Result<Wishes, Failure> {
     if !arguments.texts("select")?.is_empty() {
         let why = "--select: of a magnet link the files are not known; see 'swarmlet info --fetch'";
-        return Err(arguments.wrong(why.to_owned()));
+        return Err(arguments.wrong(why));
     }
     Ok(Wishes { sequential: arguments.has("sequential"), ..Wishes::default() })
 }
