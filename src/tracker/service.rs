@@ -304,13 +304,12 @@ impl Service {
     pub(super) fn visit(&mut self, now: Time, hash: InfoHash, visit: &Visit) -> Option<Tally> {
         let has_room = self.counts.peers < self.policy.peers_max;
         // Nearly always: the torrent is known, and one look for it is enough.
-        if has_room && let Some(swarm) = self.torrents.get_mut(&hash) {
-            let before = swarm.tally();
+        if has_room
+            && let Some(swarm) = self.torrents.get_mut(&hash)
+            && swarm.len() < self.policy.swarm_max
+        {
             let mut moment = moment(&self.policy, self.seed, &mut self.random, now);
-            swarm.announce(&mut moment, visit, &mut self.found);
-            let after = swarm.tally();
-            self.counts.moved(before, after);
-            return Some(after);
+            return Some(let_in(swarm, &mut moment, visit, &mut self.found, &mut self.counts));
         }
         if visit.event == Event::Stopped && !self.torrents.contains_key(&hash) {
             self.found.peers.clear();
@@ -324,12 +323,8 @@ impl Service {
             self.next_sweep = now + SWEEP_EVERY;
         }
         let swarm = self.torrents.entry(hash).or_default();
-        let before = swarm.tally();
         let mut moment = moment(&self.policy, self.seed, &mut self.random, now);
-        swarm.announce(&mut moment, visit, &mut self.found);
-        let after = swarm.tally();
-        self.counts.moved(before, after);
-        Some(after)
+        Some(let_in(swarm, &mut moment, visit, &mut self.found, &mut self.counts))
     }
 
     /// Makes sure that this peer fits in, at the cost of another swarm if it must be.
@@ -440,6 +435,21 @@ impl Counts {
         self.peers = self.peers + peers(after) - peers(before);
         self.seeds = self.seeds + after.seeds as usize - before.seeds as usize;
     }
+}
+
+/// Takes an announce of a peer for which there is room.
+fn let_in(
+    swarm: &mut Swarm,
+    moment: &mut Moment<'_>,
+    visit: &Visit,
+    found: &mut Found,
+    counts: &mut Counts,
+) -> Tally {
+    let before = swarm.tally();
+    swarm.announce(moment, visit, found);
+    let after = swarm.tally();
+    counts.moved(before, after);
+    after
 }
 
 /// Who has missed one announce by half an interval is gone.

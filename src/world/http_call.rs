@@ -281,6 +281,10 @@ impl Reactor {
                 Err(malformed) => why = malformed.what.into_owned(),
             }
         }
+        if self.dial_from.is_some_and(|from| from.is_ipv4()) {
+            // Whoever listens on IPv4 alone shall not be known by an address of IPv6.
+            allowed.make_contiguous().sort_by_key(SocketAddr::is_ipv6);
+        }
         match call.datagram.take() {
             Some(announce) if !allowed.is_empty() => {
                 self.ask_by_datagram(&call, announce, allowed.make_contiguous());

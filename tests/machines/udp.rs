@@ -268,6 +268,10 @@ fn what_cannot_be_is_refused_in_a_few_words() {
     let full = stage.announce("192.0.2.2:1", &peer(2, 5, Event::Started));
     assert_eq!(full, Err("the tracker is full".to_owned()));
     assert_eq!(stage.service.counts().refused, 3);
+    let mut stage = Stage::with(Policy { swarm_max: 1, ..Policy::default() });
+    stage.announce(V4, &peer(1, 5, Event::Started)).expect("welcome");
+    assert!(stage.announce("192.0.2.2:1", &peer(2, 5, Event::Started)).is_err());
+    assert!(stage.announce(V4, &peer(1, 5, Event::Regular)).is_ok(), "who is in may stay");
 }
 
 #[test]
