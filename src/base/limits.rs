@@ -271,6 +271,8 @@ pub const CONNECTIONS_KNOWN_MAX: usize = 32;
 
 /// Requests to a web seed under way at once.
 pub const WEB_GETS_AT_ONCE_MAX: usize = 2;
+/// Blocks that a web seed is asked for at once: a mebibyte, so that a request is worth its head.
+pub const WEB_REQUESTS_MIN: u32 = 64;
 /// Web seeds of a torrent that are asked at once, and all that a torrent may name.
 pub const WEBS_AT_ONCE_MAX: usize = 4;
 pub const WEBS_MAX: usize = 64;

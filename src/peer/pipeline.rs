@@ -20,8 +20,8 @@
 //! ```
 //!
 //! # Invariants
-//! A block stands at most once among the requests. `depth` lies within `REQUESTS_IN_FLIGHT_MIN`
-//! and `_MAX`, except for a snubbing peer, where it is 1.
+//! A block stands at most once among the requests. `depth` lies within `depth_min` and
+//! `REQUESTS_IN_FLIGHT_MAX`, except for a snubbing peer, where it is 1.
 //!
 //! # Why
 //! A fixed depth is either too small for a fast line or, on a slow one, holds blocks hostage that
@@ -53,6 +53,8 @@ pub struct Pipeline {
     depth: u32,
     /// How many they keep for us at most, as they say (BEP 10, `reqq`).
     depth_max: u32,
+    /// How many requests are worth their while in any case.
+    depth_min: u32,
     /// The shortest time from a request to the end of its block.
     quickest: Option<Span>,
     /// When bytes of a block last arrived, or the first request went out after a pause.
@@ -85,6 +87,7 @@ impl Pipeline {
             requests: VecDeque::new(),
             late: VecDeque::new(),
             depth: REQUESTS_IN_FLIGHT_MIN,
+            depth_min: REQUESTS_IN_FLIGHT_MIN,
             depth_max: REQUESTS_IN_FLIGHT_MAX,
             quickest: None,
             last_progress: Time::START,
@@ -101,6 +104,12 @@ impl Pipeline {
     /// They keep so many requests for us, at most: one more would be lost, or end it.
     pub fn keep_within(&mut self, requests_max: u32) {
         self.depth_max = requests_max.clamp(1, REQUESTS_IN_FLIGHT_MAX);
+    }
+
+    /// Asks for so many blocks at once, however quick they come: neighbours become one request.
+    pub fn keep_above(&mut self, requests_min: u32) {
+        self.depth_min = requests_min.min(REQUESTS_IN_FLIGHT_MAX);
+        self.depth = self.depth.max(self.depth_min);
     }
 
     pub fn is_empty(&self) -> bool {
@@ -205,7 +214,7 @@ impl Pipeline {
             self.requests.remove(place);
             self.arriving.take_if(|(arriving, _)| *arriving == block);
             // Who rejects does not want this much asked.
-            self.depth = (self.depth / 2).max(REQUESTS_IN_FLIGHT_MIN);
+            self.depth = (self.depth / 2).max(self.depth_min);
         }
         place.is_some()
     }
@@ -271,7 +280,7 @@ impl Pipeline {
         } else if queued > REQUEST_QUEUE_TIME {
             self.depth -= 1;
         }
-        self.depth = self.depth.clamp(REQUESTS_IN_FLIGHT_MIN, REQUESTS_IN_FLIGHT_MAX);
+        self.depth = self.depth.clamp(self.depth_min, REQUESTS_IN_FLIGHT_MAX);
     }
 
     fn remember_late(&mut self, block: Block) {

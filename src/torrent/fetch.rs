@@ -149,9 +149,11 @@ impl Torrent {
     /// A piece that only this peer and seeds have, begun by somebody or not. Newcomers take what
     /// comes: they need something to trade soon.
     fn next_unique(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
-        let have = &self.peers.get(&conn)?.have;
+        let session = self.peers.get(&conn)?;
+        let have = &session.have;
         // Whoever set an order wants that one.
         if !self.selection.is_plain()
+            || session.peer_id == WEB_SEED
             || !self.picker.may_be_unique(have)
             || self.have.count() < RANDOM_FIRST_PIECES
         {

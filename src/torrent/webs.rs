@@ -24,7 +24,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{State, Torrent};
 use crate::base::limits::{
-    REDIRECTS_MAX, WEB_REST_MAX, WEB_REST_MIN, WEB_REST_REFUSED, WEBS_AT_ONCE_MAX,
+    REDIRECTS_MAX, WEB_REQUESTS_MIN, WEB_REST_MAX, WEB_REST_MIN, WEB_REST_REFUSED, WEBS_AT_ONCE_MAX,
 };
 use crate::base::{Bits, ConnId, Time};
 use crate::border::Output;
@@ -188,6 +188,7 @@ impl Torrent {
         let mut session = Session::new(now, addr, WEB_SEED, false, pieces);
         session.have = Bits::all(pieces);
         session.them.choking = false;
+        session.pipeline.keep_above(WEB_REQUESTS_MIN);
         self.picker.on_join(&session.have);
         self.peers.insert(conn, session);
         self.tick_soon(now);

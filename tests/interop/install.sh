@@ -2,7 +2,7 @@
 # The other clients and trackers that `make interop` talks to.
 #
 # Installs only what is missing, from Debian: aria2, Transmission (daemon and command line tools),
-# opentracker, and libtorrent's Python binding. Where Debian has no binding, the wheel from PyPI
+# opentracker, nginx, and libtorrent's Python binding. Where Debian has no binding, the wheel from PyPI
 # goes into a virtual environment under target/. Asks nothing, and can be run again at any time.
 #
 # Some of these packages start a service when they are installed. A policy-rc.d that says "no"
@@ -42,6 +42,7 @@ missing() {
     have transmission-daemon || echo transmission-daemon
     { have transmission-create && have transmission-show; } || echo transmission-cli
     have opentracker || echo opentracker
+    { have nginx || [ -x /usr/sbin/nginx ]; } || echo nginx-light
     binding >/dev/null || echo python3-libtorrent
 }
 
@@ -61,7 +62,8 @@ install_packages() {
 # Nor may they start with the machine, where nobody asked for a service.
 disable_services() {
     for service in "$@"; do
-        case $service in transmission-daemon | opentracker) ;; *) continue ;; esac
+        case $service in transmission-daemon | opentracker) ;; nginx-light) service=nginx ;;
+        *) continue ;; esac
         if have systemctl; then as_root systemctl disable "$service"; else
             as_root update-rc.d "$service" disable
         fi </dev/null >&2 || say "cannot disable the service $service"

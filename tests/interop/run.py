@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real other clients and trackers against ours, both ways: `make interop`.
 
-    run.py                   everything: agreement on info-hashes, remote control, then the rows
+    run.py                   everything: agreement on info-hashes, remote control, web seeds, rows
     run.py --only WORD…      the rows whose words contain all of these: aria2, get, single …
     run.py --self-test       the others among themselves, without ours: is the harness sound?
     run.py --jobs N          rows at a time (2)
@@ -30,6 +30,7 @@ sys.dont_write_bytecode = True
 import agreement
 import payloads
 import remote
+import webseed
 from clients import PROJECT, Aria2, LibTorrent, Swarmlet, Transmission
 from process import free_port, stop_all
 from rows import Row, run_row
@@ -114,6 +115,8 @@ def main():
         elif not options.only:
             passed, failed = agreement.check_all(binary, scratch)
             told, untold = remote.tell(scratch)
+            passed, failed = passed + told, failed + untold
+            told, untold = webseed.tell(scratch)
             passed, failed = passed + told, failed + untold
         rows = rows_without_ours() if options.self_test else rows_with_ours()
         rows = [row for row in rows if all(word in " ".join(row.words()) for word in options.only)]
