@@ -145,6 +145,11 @@ fn give(
 /// The bytes of a .torrent: from a file, or from a tracker's library.
 fn find(arguments: &Arguments, path: &Path) -> Result<Vec<u8>, Failure> {
     let site = arguments.text("tracker")?.map(|url| Site::parse(&url)).transpose()?;
+    if site.is_none() && !path.exists() && !files::is_torrent_name(path) {
+        let message = format!("there is no file {}", files::shown(path));
+        let hint = "check the path, or say with --tracker in whose library it is";
+        return Err(Failure::new(message, hint));
+    }
     let Some(site) = site.filter(|_| !path.exists()) else {
         return Ok(files::read_torrent(path)?.0);
     };

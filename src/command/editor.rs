@@ -25,6 +25,8 @@ pub enum Step {
     Line(String),
     /// Ctrl-C: never mind this line.
     Cancelled,
+    /// Ctrl-L: the screen is to be empty but for the line.
+    Cleared,
     /// Ctrl-D on an empty line: there will be no more.
     Ended,
     /// Tab, and these fit.
@@ -96,6 +98,7 @@ impl Editor {
                 self.delete();
             }
             11 => self.text.truncate(self.cursor),
+            12 => return Step::Cleared,
             14 => self.recall(self.shown + 1),
             16 => self.recall(self.shown.wrapping_sub(1)),
             21 => drop(self.text.drain(..std::mem::take(&mut self.cursor))),

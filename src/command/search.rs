@@ -97,7 +97,8 @@ fn plain(torrent: &Listed) -> String {
 fn spoken(torrent: &Listed) -> String {
     let Listed { info_hash, name, bytes, seeds, leechers, .. } = torrent;
     let (hash, name, size) = (text::clean(info_hash), text::clean(name), text::size(*bytes));
-    format!("{hash}  {size:>10}  {seeds:>4} seeds {leechers:>4} getting  {name}")
+    let s = if *seeds == 1 { " " } else { "s" };
+    format!("{hash}  {size:>10}  {seeds:>4} seed{s} {leechers:>4} getting  {name}")
 }
 
 /// Torrents that are listed for one search; more nobody reads.

@@ -12,7 +12,7 @@ use super::add::{absolute, hand_over, tell};
 use super::ask::Site;
 use super::making::{self, Made, Wishes};
 use super::remote::{Remote, daemon_options};
-use super::{Arguments, Command, Failure, Screen, publish, share};
+use super::{Arguments, Command, Failure, Screen, files, publish, share};
 
 const USAGE: &str = concat!(
     "\
@@ -55,6 +55,10 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         piece_bytes: making::piece_length(arguments, screen)?,
         ..Wishes::default()
     };
+    if files::is_torrent_name(&path) {
+        let hint = "'swarmlet add TORRENT --dir DIR' shares what it describes, if DIR holds that";
+        return Err(Failure::new(format!("{} is a torrent already", files::shown(&path)), hint));
+    }
     let mut remote = Remote::of(arguments)?;
     // An hour of hashing for a daemon that is not there would be an hour lost.
     remote.greet()?;

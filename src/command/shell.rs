@@ -74,10 +74,10 @@ const ALIASES: &[(&str, &str)] = &[
 ];
 
 /// Words of the shell itself.
-const OWN: &[&str] = &["help", "exit", "history", "daemon"];
+const OWN: &[&str] = &["help", "exit", "history", "daemon", "clear"];
 
 const HELP: &str = "\
-  Getting and sharing, through the daemon (an ID is a number, a name or a part of it, or 'all'):
+\x20 Getting and sharing, through the daemon (an ID is a number, a name or a part of it, or 'all'):
     leech TORRENT        get it              seed PATH          share a file or directory
     status               how all are doing   status --watch     the same, every second
     show, files ID, peers ID, pieces ID      look closer
@@ -91,6 +91,7 @@ const HELP: &str = "\
   Here:
     help COMMAND         all about one       history            what was typed
     daemon [OPTIONS]     start one, with the options of 'peer'
+    clear                an empty screen (or Ctrl-L)
     exit                 leave (or Ctrl-D)
   Also understood:
     share, seeding (seed), download (leech), maketorrent, b-create (create), b-edit, b-show, b-info,
@@ -99,6 +100,9 @@ const HELP: &str = "\
 ";
 
 const PROMPT: &str = "swarmlet> ";
+
+/// Cursor to the upper left, and nothing behind it.
+const CLEARED: &str = "\x1b[H\x1b[J";
 
 /// Nobody chooses from a longer row.
 const NAMES_SHOWN_MAX: usize = 100;
@@ -174,7 +178,11 @@ impl Shell {
         loop {
             let line = match ask(&mut editor, PROMPT, screen)? {
                 Step::Line(line) => line,
-                Step::More | Step::Several(_) | Step::Unfinished(_) | Step::Cancelled => continue,
+                Step::More
+                | Step::Several(_)
+                | Step::Unfinished(_)
+                | Step::Cleared
+                | Step::Cancelled => continue,
                 Step::Ended => return Ok(()),
             };
             if self.obey(&line, editor.history(), screen) == After::Leave {
@@ -209,6 +217,7 @@ impl Shell {
             | Step::More
             | Step::Several(_)
             | Step::Unfinished(_)
+            | Step::Cleared
             | Step::Cancelled
             | Step::Ended => {
                 screen.line("'daemon' starts one later; 'help' helps");
@@ -240,6 +249,8 @@ impl Shell {
             "help" if rest.is_empty() => screen.text(HELP),
             "help" => self.help(rest, screen),
             "history" => history.iter().for_each(|line| screen.line(line)),
+            "clear" if screen.is_terminal() => screen.text(CLEARED),
+            "clear" => {}
             "daemon" if !wants_help => {
                 let started = self.launcher.start_daemon(&mut self.remote, rest, screen);
                 self.note(started, screen);
@@ -355,6 +366,10 @@ fn ask(editor: &mut Editor, prompt: &str, screen: &mut Screen) -> Result<Step, F
             Step::More | Step::Unfinished(_) => continue,
             Step::Several(names) => {
                 screen.text(&format!("\r\n{}\r\n", in_a_row(names)));
+                continue;
+            }
+            Step::Cleared => {
+                screen.text(CLEARED);
                 continue;
             }
             Step::Cancelled => screen.text("^C"),

@@ -77,8 +77,9 @@ fn tell(screen: &mut Screen, swarm: &SwarmShown, pieces: Option<&Pieces>) {
     let SwarmShown { info_hash, name, seeds, leechers, completed, peers } = swarm;
     let (info_hash, name) = (text::clean(info_hash), text::clean(name.as_deref().unwrap_or("")));
     let is_terminal = screen.is_terminal();
+    let s = if *seeds == 1 { "" } else { "s" };
     screen.line(&match is_terminal {
-        true => format!("{info_hash}  {seeds} seeds, {leechers} getting  {name}"),
+        true => format!("{info_hash}  {seeds} seed{s}, {leechers} getting  {name}"),
         false => Line::new("swarm")
             .with("info_hash", info_hash)
             .with("name", name)

@@ -87,7 +87,7 @@ fn keys_do_what_fingers_expect() {
         ("曲\u{1b}[D!",                "!曲",     1),
         ("a\x1b[200~b\x1b[5;3~c",      "abc",     3),
         ("a\x1bxb",                    "ab",      2),
-        ("a\x00\x0c\x1ab",             "ab",      2),
+        ("a\x00\x0f\x1ab",             "ab",      2),
     ];
     for (keys, line, column) in table {
         let (_, drawn) = typed(&mut Editor::new(vec![]), keys);
@@ -484,6 +484,8 @@ fn a_person_is_asked_edits_lines_and_leaves() {
     terminal.wait_for(PROMPT);
     terminal.press("ping\r");
     terminal.wait_for(&format!("no daemon answers at {rpc}"));
+    terminal.press("\x0c");
+    terminal.wait_for("\x1b[H\x1b[J\rswarmlet> ");
     terminal.press("daem\t\r");
     terminal.wait_for(&format!("a daemon runs at {rpc}"));
     terminal.wait_for(PROMPT);
