@@ -1,8 +1,9 @@
 //! Trackers over UDP by commands alone: `tracker --udp`, torrents that name it, and `probe`.
 
 use std::net::UdpSocket;
+use std::time::Duration;
 
-use crate::workdir::{Running, Workdir, value};
+use crate::workdir::{Running, Workdir, noise, value};
 
 const LOCAL: &str = "127.0.0.1:0";
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -80,4 +81,36 @@ fn a_question_that_brings_nothing_is_told_in_one_line() {
         let told = dir.fails(*code, words);
         assert!(told.contains(what), "{words:?}: {told}");
     }
+}
+
+#[test]
+fn junk_is_met_with_silence_and_stops_nobody() {
+    let dir = Workdir::new("udp-junk");
+    let album = dir.album();
+    let (_tracker, _, udp) = tracker(&dir);
+    let mut sharer = dir.start(&["share", album, "--tracker", &udp, "--listen", LOCAL]);
+    let listen = sharer.ready("listen");
+    sharer.wait_for("tracker-ok ");
+
+    let socket = UdpSocket::bind(LOCAL).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    // An announce and a scrape with ids that were guessed; the largest datagram; none of a tracker.
+    let forged = [[7; 8].as_slice(), &[0, 0, 0, 1], &noise(1, 200)].concat();
+    let scrape = [[7; 8].as_slice(), &[0, 0, 0, 2], &noise(2, 1_600)].concat();
+    for to in [&udp["udp://".len()..], &listen] {
+        for round in 0..200 {
+            socket.send_to(&noise(round, usize::try_from(round * 7).unwrap()), to).unwrap();
+            socket.send_to(&forged[..], to).unwrap();
+            socket.send_to(&scrape[..], to).unwrap();
+        }
+        socket.send_to(&noise(3, 65_507), to).unwrap();
+        socket.send_to(b"", to).unwrap();
+    }
+    let answer = socket.recv_from(&mut [0; 2_000]);
+    assert!(answer.is_err(), "{answer:?}");
+
+    let counted = dir.ok(&["probe", "--scrape", &udp, "album.torrent"]);
+    assert_eq!((value(&counted, "seeds"), value(&counted, "leechers")), ("1".into(), "0".into()));
+    dir.ok(&["get", "album.torrent", "--dir", "copy", "--listen", LOCAL]);
+    assert_eq!(dir.read("copy/album/one.flac"), dir.read("album/one.flac"));
 }
