@@ -25,5 +25,6 @@ pub mod text;
 mod tiers;
 mod tree;
 mod warnings;
+pub mod zone;
 
 pub use malformed::Malformed;

@@ -30,6 +30,7 @@ mod adding;
 pub mod book;
 mod fields;
 pub mod gate;
+pub mod hours;
 mod json;
 mod limits;
 mod links;
@@ -44,6 +45,7 @@ use serde_json::{Map, Value, json};
 
 use self::book::{Book, Entry, Page, Seen};
 use self::gate::{Gate, Login};
+use self::hours::Hours;
 use crate::base::limits::{RPC_BODY_BYTES_MAX, RPC_SAVE_EVERY};
 use crate::base::{InfoHash, Span, Time, TorrentId};
 use crate::border::Event;
@@ -161,6 +163,7 @@ pub struct Rpc {
     started: Time,
     saved: Time,
     body_bytes_max: usize,
+    hours: Hours,
 }
 
 impl Rpc {
@@ -178,6 +181,7 @@ impl Rpc {
             started: now,
             saved: now,
             body_bytes_max: RPC_BODY_BYTES_MAX,
+            hours: Hours::default(),
         }
     }
 
@@ -346,6 +350,10 @@ impl Rpc {
             self.session.wishes.insert("download-dir".to_owned(), json!(dir.to_string_lossy()));
             self.options.dir = dir;
         }
+        if arguments.keys().any(|key| key.starts_with("alt-speed-time-")) {
+            self.set_hours_anew();
+        }
+        self.mind_hours(desk.now, desk.facts.unix, desk.engine, desk.effects);
         self.limit_node(desk.now, desk.engine);
         self.limit_queue(desk.now, desk.engine, desk.effects);
         self.aim_all(desk.engine);
@@ -585,9 +593,21 @@ impl Rpc {
         }
     }
 
-    /// When `save` wants to be called.
+    /// When `tick` wants to be called.
     pub fn deadline(&self) -> Option<Time> {
+        self.save_deadline().into_iter().chain(self.hours_deadline()).min()
+    }
+
+    fn save_deadline(&self) -> Option<Time> {
         (!self.book.is_empty()).then(|| self.saved + RPC_SAVE_EVERY)
+    }
+
+    /// Does what is due: totals are saved now and then, and the clock switches rates.
+    pub fn tick(&mut self, now: Time, unix: i64, engine: &mut Engine, effects: &mut Effects) {
+        if self.save_deadline().is_some_and(|at| at <= now) {
+            self.save(now, unix, engine, effects);
+        }
+        self.mind_hours(now, unix, engine, effects);
     }
 
     /// Writes what has changed since it was last written.

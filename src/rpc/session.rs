@@ -30,8 +30,8 @@ enum Kind {
 const NUMBER: i64 = u32::MAX as i64;
 
 /// Wishes. Obeyed are: `download-dir`, `start-added-torrents`, `peer-limit-per-torrent` (all three
-/// for torrents added from then on), the limits of rates, but not the hours of `alt-speed`, and those
-/// of the queue, goals, and `peer-limit-global`. The others are remembered.
+/// for torrents added from then on), the limits of rates and the hours of `alt-speed`, those of
+/// the queue, goals, and `peer-limit-global`. The others are remembered.
 const WISHES: &[(&str, Kind)] = &[
     ("alt-speed-down", Kind::Int(0, NUMBER, 50)),
     ("alt-speed-enabled", Kind::Bool(false)),
@@ -140,6 +140,11 @@ pub fn words_for(queue: &Limits, goal: &Goal) -> Map<String, Value> {
     let minutes = goal.idle.map(|idle| json!(idle.as_secs() / 60));
     say("idle-seeding-limit-enabled", "idle-seeding-limit", minutes);
     words
+}
+
+/// Switches the second set of rates on or off, as a person could.
+pub fn switch_turtle(session: &mut book::Session, is_on: bool) {
+    session.wishes.insert("alt-speed-enabled".to_owned(), json!(is_on));
 }
 
 /// Takes the wishes of a request in. Returns whether one of them is new.

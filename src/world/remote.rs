@@ -87,7 +87,9 @@ impl Remote {
         let RemoteOptions { listen: _, dir, roots, state_dir, login, names } = options;
         let bookkeeper = Bookkeeper::new(&state_dir, wake);
         let options = Options { dir, roots, state_dir, login, names, secret, peer_port, usual };
-        Ok(Remote { rpc: Rpc::new(now, options), bookkeeper, is_troubled: false })
+        let mut rpc = Rpc::new(now, options);
+        rpc.set_zone(sys::zone());
+        Ok(Remote { rpc, bookkeeper, is_troubled: false })
     }
 
     /// Where a new torrent goes, and whether it rests at first.
@@ -194,7 +196,7 @@ impl Reactor {
             remote.rpc.on_event(self.now, unix, event, &mut self.engine, &mut effects);
         }
         if is_due {
-            remote.rpc.save(self.now, unix, &mut self.engine, &mut effects);
+            remote.rpc.tick(self.now, unix, &mut self.engine, &mut effects);
         }
         self.carry_out_remote(effects, None);
     }

@@ -24,6 +24,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use crate::base::limits::SIGNALS_APART_MIN;
 use crate::base::{Span, Time};
+use crate::format::zone::Zone;
 
 /// The one source of `Time`. Made once, at the start of the program.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +141,22 @@ impl Drop for Keys {
 /// interest: that there is a handler is what counts, and this is the way to one without `unsafe`.
 pub fn take_file_size_signal() -> io::Result<()> {
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(|_| ())
+}
+
+/// The time zone that the host lives in: what `TZ` says, or else `/etc/localtime`; or else
+/// Greenwich's.
+pub fn zone() -> Zone {
+    let of_file = |path: &str| Zone::of_file(&fs::read(path).ok()?);
+    let named = |name: &str| match name.strip_prefix('/') {
+        Some(_) => of_file(name),
+        None => of_file(&format!("/usr/share/zoneinfo/{name}")),
+    };
+    let said = std::env::var("TZ").ok().filter(|said| !said.is_empty());
+    let said = said.and_then(|said| {
+        let said = said.trim_start_matches(':');
+        named(said).or_else(|| Zone::parse(said).ok())
+    });
+    said.or_else(|| of_file("/etc/localtime")).unwrap_or_default()
 }
 
 /// Fills `bytes` with random ones that nobody can guess.

@@ -19,3 +19,4 @@ mod resume;
 mod stand_in;
 mod text;
 mod wire;
+mod zone;

@@ -1032,3 +1032,69 @@ fn the_queue_keeps_an_order_that_can_be_changed() {
     stage.ok("torrent-remove", json!({ "ids": [3] }));
     assert_eq!(order(&mut stage), [2, 1]);
 }
+
+#[test]
+#[rustfmt::skip]
+fn a_timetable_says_when_it_is_on() {
+    use swarmlet::rpc::hours::Timetable;
+    // begin, end, days (Sunday 1 … Saturday 64), weekday, minute, whether it is on
+    let rows = [
+        (540,  1020, 127, 3, 539,  false),
+        (540,  1020, 127, 3, 540,  true),
+        (540,  1020, 127, 3, 1019, true),
+        (540,  1020, 127, 3, 1020, false),
+        (540,  1020, 8,   3, 600,  true),
+        (540,  1020, 8,   4, 600,  false),
+        // Over midnight: it belongs to the day on which it begins.
+        (1320, 360,  64,  6, 1320, true),
+        (1320, 360,  64,  0, 359,  true),
+        (1320, 360,  64,  0, 360,  false),
+        (1320, 360,  64,  0, 1330, false),
+        (1320, 360,  64,  6, 10,   false),
+        // From a minute to the same: a whole day.
+        (600,  600,  2,   1, 600,  true),
+        (600,  600,  2,   2, 599,  true),
+        (600,  600,  2,   2, 600,  false),
+        (0,    1439, 0,   0, 5,    false),
+    ];
+    for (begin, end, days, weekday, minute, wanted) in rows {
+        let is_on = Timetable { begin, end, days }.is_on(weekday, minute);
+        assert_eq!(is_on, wanted, "{begin} {end} {days} {weekday} {minute}");
+    }
+}
+
+#[test]
+fn the_clock_switches_the_turtle_and_a_person_may_switch_in_between() {
+    use swarmlet::engine::Way;
+    let mut stage = Stage::new();
+    stage.rpc.set_zone(swarmlet::format::zone::Zone::parse("XXX-1").expect("a rule"));
+    // A Thursday, 08:59:30 by a clock that is an hour ahead.
+    let begin = 8 * 3600 - 30;
+    stage.facts.unix = begin;
+    let up = |stage: &mut Stage| stage.engine.throttle().limit_of(Way::Up, None);
+    let hours = json!({ "alt-speed-up": 5, "alt-speed-time-begin": 540, "alt-speed-time-end": 541,
+        "alt-speed-time-day": 16, "alt-speed-time-enabled": true });
+    stage.ok("session-set", hours);
+    assert_eq!(up(&mut stage), None);
+    let start = stage.now;
+    assert_eq!(stage.rpc.deadline(), Some(start + Span::from_secs(30)), "at the full minute");
+    let at = |stage: &mut Stage, secs: u64| {
+        stage.now = start + Span::from_secs(secs);
+        stage.facts.unix = begin + i64::try_from(secs).expect("small");
+        let (engine, effects) = (&mut stage.engine, &mut stage.effects);
+        stage.rpc.tick(stage.now, stage.facts.unix, engine, effects);
+    };
+    at(&mut stage, 30);
+    assert_eq!(up(&mut stage), Some(5_000));
+    assert_eq!(stage.ok("session-get", json!({}))["alt-speed-enabled"], true);
+    stage.ok("session-set", json!({ "alt-speed-enabled": false }));
+    at(&mut stage, 60);
+    assert_eq!(up(&mut stage), None, "a person switched it off");
+    stage.ok("session-set", json!({ "alt-speed-enabled": true }));
+    at(&mut stage, 90);
+    assert_eq!(up(&mut stage), None, "its hour is over");
+    at(&mut stage, 30 + 7 * 86_400);
+    assert_eq!(up(&mut stage), Some(5_000), "a week later");
+    stage.ok("session-set", json!({ "alt-speed-time-enabled": false }));
+    assert_eq!(stage.rpc.deadline(), None);
+}
