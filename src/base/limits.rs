@@ -459,6 +459,12 @@ pub const DHT_FOLLOWED_MAX: usize = 1_000;
 pub const DHT_ANNOUNCE_EVERY: Span = Span::from_secs(15 * 60);
 pub const DHT_ANNOUNCE_AGAIN: Span = Span::from_secs(60);
 
+/// How often it is compared which torrents run and which are looked up.
+pub const DHT_LOOK_EVERY: Span = Span::from_secs(10);
+
+/// How often what the node knows is written down, beside when it stops.
+pub const DHT_SAVE_EVERY: Span = Span::from_secs(20 * 60);
+
 /// What one host may say within ten seconds, and how long it is not heard if it says more.
 /// libtorrent: the same. And how many hosts are watched at once.
 pub const DHT_SOURCE_MESSAGES_MAX: u32 = 50;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use super::run::{Goal, Job};
-use super::{Arguments, Command, Failure, Screen, choice, files, link, run};
+use super::{Arguments, Command, Failure, Screen, choice, files, link, nodes, run};
 use crate::engine::Order;
 use crate::engine::prospects::Quest;
 use crate::format::magnet::LocalPeers;
 use crate::format::metainfo::Metainfo;
 use crate::format::text;
 use crate::torrent::selection::{Choice, Wishes};
+use crate::world::resume::RECORD_DIR;
 
 const USAGE: &str = "\
 download a torrent
@@ -31,6 +32,10 @@ options:
                          name, a directory, or a pattern ('*.flac'); may be repeated
       --sequential       get the pieces in their order, not the rarest first
   -s, --seed             go on sharing once it is complete, until stopped
+  --dht                  find peers in the DHT, too, and be found there (off)
+  --dht-node ADDR...     the same, and ask this node first, HOST:PORT; may be repeated
+  --dht-read-only        the same, but answer nobody: for hosts with little to spare
+  --no-dht               keep out of it, whatever else is said
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   -h, --help             this text
@@ -54,8 +59,9 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let peers = arguments.peers("peer")?;
     let listen = arguments.address("listen")?;
     let rates = arguments.rates()?;
+    let dht = nodes::options(arguments, &dir.join(RECORD_DIR))?;
     let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
-    let job = Job { listen, rates, ..Job::new(goal) };
+    let job = Job { listen, rates, dht, ..Job::new(goal) };
     if let Some(magnet) = link::parse(&path, LocalPeers::Drop)? {
         let quest = Quest { peers, wishes: order_only(arguments)?, ..Quest::new(magnet) };
         files::make_dir(&dir)?;

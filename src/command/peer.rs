@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use super::daemon::{self, Daemon};
 use super::level::Level;
 use super::run::{Goal, Http, Job};
-use super::{Arguments, Command, Failure, Screen, files, link, run, tracker};
+use super::{Arguments, Command, Failure, Screen, files, link, nodes, run, tracker};
 use crate::base::limits::MEMORY_BYTES_MIN;
 use crate::engine::Order;
 use crate::engine::prospects::Quest;
 use crate::format::magnet::LocalPeers;
 use crate::rpc::Adopted;
+use crate::world::resume::RECORD_DIR;
 
 const USAGE: &str = "\
 download and share many torrents in one process
@@ -52,6 +53,10 @@ options:
   --numwant N            it gives at most N peers in one answer (200)
   --swarm-max N          it takes at most N peers in a swarm (as many as in all)
   --peers-max N          it takes at most N peers in all (1000000)
+  --dht                  find peers in the DHT, too, and be found there (off)
+  --dht-node ADDR...     the same, and ask this node first, HOST:PORT; may be repeated
+  --dht-read-only        the same, but answer nobody: for hosts with little to spare
+  --no-dht               keep out of it, whatever else is said
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   --max-memory SIZE      have fewer peers and ask less of each when SIZE is used: 32M
@@ -91,6 +96,8 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         links.extend(link::parse(path, LocalPeers::Drop)?);
     }
     let memory_max = arguments.number("max-memory", MEMORY_BYTES_MIN..=1 << 40)?;
+    let state = arguments.path("state").unwrap_or_else(|| dir.join(RECORD_DIR));
+    let dht = nodes::options(arguments, &state)?;
     let (watch, on_done) = (daemon::watch(arguments)?, daemon::on_done(arguments)?);
     let (http, udp) = tracker(arguments, screen)?.unzip();
     let remote = daemon::options(arguments, &dir, screen)?;
@@ -113,6 +120,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         rates,
         manners,
         memory_max,
+        dht,
         on_done,
         http,
         udp: udp.unwrap_or_default(),

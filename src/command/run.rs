@@ -28,6 +28,7 @@ use crate::format::metainfo::Metainfo;
 use crate::format::text;
 use crate::rpc::Adopted;
 use crate::tracker::Service;
+use crate::world::dht::DhtOptions;
 use crate::world::keeper::Places;
 use crate::world::node::{Manners, Node, NodeOptions, OpenError, Rates};
 
@@ -51,6 +52,8 @@ pub struct Job {
     pub manners: Manners,
     /// Use no more memory than this, bytes.
     pub memory_max: Option<u64>,
+    /// Take part in the DHT.
+    pub dht: Option<DhtOptions>,
     /// Run this when a torrent has arrived.
     pub on_done: Option<PathBuf>,
     /// Serve a tracker there, which keeps its files in these places.
@@ -77,6 +80,7 @@ impl Job {
             rates: Rates::default(),
             manners: Manners::default(),
             memory_max: None,
+            dht: None,
             on_done: None,
             http: None,
             udp: Vec::new(),
@@ -149,6 +153,7 @@ impl Run {
             rates,
             manners,
             memory_max,
+            dht,
             on_done,
             http,
             udp,
@@ -177,6 +182,7 @@ impl Run {
                 rates,
                 manners,
                 memory_max,
+                dht,
                 watch,
                 on_done,
                 seed,

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::making::{self, Made, Wishes};
 use super::run::{Goal, Job};
-use super::{Arguments, Command, Failure, Screen, files, link, run};
+use super::{Arguments, Command, Failure, Screen, files, link, nodes, run};
 use crate::engine::Order;
 use crate::format::metainfo::Metainfo;
+use crate::world::resume::RECORD_DIR;
 
 const USAGE: &str = "\
 share files, directories or torrents until stopped
@@ -25,6 +26,10 @@ options:
                          (port 6881, or the next free one up to 6889, or any)
   -p, --peer ADDR...     also connect to this peer, HOST:PORT; may be repeated
   --private              make private torrents: peers come from their trackers only
+  --dht                  find peers in the DHT, too, and be found there (off)
+  --dht-node ADDR...     the same, and ask this node first, HOST:PORT; may be repeated
+  --dht-read-only        the same, but answer nobody: for hosts with little to spare
+  --no-dht               keep out of it, whatever else is said
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   -h, --help             this text
@@ -57,6 +62,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let rates = arguments.rates()?;
     let peers = arguments.peers("peer")?;
     let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
+    let dht = nodes::options(arguments, &dir.join(RECORD_DIR))?;
     let wishes = Wishes {
         web_seeds: Vec::new(),
         trackers: making::trackers(arguments, screen)?,
@@ -73,7 +79,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         order.peers.clone_from(&peers);
         orders.push((order, dir));
     }
-    run::run(Job { listen, rates, orders, ..Job::new(Goal::Serve) }, screen)
+    run::run(Job { listen, rates, dht, orders, ..Job::new(Goal::Serve) }, screen)
 }
 
 /// An order for a .torrent that exists.

@@ -80,6 +80,10 @@ impl Dht {
                 }
                 let addr = SocketAddr::new(from.ip(), port.unwrap_or(from.port()));
                 self.store.announce(now, info_hash, addr, seed);
+                // What is told to us need not be asked for.
+                if self.is_following(info_hash) {
+                    out.push(Act::Found { info_hash, peers: vec![addr] });
+                }
             }
         }
         self.respond(now, from, transaction, response, out);

@@ -337,6 +337,11 @@ impl Dht {
         self.id
     }
 
+    /// All torrents that are looked up, time and again or once.
+    pub fn followed(&self) -> impl Iterator<Item = InfoHash> {
+        self.followed.iter().map(|followed| followed.info_hash)
+    }
+
     pub fn is_following(&self, info_hash: InfoHash) -> bool {
         self.followed.iter().any(|followed| followed.info_hash == info_hash)
     }

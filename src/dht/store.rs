@@ -83,6 +83,12 @@ impl Store {
         addrs
     }
 
+    /// All peers of a torrent.
+    pub fn all(&self, info_hash: InfoHash) -> Vec<SocketAddr> {
+        let peers = self.torrents.get(&info_hash).into_iter().flatten();
+        peers.map(|peer| peer.addr).collect()
+    }
+
     /// Filters of the seeds and of the other peers; `None` for a torrent that is not kept.
     pub fn filters(&self, info_hash: InfoHash) -> Option<[Filter; 2]> {
         let peers = self.torrents.get(&info_hash)?;

@@ -250,6 +250,11 @@ impl Table {
         self.nodes().next().is_none()
     }
 
+    /// Whether nobody in it has answered and may be expected to answer again.
+    pub fn is_lonely(&self) -> bool {
+        !self.nodes().any(|node| node.answered && node.failures < DHT_FAILURES_BAD)
+    }
+
     /// Nodes that are good now.
     pub fn good_count(&self, now: Time) -> usize {
         self.nodes().filter(|node| node.quality(now) == Quality::Good).count()

@@ -73,7 +73,7 @@ impl Dht {
         self.enter_again(now, out);
         self.join(now);
         self.keep_fresh(now, out);
-        self.begin_lookups(now);
+        self.begin_lookups(now, out);
         if self.store.deadline().is_some_and(|due| due <= now) {
             self.store.expire(now);
         }
@@ -81,10 +81,10 @@ impl Dht {
     }
 
     /// When `tick` wants to be called next. `None`: when anybody has spoken.
-    pub fn deadline(&self, now: Time) -> Option<Time> {
+    pub fn deadline(&self) -> Option<Time> {
         let open = self.open.front().map(|question| question.asked + DHT_QUERY_TIMEOUT);
         let slow = self.searches.iter().filter_map(|search| search.lookup.deadline()).min();
-        let enter = self.entrances.iter().filter(|entrance| self.needs(now, entrance));
+        let enter = self.entrances.iter().filter(|entrance| self.needs(entrance));
         let enter = enter.map(|entrance| entrance.due).min();
         let can_begin = self.searches.len() < DHT_LOOKUPS_MAX && self.has_joined();
         let follow = self.followed.iter().map(|followed| followed.due).min();
@@ -123,7 +123,7 @@ impl Dht {
     pub(super) fn enter_again(&mut self, now: Time, out: &mut Vec<Act>) {
         for at in 0..self.entrances.len() {
             let Entrance { addr, due, pause, .. } = self.entrances[at];
-            if due > now || !self.needs(now, &self.entrances[at]) {
+            if due > now || !self.needs(&self.entrances[at]) {
                 continue;
             }
             self.entrances[at].due = now + pause;
@@ -141,8 +141,8 @@ impl Dht {
         }
     }
 
-    fn needs(&self, now: Time, entrance: &Entrance) -> bool {
-        !entrance.reached || self.nets[net_of(entrance.addr)].is_needy(now)
+    fn needs(&self, entrance: &Entrance) -> bool {
+        !entrance.reached || self.nets[net_of(entrance.addr)].is_needy()
     }
 
     /// 3. Our neighbours know us best; who has found them has joined.
@@ -185,7 +185,7 @@ impl Dht {
     }
 
     /// 5. As many as there is room for, those first that waited longest.
-    fn begin_lookups(&mut self, now: Time) {
+    fn begin_lookups(&mut self, now: Time, out: &mut Vec<Act>) {
         while self.searches.len() < DHT_LOOKUPS_MAX && self.has_joined() {
             let due = self.followed.iter_mut().filter(|followed| followed.due <= now);
             let Some(next) = due.min_by_key(|followed| followed.due) else { return };
@@ -196,6 +196,11 @@ impl Dht {
             next.due = now + Span::from_millis(whole);
             let Followed { info_hash, offer, .. } = *next;
             let goal = Goal::Peers { info_hash, offer };
+            // What others told us is there at once.
+            let ours = self.store.all(info_hash);
+            if !ours.is_empty() {
+                out.push(Act::Found { info_hash, peers: ours });
+            }
             for net in 0..self.nets.len() {
                 if self.nets[net].joined && !self.is_searching(net, goal) {
                     self.search(now, net, NodeId::of(info_hash), goal);
@@ -287,7 +292,7 @@ impl Search {
 
 impl super::node::Net {
     /// Whether it knows nobody who answers.
-    fn is_needy(&self, now: Time) -> bool {
-        self.is_open && self.table.good_count(now) == 0
+    fn is_needy(&self) -> bool {
+        self.is_open && self.table.is_lonely()
     }
 }

@@ -25,6 +25,7 @@ use crate::base::limits::{
 use crate::base::{ConnId, InfoHash, Span, Time, TorrentId};
 use crate::torrent::prospect::Prospect;
 use crate::wire::Handshake;
+use crate::wire::handshake::DHT;
 
 /// A connection before its handshake.
 #[derive(Clone, Copy, Debug)]
@@ -135,6 +136,9 @@ impl Engine {
             torrent.on_peer(now, conn, addr, peer, out);
         } else if let Some(sought) = self.prospects.get_mut(&id) {
             sought.prospect.on_peer(now, conn, addr, peer, out);
+        }
+        if theirs.has(DHT) {
+            self.say_port(conn, id, out);
         }
     }
 
@@ -320,6 +324,7 @@ impl Engine {
     }
 
     fn handshake(&self, info_hash: InfoHash) -> Handshake {
-        Handshake::ours(info_hash, self.peer_id)
+        let handshake = Handshake::ours(info_hash, self.peer_id);
+        if self.tells_of_dht(info_hash) { handshake.with(DHT) } else { handshake }
     }
 }

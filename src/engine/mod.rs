@@ -14,6 +14,7 @@
 //! the past.
 
 pub mod control;
+mod dht;
 pub mod diet;
 mod door;
 pub mod feed;
@@ -38,7 +39,7 @@ use crate::torrent::goal::Goal;
 use crate::torrent::selection::Wishes;
 use crate::torrent::{Identity, Torrent};
 use crate::tracker::{Errand, Service};
-use crate::wire::{Frame, Violation};
+use crate::wire::{Frame, Message, Violation};
 
 pub use self::feed::feed;
 pub use self::throttle::{Throttle, Way};
@@ -105,6 +106,8 @@ pub struct Engine {
     conns: BTreeMap<ConnId, TorrentId>,
     dials: Dials,
     service: Option<Service>,
+    /// Our node of the DHT.
+    member: Option<dht::Member>,
     /// What may move now; the world asks before it moves bytes.
     throttle: Throttle,
     queue: Queue,
@@ -139,6 +142,7 @@ impl Engine {
             conns: BTreeMap::new(),
             dials: Dials::new(),
             service: None,
+            member: None,
             throttle: Throttle::default(),
             queue: Queue::default(),
             diet: Diet::default(),
@@ -339,8 +343,7 @@ impl Engine {
                     torrent.on_send_failed(now, fault, out);
                 }
             }
-            // Nobody in here has asked for any.
-            Input::Datagram { .. } => {}
+            Input::Datagram { from, bytes } => self.on_datagram(now, from, bytes, out),
             Input::Surveyed { torrent, result, resume } => {
                 if let Some(torrent) = self.torrents.get_mut(&torrent) {
                     torrent.on_surveyed(now, result, resume.as_ref(), out);
@@ -390,6 +393,7 @@ impl Engine {
     ) {
         let result = match frame {
             Frame::Handshake(theirs) => return self.on_handshake(now, conn, theirs, out),
+            Frame::Message(Message::Port(port)) => return self.on_port(now, conn, port, out),
             Frame::Message(message) => match self.of_conn(conn) {
                 Some(torrent) => torrent.on_message(now, conn, message, out),
                 // To a prospect, or closed by us a moment ago; then the rest of the buffer is of no
@@ -431,6 +435,7 @@ impl Engine {
         if let Some(service) = &mut self.service {
             service.tick(now);
         }
+        self.tick_dht(now, out);
     }
 
     /// When `tick` wants to be called next, and a word that says why. `None`: nothing is due.
@@ -446,6 +451,7 @@ impl Engine {
             named(silent, "no handshake"),
             named(self.dial_deadline(), "dial"),
             named(service, "expire swarms"),
+            named(self.dht_deadline(), "the DHT"),
             named(self.queue.deadline(), "a place in the queue"),
         ]
         .into_iter()

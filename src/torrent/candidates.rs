@@ -46,6 +46,8 @@ const OWN_ADDRS_MAX: usize = 16;
 pub enum Source {
     /// They called us from there. Their own port may be another one, so one call must do.
     Incoming,
+    /// A node of the DHT, whom nobody vouches for.
+    Dht,
     Tracker,
     ByHand,
 }
@@ -299,7 +301,7 @@ impl Candidate {
         self.source = self.source.max(source);
         match source {
             Source::Incoming => {}
-            Source::Tracker => self.failures = self.failures.saturating_sub(1),
+            Source::Dht | Source::Tracker => self.failures = self.failures.saturating_sub(1),
             Source::ByHand => {
                 self.failures = 0;
                 self.rests_until = now;
@@ -314,7 +316,9 @@ impl Candidate {
         self.last_try = Some(now);
         self.rests_until = now
             + match self.source {
-                Source::Incoming | Source::Tracker => REDIAL_AFTER.times(u64::from(failures) + 1),
+                Source::Incoming | Source::Dht | Source::Tracker => {
+                    REDIAL_AFTER.times(u64::from(failures) + 1)
+                }
                 Source::ByHand => by_hand_wait(failures),
             };
     }
@@ -324,7 +328,7 @@ impl Candidate {
         let is_useless = is_complete && self.is_seed;
         let failures_max = match self.source {
             Source::Incoming => 1,
-            Source::Tracker => DIAL_FAILURES_MAX,
+            Source::Dht | Source::Tracker => DIAL_FAILURES_MAX,
             Source::ByHand => u32::MAX,
         };
         let may_call = self.state == State::Idle && !is_useless && self.failures < failures_max;

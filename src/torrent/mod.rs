@@ -529,6 +529,19 @@ impl Torrent {
         self.candidates.add(now, addr, Whence::ByHand);
     }
 
+    /// Nodes of the DHT know peers. Only for a public torrent.
+    pub fn on_found(&mut self, now: Time, peers: &[SocketAddr]) {
+        assert!(!self.metainfo.private, "private torrents do not go to the DHT");
+        for &addr in peers {
+            self.candidates.add(now, addr, Whence::Dht);
+        }
+    }
+
+    /// Who is at the other end of a connection.
+    pub fn session(&self, conn: ConnId) -> Option<&Session> {
+        self.peers.get(&conn)
+    }
+
     /// Whom to dial now, if anyone. `dialling`: connects of ours that are under way.
     pub fn next_dial(&mut self, now: Time) -> Option<SocketAddr> {
         if !self.wants_peers() {

@@ -531,6 +531,13 @@ impl Prospect {
         self.candidates.add(now, addr, Whence::ByHand);
     }
 
+    /// Nodes of the DHT know peers.
+    pub fn on_found_peers(&mut self, now: Time, peers: &[SocketAddr]) {
+        for &addr in peers {
+            self.candidates.add(now, addr, Whence::Dht);
+        }
+    }
+
     pub fn next_dial(&mut self, now: Time) -> Option<SocketAddr> {
         let may = self.is_open() && self.has_room();
         if may { self.candidates.next(now) } else { None }

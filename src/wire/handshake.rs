@@ -64,6 +64,12 @@ impl Handshake {
         handshake
     }
 
+    /// The same with this bit set, too.
+    pub fn with(mut self, bit: ReservedBit) -> Handshake {
+        self.reserved[bit.byte] |= bit.mask;
+        self
+    }
+
     /// Whether the peer set this bit.
     pub fn has(&self, bit: ReservedBit) -> bool {
         self.reserved[bit.byte] & bit.mask != 0

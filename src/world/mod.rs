@@ -31,6 +31,7 @@
 mod act;
 pub mod bookkeeper;
 pub mod conn;
+pub mod dht;
 pub mod dial;
 pub mod fault;
 pub mod folder;

@@ -13,6 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::dht::DhtOptions;
 use super::hook::Hook;
 use super::http_io::Serves;
 use super::keeper::Places;
@@ -63,6 +64,8 @@ pub struct NodeOptions {
     pub watch: Option<PathBuf>,
     /// A program that is run when a torrent has arrived.
     pub on_done: Option<PathBuf>,
+    /// How to take part in the DHT, if at all.
+    pub dht: Option<DhtOptions>,
     /// One more HTTP connection closes the one that waited longest.
     pub http_connections_max: usize,
     /// Keep each torrent after it is complete, or stop it.
@@ -169,6 +172,9 @@ impl Node {
             let listening = reactor.listen_udp(socket, Role::Peers);
             listening.map_err(cannot(&format!("receive datagrams at {addr}")))?;
             udp_addrs.push(addr);
+        }
+        if let Some(dht) = options.dht {
+            reactor.join_dht(dht, &udp_addrs).map_err(cannot("get random numbers"))?;
         }
         if let (Some((listener, addr)), Some(remote)) = (remote, options.remote) {
             let peer_port = listen_addr.map_or(0, |addr| addr.port());
@@ -334,6 +340,7 @@ impl Default for NodeOptions {
             rates: Rates::default(),
             manners: Manners::default(),
             memory_max: None,
+            dht: None,
             watch: None,
             on_done: None,
             http_connections_max: HTTP_CONNECTIONS_MAX,

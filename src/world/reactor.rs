@@ -47,6 +47,7 @@ use serde_json::{Map, Value};
 
 use super::act::Job;
 use super::conn::{Kind, Table, token};
+use super::dht::DhtRecord;
 use super::fault::is_table_full;
 use super::hook::Hook;
 use super::http_call::Calls;
@@ -131,6 +132,7 @@ pub struct Reactor {
     /// Where our own calls begin; `None` where the routing table may choose.
     pub(super) dial_from: Option<IpAddr>,
     pub(super) calls: Calls,
+    pub(super) dht_record: Option<DhtRecord>,
     /// Questions to trackers over UDP, and what is to be done about them.
     pub(super) asking: Asking,
     pub(super) steps: Vec<Step>,
@@ -204,6 +206,7 @@ impl Reactor {
             connecting: Line::new(),
             dial_from: None,
             calls: Calls::default(),
+            dht_record: None,
             asking: Asking::new(secret),
             steps: Vec::new(),
             webs: Vec::new(),
@@ -257,6 +260,7 @@ impl Reactor {
         self.engine.stop(now, &mut self.out);
         self.carry_out();
         self.save_remote();
+        self.save_dht();
     }
 
     /// One heartbeat. Waits for at most `wait_max` (`None`: until something happens) and appends
@@ -301,6 +305,7 @@ impl Reactor {
         self.mind_memory();
         self.mind_watch();
         self.mind_remote();
+        self.mind_dht();
         self.mind_hook();
         news.append(&mut self.news);
         self.check();
@@ -407,7 +412,8 @@ impl Reactor {
         // With memory enough, nobody is woken for its sake.
         let is_short = self.engine.level() != Level::Plenty;
         let weigh = self.memory_max.filter(|_| is_short).map(|_| self.weighed + WEIGH_EVERY);
-        let ours = [engine, self.throttled.until, remote, watch, hook, asking, weigh];
+        let record = self.dht_record_deadline();
+        let ours = [engine, record, self.throttled.until, remote, watch, hook, asking, weigh];
         let http = [self.http_deadline(), self.connects_deadline(), calls, rests, census];
         ours.into_iter().chain(http).flatten().min()
     }

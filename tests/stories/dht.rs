@@ -85,7 +85,7 @@ impl Net {
         let Some(dht) = &mut self.nodes[number] else { return };
         let mut out = Vec::new();
         act(dht, now, &mut out);
-        let deadline = dht.deadline(now);
+        let deadline = dht.deadline();
         for act in out {
             match act {
                 Act::Send { to, bytes } => self.send(number, to, bytes),
@@ -132,7 +132,7 @@ impl Net {
             } else {
                 let Some(Reverse((at, number))) = self.due.pop() else { break };
                 // Wishes of the past that were overtaken cost nothing.
-                let wants = self.nodes[number].as_ref().and_then(|dht| dht.deadline(self.now));
+                let wants = self.nodes[number].as_ref().and_then(Dht::deadline);
                 if wants.is_some_and(|wants| wants <= at) {
                     self.with(number, |dht, now, out| dht.tick(now, out));
                 }
