@@ -51,6 +51,9 @@
 //! `rpc/fields.rs` what can be asked · `engine/control.rs` and `torrent/will.rs` what a person may
 //! want · `world/remote.rs` what the world adds.
 //!
+//! Aside, the DHT: `format/krpc.rs` what nodes say · `dht/table.rs` whom a node knows ·
+//! `dht/lookup.rs` one search · `dht/node.rs` one node · `engine/dht.rs` what it is to the torrents.
+//!
 //! Third walk, proof: `lab/net.rs` → `lab/mod.rs` → `lab/judge.rs` → `tests/stories/download.rs`:
 //! hours of a swarm in a second, with lost links and full disks.
 

@@ -18,6 +18,7 @@ use swarmlet::format::layout::{File, Layout};
 use swarmlet::format::metainfo::Metainfo;
 use swarmlet::tracker::{Policy, Service};
 use swarmlet::wire::{Handshake, Message};
+use swarmlet::world::dht::DhtOptions;
 use swarmlet::world::node::{Node, NodeOptions};
 
 /// A test that takes longer has failed. (On an idle machine, each takes less than a second.)
@@ -142,6 +143,59 @@ fn three_peers_meet_at(tracker: Node, url: String, host: IpAddr) {
     turn_until(&mut nodes, |nodes| nodes[1..].iter().all(Node::is_stopped));
     let counts = nodes[0].tracker_counts().expect("it is a tracker");
     assert_eq!(counts.peers, 0, "{counts:?}");
+}
+
+/// A peer with a node of the DHT, which enters by another's.
+fn peer_in_dht(by: Option<&Node>, record: Option<PathBuf>) -> Node {
+    let nodes = by.map(|node| node.udp_addrs()[0]).into_iter().collect();
+    Node::open(NodeOptions {
+        listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        seed: true,
+        dht: Some(DhtOptions { nodes, record, read_only: false }),
+        ..NodeOptions::default()
+    })
+    .expect("a free port")
+}
+
+fn good_nodes(node: &mut Node) -> usize {
+    node.dht().expect("it takes part").good[0]
+}
+
+#[test]
+fn peers_find_one_another_in_the_dht_alone_and_know_it_again_after_a_restart() {
+    let scratch = Scratch::new();
+    let torrent = Torrent::make(&scratch.dir("seed"), &[]);
+    let record = scratch.dir("state").join("dht");
+    let mut seed = peer_in_dht(None, None);
+    seed.add(torrent.order(&[], true), scratch.dir("seed")).expect("a new torrent");
+    // It shares nothing and wants nothing: a node like thousands of others.
+    let middle = peer_in_dht(Some(&seed), Some(record.clone()));
+    let mut nodes = [seed, middle];
+    turn_until(&mut nodes, |nodes| {
+        good_nodes(&mut nodes[0]) == 1 && good_nodes(&mut nodes[1]) == 1
+    });
+
+    let mut leecher = peer_in_dht(Some(&nodes[1]), None);
+    let id = leecher.add(torrent.order(&[], false), scratch.dir("got")).expect("a new torrent");
+    let mut secret = peer_in_dht(Some(&nodes[1]), None);
+    let mut private = torrent.order(&[], false);
+    private.metainfo.private = true;
+    secret.add(private, scratch.dir("secret")).expect("a new torrent");
+    let [seed, middle] = nodes;
+    let mut nodes = [seed, middle, leecher, secret];
+    turn_until(&mut nodes, |nodes| is_complete(&mut nodes[2], id));
+    torrent.assert_in(&scratch.dir("got"));
+    assert_eq!(nodes[2].dht().map(|dht| dht.followed), Some(1));
+    assert_eq!(nodes[3].dht().map(|dht| dht.followed), Some(0), "private torrents stay out of it");
+    let before = nodes[1].dht().expect("it takes part");
+    let [seed, middle, leecher, secret] = nodes;
+    farewell(&mut [middle]);
+
+    let mut again = [seed, leecher, secret, peer_in_dht(None, Some(record))];
+    let figures = again[3].dht().expect("it takes part");
+    assert_eq!((figures.id, figures.nodes), (before.id, before.nodes));
+    turn_until(&mut again, |nodes| good_nodes(&mut nodes[3]) >= 2);
+    farewell(&mut again);
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //!  run a node       tracker  share  get  peer            all over run.rs
 //!  ask a tracker    publish  fetch  search  swarm        all over ask.rs
 //!                   probe                                over question.rs
+//!  ask the DHT      dht                                  a node that lives for one look-up
 //!  ask a daemon     add  leech  seed  status  show  look (files, peers)  pieces  order (start,
 //!                   stop, remove, reannounce, connect)  limit  select  ping   all over remote.rs
 //!  play a swarm     lab
@@ -25,6 +26,7 @@ mod choice;
 pub mod config;
 pub mod create;
 pub mod daemon;
+pub mod dht;
 pub mod edit;
 pub mod editor;
 pub mod events;
@@ -110,6 +112,7 @@ pub const COMMANDS: &[Command] = &[
     fetch::COMMAND,
     swarm::COMMAND,
     probe::COMMAND,
+    dht::COMMAND,
     add::ADD_COMMAND,
     seed::COMMAND,
     add::LEECH_COMMAND,

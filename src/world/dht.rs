@@ -49,7 +49,7 @@ impl Reactor {
         };
         let now = self.read_clock();
         let mut dht = Dht::new(now, settings);
-        if let Some(bytes) = options.record.as_deref().and_then(|path| read(path).ok()) {
+        if let Some(bytes) = options.record.as_deref().and_then(|path| read_record(path).ok()) {
             // What cannot be understood is as good as nothing.
             let _ = dht.load(now, &bytes);
         }
@@ -84,8 +84,8 @@ impl Reactor {
     }
 }
 
-/// The record, up to what a record may be long.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// The bytes of a record, up to what one may be long.
+pub fn read_record(path: &Path) -> io::Result<Vec<u8>> {
     let most = u64::try_from(DHT_RECORD_BYTES_MAX).expect("64 KiB fit") + 1;
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;

@@ -28,6 +28,7 @@ use crate::base::limits::{
     RPC_CONNECTIONS_MAX, UNCHOKED_MAX,
 };
 use crate::base::{Span, Time, TorrentId};
+use crate::dht::Figures;
 use crate::engine::prospects::Quest;
 use crate::engine::queue;
 use crate::engine::{DiskFault, Engine, Event, Order, Settings, Status, Way};
@@ -271,6 +272,12 @@ impl Node {
     /// is safe, as far as the host tells.
     pub fn unsafe_for(&self, torrent: TorrentId) -> Option<DiskFault> {
         self.reactor.store.unsafe_for(torrent)
+    }
+
+    /// What there is to know of our node of the DHT, if it has one.
+    pub fn dht(&mut self) -> Option<Figures> {
+        let now = self.reactor.read_clock();
+        self.reactor.engine.dht_figures(now)
     }
 
     /// All torrents, in the order of arrival.

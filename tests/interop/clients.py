@@ -40,6 +40,8 @@ class Client:
         self.folder, self.ip = folder, ip
         self.port = free_port(ip)
         self.child = None
+        # A node by which to enter the DHT; without one, this client keeps out of it.
+        self.dht_node = None
 
     @property
     def endpoint(self):
@@ -109,7 +111,8 @@ class Swarmlet(Client):
     @classmethod
     def create_torrent(cls, folder, payload, target, tracker):
         length = ["--piece-length", payload.piece_length]
-        arguments = [cls.program, "create", folder / payload.name, "--tracker", tracker, *length]
+        at = ["--tracker", tracker] if tracker else []
+        arguments = [cls.program, "create", folder / payload.name, *at, *length]
         status, out, err = run([*arguments, "-o", target], folder)
         if status:
             raise RowFailed(f"swarmlet create: status {status}: {(err or out).strip()}")
@@ -119,6 +122,8 @@ class Swarmlet(Client):
         arguments = [self.program, command, torrent, *where, *more]
         for peer in peers:
             arguments += ["--peer", peer]
+        if self.dht_node:
+            arguments += ["--dht-node", self.dht_node]
         self.child = Child(f"swarmlet-{command}", arguments, self.folder)
 
 
@@ -232,6 +237,8 @@ class LibTorrent(Client):
     def _start(self, command, torrent, folder, peers):
         script = [self.python(), "-u", HERE / "libtorrent_peer.py", command]
         arguments = [*script, torrent, folder, self.ip, self.port, *peers]
+        if self.dht_node:
+            arguments.append(f"dht={self.dht_node}")
         self.child = Child(f"libtorrent-{command}", arguments, self.folder)
 
 

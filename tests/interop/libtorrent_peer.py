@@ -1,12 +1,14 @@
 """A peer made of libtorrent-rasterbar, as a program that the rows can start and stop.
 
-    libtorrent_peer.py share|get TORRENT FOLDER IP PORT [PEER_IP:PORT]…
+    libtorrent_peer.py share|get TORRENT FOLDER IP PORT [PEER_IP:PORT]… [dht=IP:PORT]
+    libtorrent_peer.py nodes COUNT IP PORT
     libtorrent_peer.py create FOLDER NAME TARGET TRACKER PIECE_LENGTH v1|hybrid
     libtorrent_peer.py hash TORRENT…
 
 Runs under whatever Python has the binding, so it imports nothing of the other modules. `share`
 and `get` print `sharing` and `complete` when it is so, and go on until they are stopped; other
-lines are libtorrent's alerts, for the log. `hash` prints a line for each torrent: the v1
+lines are libtorrent's alerts, for the log. With `dht=` they take part in the DHT and enter it by
+that node. `nodes` is such a DHT: that many nodes, at ports from the given one on. `hash` prints a line for each torrent: the v1
 info-hash, or `refused` and why.
 """
 
@@ -18,6 +20,8 @@ import libtorrent
 
 ALERT_WAIT_MS = 100
 TURN_SECONDS = 0.05
+# libtorrent announces when it starts, perhaps before it knows a node, and then every 15 minutes.
+DHT_ANNOUNCE_SECONDS = 5
 
 
 def settings(ip, port):
@@ -43,8 +47,41 @@ def settings(ip, port):
     }
 
 
+def with_dht(settings):
+    """Takes part in the DHT; addresses of one machine are as good as any."""
+    return settings | {
+        "enable_dht": True,
+        "dht_bootstrap_nodes": "",
+        "dht_restrict_routing_ips": False,
+        "dht_restrict_search_ips": False,
+        "dht_prefer_verified_node_ids": False,
+        "dht_ignore_dark_internet": False,
+    }
+
+
+def run_nodes(count, ip, port):
+    """Each node enters by the first."""
+    ports = range(int(port), int(port) + int(count))
+    sessions = [libtorrent.session(with_dht(settings(ip, port))) for port in ports]
+    for session in sessions[1:]:
+        session.add_dht_node((ip, ports[0]))
+    told = False
+    while True:
+        counts = [session.status().dht_nodes for session in sessions]
+        if not told and all(counts):
+            told = True
+            say(f"nodes {counts}")
+        time.sleep(TURN_SECONDS)
+
+
 def run_peer(mode, torrent, folder, ip, port, peers):
-    session = libtorrent.session(settings(ip, int(port)))
+    nodes = [peer.removeprefix("dht=") for peer in peers if peer.startswith("dht=")]
+    peers = [peer for peer in peers if not peer.startswith("dht=")]
+    chosen = settings(ip, int(port))
+    session = libtorrent.session(with_dht(chosen) if nodes else chosen)
+    for node in nodes:
+        node_ip, node_port = node.rsplit(":", 1)
+        session.add_dht_node((node_ip, int(node_port)))
     parameters = libtorrent.add_torrent_params()
     parameters.ti = libtorrent.torrent_info(torrent)
     parameters.save_path = folder
@@ -55,7 +92,11 @@ def run_peer(mode, torrent, folder, ip, port, peers):
         peer_ip, peer_port = peer.rsplit(":", 1)
         handle.connect_peer((peer_ip, int(peer_port)))
     told = False
+    announced = time.monotonic()
     while True:
+        if nodes and time.monotonic() - announced > DHT_ANNOUNCE_SECONDS:
+            announced = time.monotonic()
+            handle.force_dht_announce()
         session.wait_for_alert(ALERT_WAIT_MS)
         for alert in session.pop_alerts():
             say(f"{type(alert).__name__}: {alert.message()}")
@@ -78,7 +119,8 @@ def create(folder, name, target, tracker, piece_length, version):
     torrent = libtorrent.create_torrent(
         storage, piece_size=int(piece_length), flags=only_v1 if version == "v1" else 0
     )
-    torrent.add_tracker(tracker)
+    if tracker:
+        torrent.add_tracker(tracker)
     libtorrent.set_piece_hashes(torrent, folder)
     with open(target, "wb") as file:
         file.write(libtorrent.bencode(torrent.generate()))
@@ -101,6 +143,8 @@ def main():
     if command in ("share", "get"):
         torrent, folder, ip, port, *peers = arguments
         run_peer(command, torrent, folder, ip, port, peers)
+    elif command == "nodes":
+        run_nodes(*arguments)
     elif command == "create":
         create(*arguments)
     elif command == "hash":

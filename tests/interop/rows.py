@@ -102,6 +102,9 @@ class Scene:
             for at, (getter, place) in enumerate(zip(row.getters, places[2:]), start=1)
         ]
 
+        for client in (self.sharer, *self.getters):
+            client.dht_node = self.tracker.dht_node
+
     def play(self, deadline):
         """Returns the seconds that the getters took."""
         row, source = self.row, self._folder("source")

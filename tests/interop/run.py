@@ -34,7 +34,7 @@ import webseed
 from clients import PROJECT, Aria2, LibTorrent, Swarmlet, Transmission
 from process import free_port, stop_all
 from rows import Row, run_row
-from trackers import Opentracker, OpentrackerUdp, SwarmletTracker, SwarmletUdp
+from trackers import LibTorrentDht, Opentracker, OpentrackerUdp, SwarmletTracker, SwarmletUdp
 
 OTHERS = [Aria2, Transmission, LibTorrent]
 TRACKERS = [SwarmletTracker, Opentracker]
@@ -53,6 +53,9 @@ def rows_with_ours():
     for other, tracker in itertools.product(OTHERS, UDP_TRACKERS):
         for ends in both_ways(other):
             rows.append(Row(other.name, *ends, payloads.SINGLE, tracker))
+    for ends in both_ways(LibTorrent):
+        rows.append(Row("libtorrent", *ends, payloads.SINGLE, LibTorrentDht))
+    rows.append(Row("swarmlet", "both ours", Swarmlet, (Swarmlet,), payloads.MANY, LibTorrentDht))
     for tracker in UDP_TRACKERS:
         rows.append(Row("swarmlet", "both ours", Swarmlet, (Swarmlet,), payloads.MANY, tracker))
     everybody = ("all at once", "ours shares", Swarmlet, (*OTHERS, Swarmlet))

@@ -8,6 +8,7 @@ side, and how it checks afterwards that the `completed` of the client under test
 import urllib.request
 
 import bencode
+from clients import HERE, LibTorrent
 from process import Child, RowFailed, accepts, free_port, run, wait_until
 
 ANSWER_BYTES_MAX = 1 << 16
@@ -18,6 +19,8 @@ class Tracker:
 
     name = ""
     scheme = "http"
+    # Where peers enter the DHT, if that is how they are to meet.
+    dht_node = None
 
     def __init__(self, folder, ip):
         self.folder, self.ip = folder, ip
@@ -113,6 +116,27 @@ class SwarmletUdp(SwarmletTracker):
 
     name = "swarmlet-udp"
     scheme = "udp"
+
+
+class LibTorrentDht(Tracker):
+    """No tracker at all: a few nodes of libtorrent, through which peers find each other."""
+
+    name = "DHT"
+    url = ""
+    NODES = 8
+
+    @property
+    def dht_node(self):
+        return f"{self.ip}:{self.port}"
+
+    def start(self, deadline):
+        script = [LibTorrent.python(), "-u", HERE / "libtorrent_peer.py", "nodes", self.NODES]
+        self.child = Child("libtorrent-nodes", [*script, self.ip, self.port], self.folder)
+        ready = lambda: self.child.line("nodes")
+        wait_until(ready, deadline, "the nodes know each other", [self.child])
+
+    def wait_for(self, info_hash, key, deadline, needed=()):
+        """Nobody counts; who looks for the sharer too early looks again."""
 
 
 def version_of_opentracker():
