@@ -19,10 +19,10 @@ give torrents to a daemon
 
 usage: swarmlet add [options] TORRENT...
 
-Sends .torrent files, or magnet links in quotes, to the daemon, which downloads what is missing and shares the rest, now and
-after each of its starts. With --tracker, TORRENT may also be a name or an info-hash in the library
-of that tracker. Into a pipe or a file it prints one line for each:
-added id= name= info_hash= new=
+Sends .torrent files, or magnet links in quotes, to the daemon, which downloads what is missing and
+shares the rest, now and after each of its starts. With --tracker, TORRENT may also be a name or an
+info-hash in the library of that tracker. Into a pipe or a file it prints one line for each: added
+id= name= info_hash= new=
 
 options:
   -t, --tracker URL       look TORRENT up there, if it is no file
@@ -40,9 +40,9 @@ have a daemon download a torrent
 
 usage: swarmlet leech [options] TORRENT
 
-Sends a .torrent, or a magnet link in quotes, to the daemon, starts it if it was stopped, and returns; 'swarmlet status --watch'
-shows how it goes on. When it is complete the daemon goes on sharing it. Into a pipe or a file it
-prints one line: added id= name= info_hash= new=
+Sends a .torrent, or a magnet link in quotes, to the daemon, starts it if it was stopped, and
+returns; 'swarmlet status --watch' shows how it goes on. When it is complete the daemon goes on
+sharing it. Into a pipe or a file it prints one line: added id= name= info_hash= new=
 
 options:
   -t, --tracker URL       look TORRENT, a name or an info-hash, up in the library of this tracker

@@ -16,7 +16,8 @@
 //!  play a swarm     lab
 //!  about options    config  unit
 //!  at a prompt      shell, over editor.rs and launch.rs
-//!  shared           level  arguments  settings  failure  files  making  screen  table  progress  events  run  daemon
+//!  shared           arguments  settings  failure  level  files  making  screen  table  progress
+//!                   events  run  daemon
 //! ```
 
 pub mod add;

@@ -38,7 +38,7 @@ options:
   --state FILE        remember there who is in which swarm
   --only-published    track only what is in the library
   --block FILE        torrents to have nothing to do with: an info-hash on each line
-  --interval SECONDS  peers shall announce so often, or up to an eighth less (1800)
+  --interval SECONDS  peers shall announce so often, or up to an eighth later (1800)
   --numwant N         give at most N peers in one answer (200)
   --swarm-max N       at most N peers in a swarm (as many as in all)
   --peers-max N       at most N peers in all swarms together (1000000)

@@ -60,9 +60,9 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     // What the service would complain about at night is complained about now.
     let usage = COMMANDS.iter().find(|it| it.name == command).map_or("", |it| it.usage);
     Arguments::parse(command, usage, &words)?;
-    if command == "tracker" && words.is_empty() {
-        let usual = ["--http", "0.0.0.0:8000", "--library", "torrents", "--state", "state"];
-        words = usual.map(OsString::from).into();
+    if words.is_empty() {
+        let usual = if command == "peer" { USUAL_OF_PEER } else { USUAL_OF_TRACKER };
+        words = usual.iter().map(OsString::from).collect();
     }
     let program = std::env::current_exe()
         .map_err(|error| Failure::new(format!("cannot find this program: {error}"), ""))?;
@@ -81,6 +81,11 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// What is run if nobody says more. A peer sheds before the unit's `MemoryMax` ends it.
+const USUAL_OF_PEER: &[&str] = &["--max-memory", "192M"];
+const USUAL_OF_TRACKER: &[&str] =
+    &["--http", "0.0.0.0:8000", "--library", "torrents", "--state", "state"];
 
 /// The whole unit. `line`: what is run.
 fn unit(name: &str, command: &str, line: &str) -> String {

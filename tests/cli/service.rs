@@ -26,8 +26,8 @@ fn a_unit_runs_this_program_as_it_was_told() {
     let ini = ini.display();
     #[rustfmt::skip]
     let table: &[(&[&str], &str, String)] = &[
-        (&["unit"], "swarmlet", "peer".into()),
-        (&["unit", "peer"], "swarmlet", "peer".into()),
+        (&["unit"], "swarmlet", "peer --max-memory 192M".into()),
+        (&["unit", "peer"], "swarmlet", "peer --max-memory 192M".into()),
         (&["unit", "tracker"], "swarmlet-tracker",
             "tracker --http 0.0.0.0:8000 --library torrents --state state".into()),
         (&["unit", "tracker", "--http", "[::]:80"], "swarmlet-tracker", "tracker --http [::]:80".into()),
