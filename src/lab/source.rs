@@ -12,7 +12,7 @@ use crate::base::{Block, Claim, PieceIndex, Random};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::draft::Draft;
 use crate::format::layout::{File, Layout};
-use crate::format::metainfo::{Metainfo, RawInfo};
+use crate::format::metainfo::Metainfo;
 
 /// A torrent of this run, numbered from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -57,10 +57,6 @@ impl Source {
         };
         let laid = lens.iter().enumerate().map(file).collect();
         let layout = Layout::new(piece_bytes, laid).expect("a scenario names sensible lengths");
-        let layout = match hashing {
-            Hashing::Sha1 => layout,
-            Hashing::StandIn => layout.with_stand_in_hashes(),
-        };
         let total = usize::try_from(layout.total_bytes()).expect("files in memory");
         let mut bytes = vec![0; total];
         random.fill(&mut bytes);
@@ -80,10 +76,11 @@ impl Source {
             digest.finish()
         };
         let piece_hashes: Vec<[u8; 20]> = bytes.chunks(piece_len).map(hash).collect();
-        let metainfo = match hashing {
-            Hashing::Sha1 => drafted(layout, piece_hashes),
-            Hashing::StandIn => made_up(name, layout, piece_hashes),
-        };
+        let mut metainfo = drafted(layout, piece_hashes);
+        if hashing == Hashing::StandIn {
+            // No file can say so: what was read from one is always hashed by SHA-1.
+            metainfo.layout = metainfo.layout.with_stand_in_hashes();
+        }
         Source { metainfo, files, bytes }
     }
 
@@ -123,24 +120,6 @@ fn drafted(layout: Layout, piece_hashes: Vec<[u8; 20]>) -> Metainfo {
     let mut file = Vec::new();
     draft.write(&mut file);
     Metainfo::parse(&file).expect("a scenario names sensible files")
-}
-
-/// A torrent that no file could describe, for its hashes are none.
-fn made_up(name: &str, layout: Layout, piece_hashes: Vec<[u8; 20]>) -> Metainfo {
-    Metainfo {
-        info_hash: InfoHash(Digest::of(piece_hashes.as_flattened())),
-        name: name.to_owned(),
-        layout,
-        piece_hashes,
-        raw_info: RawInfo::default(),
-        private: false,
-        trackers: Vec::new(),
-        comment: None,
-        web_seeds: Vec::new(),
-        created_by: None,
-        creation_date: None,
-        warnings: Vec::new(),
-    }
 }
 
 impl Stretch {
