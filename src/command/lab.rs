@@ -41,7 +41,8 @@ options:
   --peers N             how many want the file (20)
   --seeds N             how many have it from the beginning (1)
   --size BYTES          of the file; 256K and 64M are understood (16M)
-  --piece-length BYTES  a power of two from 16K (chosen for the size: some 256 pieces)
+  --piece-length BYTES  a power of two from 16K (chosen: at most 512 pieces for up to 250 peers,
+                        fewer for more, for each piece is told to everybody's neighbours)
   --up RATE             upload of each, in bytes per second, such as 128K; or 'none' for as much
                         as there is (1M)
   --down RATE           download of each, the same (4M)

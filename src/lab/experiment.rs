@@ -40,7 +40,7 @@ pub struct Setup {
     pub seeds: usize,
     /// Of the one file that is shared.
     pub bytes: u64,
-    /// `None`: suits the size.
+    /// `None`: suits the size and the number of peers.
     pub piece_bytes: Option<u32>,
     /// Pieces are hashed by SHA-1, as in the real world, and not by its stand-in. It changes how
     /// long the run takes a processor, and no figure.
@@ -127,8 +127,11 @@ const WATCHED_MAX: usize = 12;
 const PATIENCE_TIMES: u64 = 20;
 const PATIENCE: Span = Span::from_secs(600);
 
-/// About as many pieces as a torrent is cut into where nobody says how long they are.
+/// At most so many pieces are made of the file where nobody says how long they are, in a swarm of
+/// up to so many peers; in a larger one down to half of that. Everybody tells each of some fifty
+/// others of every piece: with more of them, that is most of what happens in a large swarm.
 const PIECES_WANTED: u64 = 512;
+const PIECES_WANTED_PEERS: u64 = 250;
 
 /// The experiment of this name.
 pub fn find(name: &str) -> Option<&'static Experiment> {
@@ -157,10 +160,12 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// The length of a piece: as wished, or a power of two that makes some 500 of them.
+    /// The length of a piece: as wished, or a power of two that makes some hundreds of them.
     pub fn piece_bytes(&self) -> u32 {
         self.piece_bytes.unwrap_or_else(|| {
-            let wanted = self.bytes.div_ceil(PIECES_WANTED).max(1).next_power_of_two();
+            let crowd = (self.peers as u64).max(PIECES_WANTED_PEERS);
+            let pieces = (PIECES_WANTED * PIECES_WANTED_PEERS / crowd).max(PIECES_WANTED / 2);
+            let wanted = self.bytes.div_ceil(pieces).max(1).next_power_of_two();
             let wanted = u32::try_from(wanted).unwrap_or(PIECE_BYTES_MAX);
             wanted.clamp(BLOCK_BYTES, PIECE_BYTES_MAX)
         })

@@ -15,6 +15,7 @@
 
 use serde::Serialize;
 
+use super::congestion::LOSS_OF;
 use super::experiment::{Experiment, Member, Part, Played, Setup};
 use super::schedule::Schedule;
 use super::tally::Count;
@@ -35,6 +36,13 @@ pub struct Report {
     pub seed: u64,
     pub peers: usize,
     pub seeds: usize,
+    /// Everybody's line where the scenario does not say otherwise, bytes per second; `None`: as
+    /// much as there is.
+    pub up_bytes_per_sec: Option<u64>,
+    pub down_bytes_per_sec: Option<u64>,
+    pub delay_millis: u64,
+    pub jitter_millis: u64,
+    pub loss_percent: f64,
     #[serde(skip)]
     pub schedule: Schedule,
     pub bytes: u64,
@@ -160,6 +168,11 @@ impl Report {
             seed: lab.seed_number(),
             peers: setup.peers,
             seeds: setup.seeds,
+            up_bytes_per_sec: setup.line.up,
+            down_bytes_per_sec: setup.line.down,
+            delay_millis: setup.delay.as_millis(),
+            jitter_millis: setup.jitter.as_millis(),
+            loss_percent: hundredths(u64::from(setup.loss), u64::from(LOSS_OF / 100)),
             schedule: played.schedule,
             bytes: setup.bytes,
             piece_bytes: layout.piece_bytes(),

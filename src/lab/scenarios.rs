@@ -20,7 +20,12 @@ pub const EXPERIMENTS: &[Experiment] = &[
 Every peer has the same line and all of them start in the same moment. A swarm is good if the
 last peer is done soon after the lower bound, and if the peers give about as much as they
 take: their least and their most should not be far from 1. Try --peers 50 against --peers 5:
-who asks a seed alone waits five times as long for five times as many; a swarm hardly notices.",
+who asks a seed alone waits five times as long for five times as many; a swarm hardly notices.
+Where does the rest above the bound go? The first pieces have to cross the swarm before anybody
+can trade. Towards the end of the first copy the seed sends some pieces again (it gave more than
+1.00 files), because several peers ask it for the same last ones. And at the very end few lack
+anything, while most lines have nothing left to carry. All three are a few pieces long: the
+larger the file and the smaller its pieces (--size, --piece-length), the nearer the bound.",
         cast: |setup, stage| {
             stage.seeds(setup, setup.line);
             stage.peers("peers", setup.peers, setup.line);
