@@ -132,8 +132,8 @@ fn programs_run_as_their_file_says() {
     assert!(dir.path("lib").is_dir());
     let mut peer = dir.start(&["peer", "--config", "my.ini"]);
     let rpc = peer.ready("rpc");
-    assert!(dir.path("data/.swarmlet").is_dir());
     let out = dir.ok(&["seed", "data/x", "--config", "my.ini", "-t", &announce, "--rpc", &rpc]);
+    assert!(dir.path("data/.swarmlet").is_dir());
     assert_eq!(value(&out, "piece_bytes"), "32768");
     assert!(!out.contains("published"), "{out}");
     let config = ["seed", "data/x", "--config", "my.ini", "-t", &announce, "--rpc", &rpc];
