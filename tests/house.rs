@@ -53,6 +53,7 @@ const FRONT_DOORS: &[&str] = &[
     "torrent/turn.rs",
     "torrent/webs.rs",
     "torrent/will.rs",
+    "torrent/exchange.rs",
     "torrent/extend.rs",
     "torrent/prospect.rs",
     "engine/",

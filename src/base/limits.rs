@@ -98,6 +98,19 @@ pub const PROSPECT_PEERS_MAX: usize = 20;
 /// Peers of each address family in one message of peer exchange (BEP 11: 50).
 pub const PEX_PEERS_MAX: usize = 50;
 
+/// A peer is told who is there this often at most (BEP 11), and for the first time so soon after
+/// its hello …
+pub const PEX_EVERY: Span = Span::from_secs(60);
+pub const PEX_FIRST: Span = Span::from_secs(5);
+/// … and what it tells sooner than this after its last word is not heard; after so many such words
+/// it is sent away.
+pub const PEX_HEARD_APART: Span = Span::from_secs(45);
+pub const PEX_FLOOD_MAX: u8 = 6;
+
+/// Seeds that we parted with and still tell of (BEP 11: 25), and for how long.
+pub const PEX_LATELY_MAX: usize = 25;
+pub const PEX_LATELY: Span = Span::from_secs(600);
+
 /// Longest name of a program (`v`) that we keep, in characters.
 pub const CLIENT_CHARS_MAX: usize = 60;
 

@@ -160,7 +160,7 @@ impl Engine {
         for (conn, suitor) in suitors {
             let peer = (&suitor.theirs, suitor.dialled);
             torrent.on_peer(now, conn, suitor.addr, peer, out);
-            torrent.hear_again(conn, suitor.extensions);
+            torrent.hear_again(now, conn, suitor.extensions);
             let heard = suitor.held.into_iter();
             let said = heard.map(|message| torrent.on_message(now, conn, message, out));
             if said.collect::<Result<Vec<()>, _>>().is_err() {

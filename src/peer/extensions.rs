@@ -3,11 +3,16 @@
 //! It may say it again at any time; what it leaves out stays as it was.
 //!
 //! # Spec
-//! BEP 10, "handshake message".
+//! BEP 10, "handshake message"; BEP 11.
 
-use crate::base::limits::METADATA_SERVED_TIMES_MAX;
-use crate::wire::Message;
+use std::net::SocketAddr;
+
+use crate::base::Time;
+use crate::base::limits::{
+    METADATA_SERVED_TIMES_MAX, PEX_FLOOD_MAX, PEX_HEARD_APART, PEX_PEERS_MAX,
+};
 use crate::wire::extended::{Extension, HELLO, Hello, Metadata, Pex};
+use crate::wire::{Message, Violation};
 
 /// What is known of a peer that speaks the extension protocol.
 #[derive(Debug, Default)]
@@ -16,6 +21,13 @@ pub struct Extensions {
     hello: Hello,
     /// Pieces of metadata that they were given.
     metadata_served: u32,
+    /// When to tell them who is there; `None`: they do not want to hear it.
+    pub pex_due: Option<Time>,
+    /// Whom they were told of.
+    pex_told: Vec<SocketAddr>,
+    /// When they last told us, and how often they did too soon after that.
+    pex_heard: Option<Time>,
+    pex_floods: u8,
 }
 
 impl Extensions {
@@ -61,6 +73,33 @@ impl Extensions {
         let mut payload = Vec::new();
         word.write(&mut payload);
         Some(Message::Extended { id, payload })
+    }
+
+    /// What is new to them of those who are `there`; `None`: nothing is. They count as told.
+    pub fn pex_news(&mut self, there: &[(SocketAddr, u8)]) -> Option<Pex> {
+        let is_there = |addr: &SocketAddr| there.iter().any(|(known, _)| known == addr);
+        let is_told = |addr: &SocketAddr| self.pex_told.contains(addr);
+        let added = there.iter().filter(|(addr, _)| !is_told(addr)).take(PEX_PEERS_MAX);
+        let added: Vec<(SocketAddr, u8)> = added.copied().collect();
+        let gone = self.pex_told.iter().filter(|addr| !is_there(addr)).take(PEX_PEERS_MAX);
+        let dropped: Vec<SocketAddr> = gone.copied().collect();
+        self.pex_told.retain(|addr| !dropped.contains(addr));
+        self.pex_told.extend(added.iter().map(|(addr, _)| *addr));
+        let is_news = !added.is_empty() || !dropped.is_empty();
+        is_news.then_some(Pex { added, dropped })
+    }
+
+    /// They told who is there. Returns whether to listen.
+    ///
+    /// Violation: `TooMuchExchange`.
+    pub fn on_pex(&mut self, now: Time) -> Result<bool, Violation> {
+        if self.pex_heard.is_none_or(|heard| now.since(heard) >= PEX_HEARD_APART) {
+            self.pex_heard = Some(now);
+            self.pex_floods = 0;
+            return Ok(true);
+        }
+        self.pex_floods += 1;
+        if self.pex_floods > PEX_FLOOD_MAX { Err(Violation::TooMuchExchange) } else { Ok(false) }
     }
 
     /// News of the swarm, if they want to hear them.

@@ -198,7 +198,8 @@ impl Session {
 
     /// Takes one message in. `ours`: the pieces we have.
     ///
-    /// Violation: `BadHave`, `BadBitfield`, `TooManyRequests`, `TooManyBadRequests`.
+    /// Violation: `BadHave`, `BadBitfield`, `TooManyRequests`, `TooManyBadRequests`,
+    /// `TooMuchExchange`.
     pub fn on_message(
         &mut self,
         now: Time,
@@ -209,7 +210,7 @@ impl Session {
         self.last_heard = now;
         match message {
             Message::KeepAlive | Message::Port(_) | Message::Unknown(_) => Ok(News::Nothing),
-            Message::Extended { id, payload } => Ok(self.on_extended(id, &payload, layout)),
+            Message::Extended { id, payload } => self.on_extended(now, id, &payload, layout),
             Message::HaveAll if self.fast.is_some() => {
                 Ok(self.on_told(Bits::all(layout.piece_count())))
             }
@@ -350,9 +351,17 @@ impl Session {
     }
 
     /// A message of an extension. What cannot be read is stepped over: that is no crime.
-    fn on_extended(&mut self, id: u8, payload: &[u8], layout: &Layout) -> News {
-        let Some(extensions) = &mut self.extensions else { return News::Nothing };
-        match Word::parse(id, payload) {
+    ///
+    /// Violation: `TooMuchExchange`.
+    fn on_extended(
+        &mut self,
+        now: Time,
+        id: u8,
+        payload: &[u8],
+        layout: &Layout,
+    ) -> Result<News, Violation> {
+        let Some(extensions) = &mut self.extensions else { return Ok(News::Nothing) };
+        Ok(match Word::parse(id, payload) {
             Some(Word::Hello(hello)) => {
                 hello.requests_max.into_iter().for_each(|most| self.pipeline.keep_within(most));
                 extensions.on_hello(hello);
@@ -365,13 +374,14 @@ impl Session {
             Some(Word::DontHave(piece)) => {
                 layout.piece(piece).map_or(News::Nothing, |piece| self.on_dont_have(piece))
             }
-            Some(Word::Pex(pex)) => News::Pex(pex),
+            Some(Word::Pex(pex)) if extensions.on_pex(now)? => News::Pex(pex),
+            Some(Word::Pex(_)) => News::Nothing,
             Some(Word::Metadata(Metadata::Request { piece })) => News::WantsMetadata { piece },
             // We have it, and asked for none.
             Some(Word::Metadata(Metadata::Data { .. } | Metadata::Reject { .. })) | None => {
                 News::Nothing
             }
-        }
+        })
     }
 
     /// `block`: `None` if the claim does not fit the torrent.

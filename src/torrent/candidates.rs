@@ -1,6 +1,6 @@
 //! Candidates: addresses where a peer might be, and whom to call next.
 //!
-//! A tracker names addresses, a person gives some by hand, and strangers who called us leave
+//! A tracker names addresses, peers tell of others, a person gives some by hand, and strangers who called us leave
 //! theirs. Most of them lead nowhere: behind a router, switched off, full. So each is tried, and
 //! tried again ever more rarely:
 //!
@@ -48,6 +48,8 @@ pub enum Source {
     Incoming,
     /// A node of the DHT, whom nobody vouches for.
     Dht,
+    /// Another peer told of it (BEP 11): hearsay.
+    Peers,
     Tracker,
     ByHand,
 }
@@ -300,7 +302,7 @@ impl Candidate {
     fn name_again(&mut self, now: Time, source: Source) {
         self.source = self.source.max(source);
         match source {
-            Source::Incoming => {}
+            Source::Incoming | Source::Peers => {}
             Source::Dht | Source::Tracker => self.failures = self.failures.saturating_sub(1),
             Source::ByHand => {
                 self.failures = 0;
@@ -316,7 +318,7 @@ impl Candidate {
         self.last_try = Some(now);
         self.rests_until = now
             + match self.source {
-                Source::Incoming | Source::Dht | Source::Tracker => {
+                Source::Incoming | Source::Dht | Source::Peers | Source::Tracker => {
                     REDIAL_AFTER.times(u64::from(failures) + 1)
                 }
                 Source::ByHand => by_hand_wait(failures),
@@ -328,7 +330,7 @@ impl Candidate {
         let is_useless = is_complete && self.is_seed;
         let failures_max = match self.source {
             Source::Incoming => 1,
-            Source::Dht | Source::Tracker => DIAL_FAILURES_MAX,
+            Source::Dht | Source::Peers | Source::Tracker => DIAL_FAILURES_MAX,
             Source::ByHand => u32::MAX,
         };
         let may_call = self.state == State::Idle && !is_useless && self.failures < failures_max;

@@ -32,7 +32,7 @@ impl Torrent {
         let is_known = self.state != State::Surveying;
         let ids = Extension::ALL.map(|extension| match extension {
             // Who is in a private swarm is for its tracker alone to tell.
-            Extension::Pex => None,
+            Extension::Pex => Some(extension.our_id()).filter(|_| !self.metainfo.private),
             Extension::Metadata => self.metainfo.metadata_bytes().map(|_| extension.our_id()),
             Extension::UploadOnly | Extension::DontHave => Some(extension.our_id()),
         });
@@ -49,15 +49,17 @@ impl Torrent {
     }
 
     /// What a peer said of its extensions before its torrent was known.
-    pub fn hear_again(&mut self, conn: ConnId, extensions: Option<Box<Extensions>>) {
+    pub fn hear_again(&mut self, now: Time, conn: ConnId, extensions: Option<Box<Extensions>>) {
         let Some(session) = self.peers.get_mut(&conn) else { return };
         let most = extensions.as_ref().and_then(|extensions| extensions.said().requests_max);
         most.into_iter().for_each(|most| session.pipeline.keep_within(most));
         session.extensions = extensions;
+        self.mind_exchange(now, conn);
     }
 
     /// They said a hello, or what changed of it.
     pub(super) fn on_hello(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
+        self.mind_exchange(now, conn);
         self.mind_seed(now, conn, out);
         // Their queue may hold more now.
         self.fill(now, conn, out);

@@ -460,6 +460,7 @@ impl Torrent {
                 self.save_if_due(now, out);
                 self.mind_webs(now, out);
                 self.mind_peers(now, out);
+                self.exchange_if_due(now, out);
                 self.mind_goal(now, out);
                 // Last, for whoever parted with a peer just now may want others at once.
                 if self.state == State::Active && self.checker.is_none() {
@@ -504,6 +505,7 @@ impl Torrent {
                     named(self.soon.give_places, "give free places away"),
                     named(self.soon.fill_all, "ask others"),
                     named(self.tick_at, "look at the peers"),
+                    named(self.exchange.due, "tell who is there"),
                     named(self.goal_deadline(), "has given enough"),
                 ]
                 .into_iter()

@@ -11,7 +11,7 @@
 //! * `turn.rs`: how it waits for a place in the queue, and for its turn to check;
 //! * `fetch.rs`: what to ask of whom, and what becomes of what arrives;
 //! * `serve.rs`: whom to serve, peers that come and go, the clock (`explain.rs` says why);
-//! * `extend.rs`: what goes beyond the words of BEP 3.
+//! * `extend.rs`: what goes beyond the words of BEP 3 (`exchange.rs`: who else is there).
 //!
 //! ```text
 //!  surveying ──▶ active ──▶ stopping ──▶ stopped
@@ -32,6 +32,7 @@ pub mod candidates;
 pub mod checker;
 pub mod choker;
 pub mod detail;
+mod exchange;
 mod explain;
 mod extend;
 pub mod fetch;
@@ -55,6 +56,7 @@ use self::blame::Blame;
 use self::candidates::{Candidates, Source as Whence};
 use self::checker::Checker;
 use self::choker::Choker;
+use self::exchange::Exchange;
 use self::goal::{Earlier, Goal};
 use self::picker::Picker;
 use self::pieces::Pieces;
@@ -177,6 +179,7 @@ pub struct Torrent {
     announcer: Announcer,
     candidates: Candidates,
     webs: Webs,
+    exchange: Exchange,
     random: Random,
 
     /// Writes whose outcome has not been reported.
@@ -318,6 +321,7 @@ impl Torrent {
             announcer: Announcer::new(&metainfo.trackers, &mut random),
             candidates: Candidates::new(),
             webs: Webs::new(&metainfo.web_seeds),
+            exchange: Exchange::default(),
             random,
             writes_under_way: 0,
             will: Will::default(),

@@ -32,6 +32,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::announcer::{Announcer, Order};
 use super::candidates::{Candidates, Source as Whence};
+use super::exchange::may_tell;
 use super::gathering::Gathering;
 use super::{CLIENT, Identity, Phase, Status};
 use crate::base::limits::{
@@ -258,8 +259,7 @@ impl Prospect {
     /// What we say of ourselves. What we have is said when we know how many pieces there are.
     fn hello(&self, addr: SocketAddr) -> Message {
         let ids = Extension::ALL.map(|extension| match extension {
-            Extension::Pex => None,
-            Extension::Metadata | Extension::UploadOnly | Extension::DontHave => {
+            Extension::Pex | Extension::Metadata | Extension::UploadOnly | Extension::DontHave => {
                 Some(extension.our_id())
             }
         });
@@ -358,7 +358,18 @@ impl Prospect {
                     gathering.on_data(conn, from, piece, total_bytes, bytes);
                 }
             }
-            Word::Pex(_) | Word::DontHave(_) => {}
+            Word::Pex(pex) => {
+                let from = suitor.addr.ip();
+                match extensions.on_pex(now) {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(_) => return self.part(now, conn, "broke the protocol", out),
+                }
+                for (addr, _) in pex.added.into_iter().filter(|(a, _)| may_tell(from, a.ip())) {
+                    self.candidates.add(now, addr, Whence::Peers);
+                }
+            }
+            Word::DontHave(_) => {}
         }
         self.seek(now, out);
     }

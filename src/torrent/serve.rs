@@ -141,6 +141,7 @@ impl Torrent {
             .collect();
         for (conn, addr) in seeds {
             self.candidates.on_seed(addr);
+            self.remember_seed(now, conn);
             self.part(now, conn, "both are seeds", out);
         }
     }
@@ -211,7 +212,7 @@ impl Torrent {
             News::Lost(piece) => self.on_lost(now, conn, piece, out),
             News::Hello => self.on_hello(now, conn, out),
             News::WantsMetadata { piece } => self.on_wants_metadata(conn, piece, out),
-            News::Pex(_) => {}
+            News::Pex(pex) => self.on_pex(now, conn, &pex),
             News::Cancels(block) => out.push(Output::CancelBlock { conn, block }),
         }
     }

@@ -153,6 +153,8 @@ pub enum Violation {
     /// A web server answers something else than the bytes that were asked for (BEP 19); status 0:
     /// nothing that is an answer at all.
     WebAnswer { status: u16 },
+    /// Peer exchange far more often than once a minute (BEP 11).
+    TooMuchExchange,
 }
 
 impl Message {
@@ -325,6 +327,7 @@ impl fmt::Display for Violation {
             Violation::BadHave { piece } => write!(f, "has piece {piece}, which does not exist"),
             Violation::TooManyRequests => write!(f, "too many requests at a time"),
             Violation::TooManyBadRequests => write!(f, "too many impossible requests"),
+            Violation::TooMuchExchange => write!(f, "tells of other peers without end"),
             Violation::TooMuchWaste => write!(f, "too many blocks that nobody asked for"),
             Violation::WebAnswer { status: 0 } => write!(f, "a web server without an answer"),
             Violation::WebAnswer { status } => write!(f, "a web server answers status {status}"),

@@ -190,6 +190,7 @@ fn violations_say_what_happened_in_a_few_words() {
         (Violation::BadHave { piece: 9 }, "has piece 9, which does not exist"),
         (Violation::TooManyRequests, "too many requests at a time"),
         (Violation::TooManyBadRequests, "too many impossible requests"),
+        (Violation::TooMuchExchange, "tells of other peers without end"),
         (Violation::TooMuchWaste, "too many blocks that nobody asked for"),
     ];
     for (violation, text) in table {

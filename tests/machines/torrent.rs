@@ -25,9 +25,22 @@ impl Bench {
         Bench::announcing(whole, &[])
     }
 
+    /// One that has nothing, of a private torrent or not.
+    fn private(private: bool) -> Bench {
+        let mut source = Source::new("file", 2 * BLOCK_BYTES, &[160_000], &mut Random::new(1));
+        source.metainfo.private = private;
+        let mut bench = Bench::with(source, false, &[]);
+        bench.surveyed(None);
+        bench
+    }
+
     /// The same, with trackers.
     fn announcing(whole: bool, trackers: &[&str]) -> Bench {
         let source = Source::new("file", 2 * BLOCK_BYTES, &[160_000], &mut Random::new(1));
+        Bench::with(source, whole, trackers)
+    }
+
+    fn with(source: Source, whole: bool, trackers: &[&str]) -> Bench {
         let settings = Settings {
             port: 6881,
             connections_max: 100,
@@ -536,4 +549,27 @@ fn a_limit_on_all_peers_sends_those_away_who_are_of_least_use() {
     let addr = std::net::SocketAddr::from(([10, 0, 0, 9], 6881));
     bench.tell(Input::Accepted { conn, addr });
     assert_eq!(bench.out, [Output::Close { conn, why: "no place left" }]);
+}
+
+#[test]
+fn who_is_in_a_private_swarm_is_neither_told_nor_heard() {
+    for private in [false, true] {
+        let mut bench = Bench::private(private);
+        let (one, other) = (bench.join_fluent(1), bench.join_fluent(2));
+        let said = bench.said(one);
+        let Some(Message::Extended { id: 0, payload }) = said.first() else { panic!("{said:?}") };
+        let ours = swarmlet::wire::extended::Hello::parse(payload).expect("a dictionary");
+        assert_eq!(ours.ids[0].is_none(), private);
+        for conn in [one, other] {
+            let hello = b"d1:md6:ut_pexi7ee1:pi6881ee".to_vec();
+            bench.say(conn, Message::Extended { id: 0, payload: hello });
+        }
+        let told = b"d5:added6:\x0a\0\0\x63\x1a\xe1e".to_vec();
+        bench.say(one, Message::Extended { id: 1, payload: told });
+        bench.wait(Span::from_secs(100));
+        let tells = |message: &Message| matches!(message, Message::Extended { id: 7, .. });
+        assert_eq!(bench.said(one).iter().any(tells), !private);
+        let dials = |output: &Output| matches!(output, Output::Connect { .. });
+        assert_eq!(bench.out.iter().any(dials), !private);
+    }
 }

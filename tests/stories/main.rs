@@ -19,6 +19,7 @@ mod diet;
 mod download;
 mod effects;
 mod endgame;
+mod exchange;
 mod experiments;
 mod explain;
 mod faults;
