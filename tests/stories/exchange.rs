@@ -76,7 +76,7 @@ fn row_66_who_tells_of_peers_every_second_is_sent_away_and_home_networks_are_not
         let peer = lab.peer("peer", file);
         lab.knows(peer, file, gossip);
         lab.run_for(Span::from_secs(30))?;
-        assert_eq!(lab.record().count("peer", "closes", "broke the protocol"), 1);
+        assert!(lab.record().count("peer", "closes", "broke the protocol") >= 1);
         let dials = lab.record().count("peer", "dials", "");
         let again = lab.record().count("peer", "dials", &lab.node_named(gossip).addr.to_string());
         assert_eq!(dials, again, "nobody else is called");
