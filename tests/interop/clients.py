@@ -1,7 +1,7 @@
 """The peers of the rows, one small class each: how to start it, and how to ask how far it is.
 
     share(torrent, folder, peers)    starts it on a complete copy
-    get(torrent, folder, peers)      starts it on an empty folder
+    get(torrent, folder, peers)      starts it on an empty folder; a torrent or a magnet link
     is_sharing(), has_all()          questions, asked again and again
     stop()
 
@@ -117,6 +117,13 @@ class Swarmlet(Client):
         if status:
             raise RowFailed(f"swarmlet create: status {status}: {(err or out).strip()}")
 
+    @classmethod
+    def link_of(cls, torrent):
+        status, out, err = run([cls.program, "magnet", torrent])
+        if status:
+            raise RowFailed(f"swarmlet magnet: status {status}: {err.strip()}")
+        return out.strip()
+
     def _start(self, command, torrent, folder, peers, more=()):
         where = ["--dir", folder, "--listen", self.endpoint]
         arguments = [self.program, command, torrent, *where, *more]
@@ -166,7 +173,8 @@ class Aria2(Client):
 
     def _start(self, role, torrent, folder, more):
         own = [f"--interface={self.ip}", f"--listen-port={self.port}", f"--dir={folder}"]
-        if b"udp://" in torrent.read_bytes():
+        is_link = isinstance(torrent, str)
+        if not is_link and b"udp://" in torrent.read_bytes():
             # It asks such trackers from the DHT's socket. Its DHT knows nobody.
             table = f"--dht-file-path={self.folder / 'dht.dat'}"
             own += ["--enable-dht=true", f"--dht-listen-port={self.port}", table]
@@ -180,6 +188,8 @@ class LibTorrent(Client):
 
     name = "libtorrent"
     dials_by_hand = True
+    # Further words for the script.
+    more = []
 
     def share(self, torrent, folder, peers):
         self._start("share", torrent, folder, peers)
@@ -236,7 +246,7 @@ class LibTorrent(Client):
 
     def _start(self, command, torrent, folder, peers):
         script = [self.python(), "-u", HERE / "libtorrent_peer.py", command]
-        arguments = [*script, torrent, folder, self.ip, self.port, *peers]
+        arguments = [*script, torrent, folder, self.ip, self.port, *peers, *self.more]
         if self.dht_node:
             arguments.append(f"dht={self.dht_node}")
         self.child = Child(f"libtorrent-{command}", arguments, self.folder)

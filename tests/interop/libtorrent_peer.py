@@ -1,6 +1,6 @@
 """A peer made of libtorrent-rasterbar, as a program that the rows can start and stop.
 
-    libtorrent_peer.py share|get TORRENT FOLDER IP PORT [PEER_IP:PORT]… [dht=IP:PORT]
+    libtorrent_peer.py share|get TORRENT|MAGNET FOLDER IP PORT [PEER_IP:PORT]… [dht=IP:PORT] [--limit=N]
     libtorrent_peer.py nodes COUNT IP PORT
     libtorrent_peer.py create FOLDER NAME TARGET TRACKER PIECE_LENGTH v1|hybrid
     libtorrent_peer.py hash TORRENT…
@@ -82,13 +82,20 @@ def run_peer(mode, torrent, folder, ip, port, peers):
     for node in nodes:
         node_ip, node_port = node.rsplit(":", 1)
         session.add_dht_node((node_ip, int(node_port)))
-    parameters = libtorrent.add_torrent_params()
-    parameters.ti = libtorrent.torrent_info(torrent)
+    if torrent.startswith("magnet:"):
+        parameters = libtorrent.parse_magnet_uri(torrent)
+    else:
+        parameters = libtorrent.add_torrent_params()
+        parameters.ti = libtorrent.torrent_info(torrent)
     parameters.save_path = folder
     flags = libtorrent.torrent_flags
     parameters.flags &= ~(flags.paused | flags.auto_managed)
     handle = session.add_torrent(parameters)
-    for peer in peers:
+    limits = [word for word in peers if word.startswith("--limit=")]
+    for limit in limits:
+        handle.set_download_limit(int(limit.split("=")[1]))
+        handle.set_upload_limit(int(limit.split("=")[1]))
+    for peer in [word for word in peers if word not in limits]:
         peer_ip, peer_port = peer.rsplit(":", 1)
         handle.connect_peer((peer_ip, int(peer_port)))
     told = False

@@ -10,7 +10,8 @@ or all at [::1], for a row over IPv6.
     1. The sharer's tool makes the torrent, with the tracker in it (a padded one: libtorrent's).
     2. The tracker starts.
     3. The sharer starts, and the tracker hears of it.
-    4. Each getter starts, learns of the sharer from the tracker, and gets everything.
+    4. Each getter starts, learns of the sharer from the tracker, and gets everything; in a row by
+       link it is given a magnet link only, and gets the torrent itself from the sharer, too.
     5. Every file is compared, the tracker has counted a download, and nobody complains.
 
 A getter that does not dial loopback addresses (Transmission) is started before the sharer
@@ -25,7 +26,7 @@ import time
 from dataclasses import dataclass, field
 
 import bencode
-from clients import LibTorrent
+from clients import LibTorrent, Swarmlet
 from process import RowFailed, cleaned, wait_until
 
 ROW_SECONDS = 75
@@ -46,6 +47,7 @@ class Row:
     payload: object
     tracker: type
     is_ipv6: bool = False
+    by_link: bool = False
 
     @property
     def is_possible(self):
@@ -113,12 +115,16 @@ class Scene:
         create = LibTorrent.create_hybrid if row.payload.is_padded else self.sharer.create
         create(source, row.payload, torrent, self.tracker.url)
         info_hash = bencode.info_hash(torrent.read_bytes())
+        if row.by_link:
+            given = Swarmlet.link_of(torrent)
+        else:
+            given = torrent
         self.tracker.allow(info_hash)
         self.tracker.start(deadline)
 
         passive = [getter for getter in self.getters if not getter.dials_loopback]
         for getter in passive:
-            getter.get(torrent, self._target(getter), [])
+            getter.get(given, self._target(getter), [])
             what = f"{getter.name} is ready"
             wait_until(getter.is_ready, deadline, what, [getter.child])
         started = time.monotonic()
@@ -127,7 +133,7 @@ class Scene:
             started = time.monotonic()
         for getter in self.getters:
             if getter.dials_loopback:
-                getter.get(torrent, self._target(getter), [])
+                getter.get(given, self._target(getter), [])
 
         for getter in self.getters:
             needed = [getter.child, self.sharer.child, self.tracker.child]

@@ -28,6 +28,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import agreement
+import exchange
 import payloads
 import remote
 import webseed
@@ -40,7 +41,7 @@ OTHERS = [Aria2, Transmission, LibTorrent]
 TRACKERS = [SwarmletTracker, Opentracker]
 UDP_TRACKERS = [SwarmletUdp, OpentrackerUdp]
 HEADINGS = ["client", "direction", "payload", "tracker", "result", "seconds", "MiB/s"]
-WIDTHS = [13, 16, 8, 15, 7, 8]
+WIDTHS = [17, 16, 8, 15, 7, 8]
 INSTALL_SECONDS = 600
 
 
@@ -62,6 +63,10 @@ def rows_with_ours():
     for tracker in TRACKERS:
         rows.append(Row("swarmlet", "both ours", Swarmlet, (Swarmlet,), payloads.MANY, tracker))
         rows.append(Row(*everybody, payloads.SINGLE, tracker))
+    for other in OTHERS:
+        for ends in both_ways(other):
+            link = (f"{other.name} link", *ends, payloads.MANY, SwarmletTracker)
+            rows.append(Row(*link, by_link=True))
     for ends in both_ways(LibTorrent):
         rows.append(Row("libtorrent", *ends, payloads.PADDED, SwarmletTracker))
         for tracker in [SwarmletTracker, SwarmletUdp]:
@@ -117,10 +122,9 @@ def main():
             check_comparison(scratch)
         elif not options.only:
             passed, failed = agreement.check_all(binary, scratch)
-            told, untold = remote.tell(scratch)
-            passed, failed = passed + told, failed + untold
-            told, untold = webseed.tell(scratch)
-            passed, failed = passed + told, failed + untold
+            for tell in (remote.tell, webseed.tell, exchange.tell_all):
+                told, untold = tell(scratch)
+                passed, failed = passed + told, failed + untold
         rows = rows_without_ours() if options.self_test else rows_with_ours()
         rows = [row for row in rows if all(word in " ".join(row.words()) for word in options.only)]
         if not has_ipv6():
