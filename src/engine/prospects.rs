@@ -137,7 +137,8 @@ impl Engine {
     /// The metadata is here: from now on it is a torrent.
     fn promote(&mut self, now: Time, id: TorrentId, found: Found, out: &mut Vec<Output>) {
         let Some(sought) = self.prospects.remove(&id) else { return };
-        let Found { metainfo, magnet, suitors, announcer, candidates } = found;
+        let Found { mut metainfo, magnet, suitors, announcer, candidates } = found;
+        metainfo.web_seeds.clone_from(&magnet.web_seeds);
         let files = metainfo.layout.files().len();
         let mut order = Order::new(metainfo);
         order.wishes = sought.wishes;

@@ -159,7 +159,7 @@ impl Metainfo {
     /// `trackers`: what is known of them from elsewhere.
     pub fn of_metadata(info: &[u8], trackers: &[Vec<String>]) -> Result<Metainfo, Malformed> {
         let mut file = Vec::new();
-        write_file(info, trackers, &mut file);
+        write_file(info, trackers, &[], &mut file);
         Metainfo::parse(&file)
     }
 
@@ -187,12 +187,13 @@ impl Metainfo {
     /// A .torrent of it: the metadata, and where to ask. What else a file may say is left out.
     pub fn to_file(&self) -> Vec<u8> {
         let mut file = Vec::new();
-        write_file(&self.metadata(0, usize::MAX), &self.trackers, &mut file);
+        let info = self.metadata(0, usize::MAX);
+        write_file(&info, &self.trackers, &self.web_seeds, &mut file);
         file
     }
 }
 
-fn write_file(info: &[u8], trackers: &[Vec<String>], out: &mut Vec<u8>) {
+fn write_file(info: &[u8], trackers: &[Vec<String>], web_seeds: &[String], out: &mut Vec<u8>) {
     let mut writer = Writer::new(out);
     writer.begin_dict();
     if let Some(first) = trackers.iter().flatten().next() {
@@ -207,7 +208,15 @@ fn write_file(info: &[u8], trackers: &[Vec<String>], out: &mut Vec<u8>) {
         }
         writer.end();
     }
-    writer.key("info").raw(info).end();
+    writer.key("info").raw(info);
+    if !web_seeds.is_empty() {
+        writer.key("url-list").begin_list();
+        for url in web_seeds {
+            writer.bytes(url);
+        }
+        writer.end();
+    }
+    writer.end();
 }
 
 /// What comes out of the `info` dictionary.

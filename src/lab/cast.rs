@@ -127,6 +127,11 @@ impl Lab {
         self.wish(node, source).by_link = true;
     }
 
+    /// Makes a torrent private: nobody learns of others from peers. For nodes that join later.
+    pub fn make_private(&mut self, source: SourceId) {
+        self.sources[source.0].metainfo.private = true;
+    }
+
     /// A node wants these files only, or in this order.
     pub fn chooses(&mut self, node: NodeId, source: SourceId, choice: Wishes) {
         self.wish(node, source).choice = choice;
