@@ -141,7 +141,9 @@ fn row_65_wrong_metadata_is_thrown_away_and_a_single_liar_is_banned() {
 
 #[test]
 fn row_64_lies_about_the_length_and_the_pieces_cost_time_and_nothing_else() {
-    let table: [fn(&[u8]) -> Vec<Act>; 6] = [
+    /// What a liar does, told the truth.
+    type Lie = fn(&[u8]) -> Vec<Act>;
+    let table: [Lie; 6] = [
         // Lengths that nobody else says; it never answers.
         |_| vec![hello(8 * 1024 * 1024)],
         |_| vec![hello(1)],
