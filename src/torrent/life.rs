@@ -393,7 +393,8 @@ impl Torrent {
         if let State::Stopping { until, .. } = &mut self.state {
             *until = (*until).min(now + patience);
         }
-        if self.will.after_stop == AfterStop::Start {
+        // Whoever is on the way out begins nothing.
+        if matches!(self.will.after_stop, AfterStop::Start | AfterStop::Verify) {
             self.will.after_stop = AfterStop::Rest;
         }
         if matches!(self.state, State::Stopping { .. } | State::Stopped) {

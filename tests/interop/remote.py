@@ -166,9 +166,8 @@ class Story:
         self.daemon.done("--no-start-paused")
 
     def s04_what_is_no_torrent_is_refused(self):
-        magnet = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567"
-        for word, part in [(magnet, "magnet"), ("http://127.0.0.1:1/x.torrent", "not fetched"),
-                           ("/etc/hostname", "torrent")]:
+        for word, part in [("magnet:?xt=urn:btih:0123", "info-hash"), ("/etc/hostname", "torrent"),
+                           ("http://127.0.0.1:1/x.torrent", "not fetched")]:
             shows(self.daemon.remote("--add", word, fails=True), "Error", part)
         expect(self.daemon.row(3) is None, "nothing was added")
 
@@ -278,7 +277,15 @@ class Story:
         self.daemon.start()
         expect("album" not in self.daemon.remote("--list"), "it stays away")
 
-    def s13_the_daemon_leaves_when_it_is_told(self):
+    def s13_a_magnet_link_is_added_and_becomes_a_torrent(self):
+        status, link, err = run([Swarmlet.program, "magnet", self.torrents["one.bin"]])
+        expect(status == 0, "there is a link", err)
+        (self.daemon.dir / "one.bin").unlink()
+        self.daemon.done("--add", link.strip())
+        shows(self.daemon.remote("--list"), "one.bin")
+        self.daemon.wait(lambda: not self.differs("one.bin"), "it arrives byte for byte")
+
+    def s14_the_daemon_leaves_when_it_is_told(self):
         self.daemon.remote("--exit")
         deadline = time.monotonic() + STEP_SECONDS
         wait_until(lambda: self.daemon.child.exit_status() is not None, deadline, "it leaves")
