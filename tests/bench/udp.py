@@ -33,7 +33,8 @@ ROUNDS = 3
 def main():
     source = HERE / "udp_load.rs"
     subprocess.run(["rustc", "-O", "--edition", "2021", "-o", LOAD, source], check=True)
-    SwarmletUdp.program = os.environ.get("SWARMLET", str(PROJECT / "target/release/swarmlet"))
+    binary = os.environ.get("SWARMLET", PROJECT / "target/release/swarmlet")
+    SwarmletUdp.program = str(Path(binary).resolve())
     hashes = subprocess.run([LOAD, "hashes", str(TORRENTS)], capture_output=True, text=True)
     (PROJECT / "target/interop").mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="bench-", dir=PROJECT / "target/interop"))
