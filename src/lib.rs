@@ -54,6 +54,9 @@
 //! Aside, the DHT: `format/krpc.rs` what nodes say · `dht/table.rs` whom a node knows ·
 //! `dht/lookup.rs` one search · `dht/node.rs` one node · `engine/dht.rs` what it is to the torrents.
 //!
+//! Aside, what is no ordinary peer: `torrent/prospect.rs` a magnet link that becomes a torrent ·
+//! `wire/web.rs` and `torrent/webs.rs` web servers that are asked like peers.
+//!
 //! Third walk, proof: `lab/net.rs` → `lab/mod.rs` → `lab/judge.rs` → `tests/stories/download.rs`:
 //! hours of a swarm in a second, with lost links and full disks.
 

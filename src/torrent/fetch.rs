@@ -30,7 +30,6 @@ use crate::base::limits::{
 use crate::base::{Bits, Block, Claim, ConnId, PieceIndex, Time};
 use crate::border::reason::Pick;
 use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob, Reason};
-use crate::format::client::WEB_SEED;
 use crate::peer::Session;
 use crate::peer::pipeline::Arrival;
 use crate::wire::{Message, Violation};
@@ -149,11 +148,10 @@ impl Torrent {
     /// A piece that only this peer and seeds have, begun by somebody or not. Newcomers take what
     /// comes: they need something to trade soon.
     fn next_unique(&mut self, conn: ConnId) -> Option<(PieceIndex, Pick)> {
-        let session = self.peers.get(&conn)?;
-        let have = &session.have;
+        let have = &self.peers.get(&conn)?.have;
         // Whoever set an order wants that one.
         if !self.selection.is_plain()
-            || session.peer_id == WEB_SEED
+            || self.webs.has(conn)
             || !self.picker.may_be_unique(have)
             || self.have.count() < RANDOM_FIRST_PIECES
         {
@@ -225,7 +223,7 @@ impl Torrent {
         let anywhere = self.have.count() < RANDOM_FIRST_PIECES;
         let (picker, have, random) = (&self.picker, &session.have, &mut self.random);
         // A server is asked for neighbours in one request.
-        let in_order = self.selection.is_sequential() || session.peer_id == WEB_SEED;
+        let in_order = self.selection.is_sequential() || self.webs.has(conn);
         let (picked, pick) = match in_order {
             true => {
                 (self.selection.ranks().find_map(|rank| picker.first(have, rank)), Pick::Sequential)

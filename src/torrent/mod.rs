@@ -434,7 +434,7 @@ impl Torrent {
     pub fn status(&mut self, now: Time) -> Status {
         let total_bytes = self.layout().total_bytes();
         let rate_down = self.tally.rate_down.get(now);
-        let left = self.selection.bytes_missing(self.layout(), &self.have);
+        let left = self.selection.bytes_missing(self.layout(), &self.have, self.tally.have_bytes);
         let time_left = left.saturating_mul(1000).checked_div(rate_down).map(Span::from_millis);
         Status {
             info_hash: self.metainfo.info_hash,

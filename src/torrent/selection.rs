@@ -120,10 +120,10 @@ impl Selection {
         }
     }
 
-    /// Bytes of the pieces that are wanted and missing in `have`.
-    pub fn bytes_missing(&self, layout: &Layout, have: &Bits) -> u64 {
-        let missing = |piece: &PieceIndex| !have.has(*piece) && self.wants(*piece);
-        layout.pieces().filter(missing).map(|piece| u64::from(layout.piece_len(piece))).sum()
+    /// Bytes of the pieces that are wanted and missing in `have`, which are `have_bytes`.
+    pub fn bytes_missing(&self, layout: &Layout, have: &Bits, have_bytes: u64) -> u64 {
+        let Some(wanted) = &self.wanted else { return layout.total_bytes() - have_bytes };
+        wanted.beyond(have).map(|piece| u64::from(layout.piece_len(piece))).sum()
     }
 }
 

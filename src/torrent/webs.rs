@@ -104,6 +104,11 @@ impl Webs {
         self.webs[number].state = Stand::Connected(conn);
     }
 
+    /// Whether this is a connection to one of them.
+    pub fn has(&self, conn: ConnId) -> bool {
+        self.webs.iter().any(|web| web.state == Stand::Connected(conn))
+    }
+
     /// It could not be reached.
     pub fn on_failed(&mut self, now: Time, number: usize) {
         self.webs[number].rest(now);
@@ -211,7 +216,9 @@ impl Torrent {
 
     /// How many web servers are asked for something at the moment.
     pub fn busy_webs(&self) -> usize {
-        let is_web = |session: &&Session| session.peer_id == WEB_SEED;
-        self.peers.values().filter(is_web).filter(|web| !web.pipeline.is_empty()).count()
+        let is_busy = |(conn, session): &(&ConnId, &Session)| {
+            !session.pipeline.is_empty() && self.webs.has(**conn)
+        };
+        self.peers.iter().filter(is_busy).count()
     }
 }

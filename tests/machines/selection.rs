@@ -54,7 +54,10 @@ fn it_is_known_what_is_missing_and_who_has_it() {
     let block = u64::from(BLOCK_BYTES);
     let first = selection(&[Normal, Skip, Skip, Skip, Skip]);
     let mut have = Bits::none(8);
-    assert_eq!((first.bytes(&layout), first.bytes_missing(&layout, &have)), (3 * block, 3 * block));
+    assert_eq!(
+        (first.bytes(&layout), first.bytes_missing(&layout, &have, 0)),
+        (3 * block, 3 * block)
+    );
     assert!(!first.is_met_by(&have));
     let mut theirs = Bits::none(8);
     theirs.set(PieceIndex::checked(5));
@@ -66,6 +69,6 @@ fn it_is_known_what_is_missing_and_who_has_it() {
     });
     assert!(first.is_met_by(&have));
     assert!(!first.is_served_by(&theirs, &have), "what is here");
-    assert_eq!(first.bytes_missing(&layout, &have), 0);
-    assert_eq!(selection(&[]).bytes_missing(&layout, &have), 5 * block);
+    assert_eq!(first.bytes_missing(&layout, &have, 3 * block), 0);
+    assert_eq!(selection(&[]).bytes_missing(&layout, &have, 3 * block), 5 * block);
 }
