@@ -11,10 +11,7 @@ than twice a second. The binary is $SWARMLET, or target/release/swarmlet.
 
 import argparse
 import os
-import shutil
-import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -22,8 +19,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "interop"))
 
-from clients import PROJECT
-from process import Child, free_port, run, stop_all, wait_until
+from process import Child, free_port, our_binary, run, scratch_folder, wait_until
 
 RESIDENT_KIB_MAX = 10 * 1024
 WAKEUPS_PER_SECOND_MAX = 2.0
@@ -38,15 +34,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--no-tracker", action="store_true")
     options = parser.parse_args()
-    binary = Path(os.environ.get("SWARMLET", PROJECT / "target/release/swarmlet")).resolve()
-    (PROJECT / "target/interop").mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="idle-", dir=PROJECT / "target/interop"))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    try:
-        return bench(binary, scratch, options)
-    finally:
-        stop_all()
-        shutil.rmtree(scratch, ignore_errors=True)
+    with scratch_folder("idle-") as scratch:
+        return bench(our_binary(), scratch, options)
 
 
 def bench(binary, scratch, options):

@@ -15,10 +15,7 @@ import base64
 import http.client
 import json
 import os
-import shutil
-import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -26,8 +23,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "interop"))
 
-from clients import PROJECT
-from process import Child, free_port, run, stop_all, wait_until
+from process import Child, free_port, our_binary, run, scratch_folder, wait_until
 
 P99_MILLIS_MAX = 100.0
 OTHER_BYTES = 512 << 20
@@ -63,15 +59,8 @@ def main():
     parser.add_argument("--gib", type=float, default=4)
     parser.add_argument("--seconds", type=float, default=15)
     options = parser.parse_args()
-    binary = Path(os.environ.get("SWARMLET", PROJECT / "target/release/swarmlet")).resolve()
-    (PROJECT / "target/interop").mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="bench-", dir=PROJECT / "target/interop"))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    try:
-        return bench(binary, scratch, options)
-    finally:
-        stop_all()
-        shutil.rmtree(scratch, ignore_errors=True)
+    with scratch_folder("bench-") as scratch:
+        return bench(our_binary(), scratch, options)
 
 
 def bench(binary, scratch, options):

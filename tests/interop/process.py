@@ -11,13 +11,19 @@ is up, or a program that should still be there has gone.
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 import unicodedata
+from contextlib import contextmanager
+from pathlib import Path
 
+PROJECT = Path(__file__).resolve().parent.parent.parent
 POLL_SECONDS = 0.05
 STOP_SECONDS = 5.0
 
@@ -89,6 +95,25 @@ def stop_all():
     """Stops what is still running, for the end of the program."""
     for child in list(Child.running):
         child.stop()
+
+
+def our_binary():
+    """The program under test: $SWARMLET, or target/release/swarmlet."""
+    return Path(os.environ.get("SWARMLET", PROJECT / "target/release/swarmlet")).resolve()
+
+
+@contextmanager
+def scratch_folder(prefix):
+    """A folder below target/interop; in the end all children are stopped and it is gone."""
+    (PROJECT / "target/interop").mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=PROJECT / "target/interop"))
+    scratch.chmod(0o755)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        yield scratch
+    finally:
+        stop_all()
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def wait_until(question, deadline, what, needed=()):

@@ -11,18 +11,17 @@ target/release/swarmlet.
 
 import os
 import re
-import shutil
 import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 # The folders of the tests hold sources only.
 sys.dont_write_bytecode = True
 
-from clients import PROJECT, Swarmlet
-from process import Child, RowFailed, cleaned, free_port, run, stop_all, wait_until
+from clients import Swarmlet
+from process import (
+    Child, RowFailed, cleaned, free_port, our_binary, run, scratch_folder, stop_all, wait_until
+)
 
 REMOTE = "transmission-remote"
 STEP_SECONDS = 30
@@ -333,16 +332,9 @@ def tell(folder):
 
 
 def main():
-    binary = os.environ.get("SWARMLET", PROJECT / "target/release/swarmlet")
-    Swarmlet.program = Path(binary).resolve()
-    (PROJECT / "target/interop").mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="remote-", dir=PROJECT / "target/interop"))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    try:
+    Swarmlet.program = our_binary()
+    with scratch_folder("remote-") as scratch:
         passed, failed = tell(scratch)
-    finally:
-        stop_all()
-        shutil.rmtree(scratch, ignore_errors=True)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -7,21 +7,19 @@ Nobody else has the files: no tracker names anybody, no peer is dialled. `run.py
 binary is $SWARMLET, or target/release/swarmlet.
 """
 
-import os
 import shutil
-import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 # The folders of the tests hold sources only.
 sys.dont_write_bytecode = True
 
 import bencode
 import payloads
-from clients import PROJECT, Aria2, LibTorrent, Swarmlet
-from process import Child, RowFailed, accepts, cleaned, free_port, run, stop_all, wait_until
+from clients import Aria2, LibTorrent, Swarmlet
+from process import (
+    Child, RowFailed, accepts, cleaned, free_port, our_binary, run, scratch_folder, wait_until
+)
 
 IP = "127.0.0.1"
 ROW_SECONDS = 60
@@ -139,17 +137,9 @@ def tell(folder):
 
 
 def main():
-    binary = os.environ.get("SWARMLET", PROJECT / "target/release/swarmlet")
-    Swarmlet.program = Path(binary).resolve()
-    (PROJECT / "target/interop").mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="web-", dir=PROJECT / "target/interop"))
-    scratch.chmod(0o755)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    try:
+    Swarmlet.program = our_binary()
+    with scratch_folder("web-") as scratch:
         passed, failed = tell(scratch)
-    finally:
-        stop_all()
-        shutil.rmtree(scratch, ignore_errors=True)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
