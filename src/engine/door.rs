@@ -9,12 +9,16 @@
 //! torrent and waits here. Those who never say a word must not keep others out: when the waiting
 //! room is full, the one who waited longest goes.
 //!
+//! A torrent whose places are all taken still takes a newcomer whose priority is higher than that
+//! of some peer it has no use for at the moment: that one goes. Else whoever came first would keep
+//! everybody out for ever.
+//!
 //! # Limits
 //! `HANDSHAKES_WAITING_MAX`, `DIALS_AT_ONCE_MAX`, `DIALS_PER_SECOND_MAX`; connections in all and
 //! for each torrent as the `Settings` say.
 //!
 //! # Spec
-//! BEP 3, "peer protocol", the handshake.
+//! BEP 3, "peer protocol", the handshake; BEP 40, who keeps a place.
 
 use std::net::SocketAddr;
 
@@ -175,9 +179,6 @@ impl Engine {
         if !is_welcome {
             return Err("not welcome");
         }
-        if !has_room {
-            return Err("no place left");
-        }
         let dialled = wants.is_some();
         if let Some((twin, twin_dialled)) = twin {
             // Each called the other at the same time. Both ends keep the call of the one with
@@ -188,6 +189,12 @@ impl Engine {
             }
             out.push(Output::Close { conn: twin, why: "already connected" });
             self.on_closed(now, twin);
+        } else if !has_room {
+            let torrent = self.torrents.get(&id);
+            let loser = torrent.and_then(|torrent| torrent.who_yields(addr));
+            let loser = loser.ok_or("no place left")?;
+            out.push(Output::Close { conn: loser, why: "yields to one of higher priority" });
+            self.on_closed(now, loser);
         }
         Ok(())
     }
@@ -200,11 +207,10 @@ impl Engine {
         addr: SocketAddr,
         theirs: &Handshake,
     ) -> (bool, bool, Option<(ConnId, bool)>) {
-        let peers_max = self.settings.connections_per_torrent_max;
         match (self.torrents.get(&id), self.sought(id)) {
             (Some(torrent), _) => (
                 torrent.is_open() && !torrent.is_banned(addr),
-                torrent.peer_count() < peers_max,
+                torrent.has_room(),
                 torrent.twin(theirs.peer_id),
             ),
             (None, Some(prospect)) => (

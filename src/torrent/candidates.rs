@@ -18,6 +18,8 @@
 //! `add` what anybody names; `next` when there is room for a connection and `deadline` has
 //! passed; then exactly one of `on_connected` (and later `on_closed`) or `on_failed`.
 //!
+//! `set_us` as soon as others say what our address is.
+//!
 //! # Invariants
 //! addresses differ · none is ours or banned · at most `CANDIDATES_MAX` of them.
 //!
@@ -25,13 +27,18 @@
 //! `CANDIDATES_MAX`, `BANS_MAX`, `REDIAL_AFTER`, `DIAL_FAILURES_MAX`.
 //!
 //! # Why
-//! Between equals, the one named first is called first. Any order of our own (by address, say)
-//! would be everybody's order, and the whole swarm would call the same few peers; a tracker's
-//! answer is already a random choice.
+//! Between equals the one goes first whose `priority` with us is highest: a peer that is full would
+//! rather keep us than others. Any order of our own (by address, say) would be everybody's order,
+//! and the whole swarm would call the same few peers; this one is another for everybody. While we
+//! do not know our own address, the one named first is called first.
+//!
+//! # Spec
+//! BEP 40 for that order.
 
 use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
 
+use super::priority::priority;
 use crate::base::limits::{BANS_MAX, CANDIDATES_MAX, DIAL_FAILURES_MAX, REDIAL_AFTER};
 use crate::base::{Span, Time};
 
@@ -62,6 +69,8 @@ pub struct Candidates {
     /// Hosts, as `host` names them, in the order of their bans.
     banned: Vec<SocketAddr>,
     own: Vec<SocketAddr>,
+    /// Where others see us, in each family.
+    us: [Option<SocketAddr>; 2],
     /// We need nothing any more, so seeds are of no use.
     is_complete: bool,
     /// For the order of arrival.
@@ -83,6 +92,8 @@ struct Candidate {
     /// Until when it must not be called.
     rests_until: Time,
     is_seed: bool,
+    /// Between it and us; 0 while we do not know our own address.
+    priority: u32,
     arrival: u64,
 }
 
@@ -115,7 +126,11 @@ impl Candidates {
                 self.known[at].name_again(now, source);
                 false
             }
-            Err(_) => self.insert(Candidate::new(now, addr, source, self.arrivals)),
+            Err(_) => {
+                let priority = self.priority_of(addr);
+                let arrival = self.arrivals;
+                self.insert(Candidate { priority, ..Candidate::new(now, addr, source, arrival) })
+            }
         };
         self.look_ahead();
         is_new
@@ -123,7 +138,8 @@ impl Candidates {
 
     /// Picks whom to call now, and counts on the caller to dial it. `None`: nobody is due.
     ///
-    /// By hand before others; then fewest failures, longest untried, best source, first named.
+    /// By hand before others; then fewest failures, longest untried, best source, highest
+    /// priority, first named.
     pub fn next(&mut self, now: Time) -> Option<SocketAddr> {
         let is_due = |candidate: &&mut Candidate| {
             candidate.due(self.is_complete).is_some_and(|due| due <= now)
@@ -167,6 +183,33 @@ impl Candidates {
         }
         self.known.retain(|candidate| candidate.addr != addr);
         self.look_ahead();
+    }
+
+    /// Others see us at this address, where we listen.
+    pub fn set_us(&mut self, us: SocketAddr) {
+        let us = plain(us);
+        let family = usize::from(us.is_ipv6());
+        if self.us[family] == Some(us) {
+            return;
+        }
+        self.us[family] = Some(us);
+        for candidate in self.known.iter_mut() {
+            let priority = priority(us, candidate.addr);
+            candidate.priority = priority.unwrap_or(candidate.priority);
+        }
+    }
+
+    /// The priority of a connection between this address and us; 0 while ours is not known.
+    pub fn priority_of(&self, addr: SocketAddr) -> u32 {
+        let addr = plain(addr);
+        let us = self.us[usize::from(addr.is_ipv6())];
+        us.and_then(|us| priority(us, addr)).unwrap_or(0)
+    }
+
+    /// Whether a person named this address.
+    pub fn is_by_hand(&self, addr: SocketAddr) -> bool {
+        let known = self.place(plain(addr)).ok().map(|at| &self.known[at]);
+        known.is_some_and(|candidate| candidate.source == Source::ByHand)
     }
 
     /// We have every piece that we want, or (`false`) no longer so.
@@ -227,6 +270,9 @@ impl Candidates {
         for addr in addrs {
             assert!(!self.is_banned(addr), "{addr} is banned");
             assert!(!self.own.contains(&addr), "{addr} is ours");
+        }
+        for candidate in &self.known {
+            assert_eq!(candidate.priority, self.priority_of(candidate.addr));
         }
         assert_eq!(self.due, self.first_due());
     }
@@ -295,6 +341,7 @@ impl Candidate {
             last_try: None,
             rests_until: now,
             is_seed: false,
+            priority: 0,
             arrival,
         }
     }
@@ -340,7 +387,8 @@ impl Candidate {
     /// Whoever sorts lowest is called first.
     fn rank(&self) -> impl Ord + use<> {
         let is_by_hand = self.source == Source::ByHand;
-        (!is_by_hand, self.failures, self.last_try, Reverse(self.source), self.arrival)
+        let merit = (Reverse(self.source), Reverse(self.priority));
+        (!is_by_hand, self.failures, self.last_try, merit, self.arrival)
     }
 }
 

@@ -144,7 +144,7 @@ fn is_near(ip: IpAddr) -> bool {
 }
 
 /// Where a peer can be called, if that is known.
-fn listens_at(session: &Session) -> Option<SocketAddr> {
+pub(super) fn listens_at(session: &Session) -> Option<SocketAddr> {
     if session.dialled {
         return Some(session.addr);
     }

@@ -6,10 +6,14 @@
 //!   they are new ─▶ allowed fast: a few pieces that they may ask for at once          BEP 6
 //!   they ask     ─▶ a piece of the metadata, or a reject                               BEP 9
 //!   we are done  ─▶ upload only: we want nothing more                                 BEP 21
+//!   they see us  ─▶ our address, and with it whose connections go first                BEP 40
 //! ```
 //!
 //! # Spec
-//! BEP 6; BEP 9, "extension message"; BEP 10; BEP 21; BEP 54.
+//! BEP 6; BEP 9, "extension message"; BEP 10; BEP 21; BEP 24; BEP 40; BEP 54.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{CLIENT, State, Torrent};
 use crate::base::limits::{
@@ -18,9 +22,12 @@ use crate::base::limits::{
 use crate::base::{Block, ConnId, PieceIndex, Time};
 use crate::border::Output;
 use crate::peer::extensions::{self, Extensions};
-use crate::peer::fast;
+use crate::peer::{Session, fast};
 use crate::wire::Message;
 use crate::wire::extended::{Extension, Hello, Metadata};
+
+/// Peers that must agree on what our address is; a tracker's word counts as much.
+const VOICES_MIN: usize = 2;
 
 impl Torrent {
     /// Says the handshake of our extensions, to whoever speaks that.
@@ -60,9 +67,39 @@ impl Torrent {
     /// They said a hello, or what changed of it.
     pub(super) fn on_hello(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
         self.mind_exchange(now, conn);
+        self.mind_our_addr();
         self.mind_seed(now, conn, out);
         // Their queue may hold more now.
         self.fill(now, conn, out);
+    }
+
+    /// A tracker says where it sees us.
+    pub(super) fn on_seen_at(&mut self, ip: IpAddr) {
+        let ip = ip.to_canonical();
+        self.seen_by_trackers[usize::from(ip.is_ipv6())] = Some(ip);
+        self.mind_our_addr();
+    }
+
+    /// Learns where we are: in each family what most say who see us, each host with one voice. A
+    /// tracker is believed alone, of peers at least two must agree.
+    fn mind_our_addr(&mut self) {
+        let of_peer = |session: &Session| {
+            let said = session.extensions.as_ref()?.said().your_ip?;
+            Some((session.addr.ip(), said.to_canonical()))
+        };
+        let by_host: BTreeMap<IpAddr, IpAddr> = self.peers.values().filter_map(of_peer).collect();
+        let by_trackers = self.seen_by_trackers.into_iter().flatten();
+        let mut voices: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for ip in by_host.into_values().chain(by_trackers.clone()).chain(by_trackers) {
+            *voices.entry(ip).or_default() += 1;
+        }
+        for is_ipv6 in [false, true] {
+            let family = voices.iter().filter(|(ip, _)| ip.is_ipv6() == is_ipv6);
+            let most = family.max_by_key(|(_, voices)| **voices);
+            if let Some((&ip, _)) = most.filter(|(_, voices)| **voices >= VOICES_MIN) {
+                self.candidates.set_us(SocketAddr::new(ip, self.identity.port));
+            }
+        }
     }
 
     /// They ask for a piece of the metadata: it, or a word that they will not have it.

@@ -363,6 +363,7 @@ impl Torrent {
         let url = self.announcer.url(tracker).to_string();
         let peers = reply.peers.len();
         self.announcer.on_reply(now, tracker, reply);
+        reply.external_ip.into_iter().for_each(|ip| self.on_seen_at(ip));
         // A tracker out in the world has no business to send us to ourselves.
         let near = from.is_none_or(|ip| ip.is_loopback());
         for &addr in reply.peers.iter().filter(|addr| near || !addr.ip().is_loopback()) {

@@ -41,6 +41,7 @@ pub mod goal;
 mod life;
 pub mod picker;
 pub mod pieces;
+pub mod priority;
 pub mod prospect;
 pub mod selection;
 mod serve;
@@ -180,6 +181,8 @@ pub struct Torrent {
     candidates: Candidates,
     webs: Webs,
     exchange: Exchange,
+    /// Where trackers see us, in each family.
+    seen_by_trackers: [Option<IpAddr>; 2],
     random: Random,
 
     /// Writes whose outcome has not been reported.
@@ -322,6 +325,7 @@ impl Torrent {
             candidates: Candidates::new(),
             webs: Webs::new(&metainfo.web_seeds),
             exchange: Exchange::default(),
+            seen_by_trackers: [None; 2],
             random,
             writes_under_way: 0,
             will: Will::default(),
@@ -424,6 +428,11 @@ impl Torrent {
     /// The pieces that are here and verified.
     pub fn have(&self) -> &Bits {
         &self.have
+    }
+
+    /// Whether one more peer may come.
+    pub fn has_room(&self) -> bool {
+        self.peers.len() < self.identity.peers_max
     }
 
     pub fn has_peer(&self, conn: ConnId) -> bool {
@@ -578,7 +587,7 @@ impl Torrent {
 
     fn wants_peers(&self) -> bool {
         let is_awake = self.state == State::Active && !self.will.asleep && !self.turn.waits;
-        is_awake && self.peers.len() < self.identity.peers_max
+        is_awake && self.has_room()
     }
 
     // ── Invariants ──────────────────────────────────────────────────────────────────────────

@@ -518,6 +518,9 @@ impl Prospect {
         match result {
             Ok(reply) => {
                 self.announcer.on_reply(now, tracker, &reply);
+                if let Some(ip) = reply.external_ip {
+                    self.candidates.set_us(SocketAddr::new(ip, self.identity.port));
+                }
                 // A tracker out in the world has no business to send us to ourselves.
                 let near = from.is_none_or(|ip| ip.is_loopback());
                 for &addr in reply.peers.iter().filter(|addr| near || !addr.ip().is_loopback()) {

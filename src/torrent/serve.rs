@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::choker::Standing;
+use super::exchange::listens_at;
 use super::explain::Before;
 use super::{State, Torrent};
 use crate::base::limits::{KEEP_ALIVE_EVERY, MUTUAL_DISINTEREST_MAX, SEND_STALL_MAX, SILENCE_MAX};
@@ -103,6 +104,24 @@ impl Torrent {
             moved.saturating_add(u64::from(interest))
         };
         self.peers.iter_mut().map(|(&conn, session)| (use_of(session), conn)).collect()
+    }
+
+    /// Who makes room for a newcomer at `addr` when all places are taken: the one whose priority
+    /// is lowest, if it is lower than the newcomer's.
+    ///
+    /// Nobody goes with whom blocks move, whom a person named, nor a web server.
+    /// Spec: BEP 40.
+    pub fn who_yields(&self, addr: SocketAddr) -> Option<ConnId> {
+        let may_go = |(conn, session): &(&ConnId, &Session)| {
+            let moves = session.pipeline.is_busy() || session.waiting() > 0;
+            !moves && !self.candidates.is_by_hand(session.addr) && !self.webs.has(**conn)
+        };
+        let others = self.peers.iter().filter(may_go).map(|(&conn, session)| {
+            let theirs = listens_at(session).unwrap_or(session.addr);
+            (self.candidates.priority_of(theirs), conn)
+        });
+        let (lowest, conn) = others.min()?;
+        (lowest < self.candidates.priority_of(addr)).then_some(conn)
     }
 
     /// The node has no place for this peer any more.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use swarmlet::base::Time;
 use swarmlet::base::limits::{BANS_MAX, CANDIDATES_MAX};
 use swarmlet::torrent::candidates::{Candidates, Source};
+use swarmlet::torrent::priority::priority;
 
 fn addr(text: &str) -> SocketAddr {
     text.parse().expect("an address")
@@ -263,4 +264,29 @@ fn news_of_strangers_is_ignored() {
     candidates.check();
     assert!(candidates.is_empty());
     assert_eq!(candidates.next(at(0)), None);
+}
+
+#[test]
+fn between_equals_the_priority_with_us_decides_as_soon_as_our_address_is_known() {
+    use Source::{Peers, Tracker};
+    let us = addr("192.0.2.7:6881");
+    let mut candidates = known(&[(1, Tracker), (2, Tracker), (300, Tracker), (4, Peers)]);
+    let by_priority = {
+        let mut peers = [1, 2, 300].map(peer);
+        peers.sort_by_key(|&them| std::cmp::Reverse(priority(us, them)));
+        peers
+    };
+    assert_ne!(by_priority, [1, 2, 300].map(peer), "the test needs another order than that");
+    assert_eq!(candidates.priority_of(peer(1)), 0);
+    // An address of the other family says nothing about these.
+    candidates.set_us(addr("[2001:db8::7]:6881"));
+    assert_eq!(candidates.priority_of(peer(1)), 0);
+    candidates.set_us(us);
+    candidates.check();
+    assert_eq!(Some(candidates.priority_of(peer(1))), priority(us, peer(1)));
+    // Who comes later has its number at once; hearsay stays behind what a tracker says.
+    candidates.add(at(0), peer(500), Tracker);
+    let mut all = [1, 2, 300, 500].map(peer);
+    all.sort_by_key(|&them| std::cmp::Reverse(priority(us, them)));
+    assert_eq!(called(&mut candidates, at(0)), [all.as_slice(), &[peer(4)]].concat());
 }

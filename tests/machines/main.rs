@@ -24,6 +24,7 @@ mod peer_io;
 mod picker;
 mod pieces;
 mod pipeline;
+mod priority;
 mod queue;
 mod rate;
 mod reason;

@@ -2,10 +2,12 @@
 
 use swarmlet::base::limits::{BLOCK_BYTES, SAVE_EVERY};
 use swarmlet::base::{Bits, Block, ConnId, PeerId, PieceIndex, Random, Span, Time, TorrentId};
+use swarmlet::engine::control::Control;
 use swarmlet::engine::{DiskFault, Engine, Input, Order, Output, Phase, Settings};
 use swarmlet::format::announce::Reply;
 use swarmlet::format::resume::{FileStamp, Resume};
 use swarmlet::lab::Source;
+use swarmlet::torrent::priority::priority;
 use swarmlet::wire::{Frame, Handshake, Message};
 
 const SECOND: Span = Span::from_secs(1);
@@ -572,4 +574,40 @@ fn who_is_in_a_private_swarm_is_neither_told_nor_heard() {
         let dials = |output: &Output| matches!(output, Output::Connect { .. });
         assert_eq!(bench.out.iter().any(dials), !private);
     }
+}
+
+#[test]
+fn a_full_torrent_takes_a_newcomer_of_higher_priority_for_the_lowest_that_is_of_no_use() {
+    let mut bench = Bench::announcing(true, &["http://127.0.0.1:8000/announce"]);
+    let us = ([192, 0, 2, 7], 6881).into();
+    bench.tick();
+    let reply = Reply { external_ip: Some([192, 0, 2, 7].into()), ..Reply::default() };
+    let (torrent, from) = (bench.torrent, Some([127, 0, 0, 1].into()));
+    bench.tell(Input::Announced { torrent, tracker: 0, from, result: Ok(reply) });
+    bench.engine.control(bench.now, torrent, &Control::PeersMax(3), &mut bench.out);
+    // Of the addresses that `join` gives, some that differ; the lowest priority first.
+    let of = |number: u8| priority(us, ([10, 0, 0, number], 6881).into());
+    let mut numbers = [1, 4, 16, 64, 5];
+    numbers.sort_by_key(|&number| of(number));
+    let [least, low, middle, high, highest] = numbers;
+    let [a, b, c] = [low, middle, highest].map(|number| bench.join(number));
+    let closed = |bench: &mut Bench| -> Vec<(ConnId, &'static str)> {
+        let closed = bench.out.extract_if(.., |output| matches!(output, Output::Close { .. }));
+        let closed = closed.map(|output| match output {
+            Output::Close { conn, why } => (conn, why),
+            _ => unreachable!(),
+        });
+        closed.collect()
+    };
+    assert_eq!(closed(&mut bench), []);
+    let stranger = bench.join(least);
+    assert_eq!(closed(&mut bench), [(stranger, "no place left")]);
+    // The lowest is being served: the next one goes.
+    bench.say(a, Message::Interested);
+    bench.tick();
+    let block = bench.source.layout().block_at(PieceIndex::checked(0), 0);
+    bench.say(a, Message::Request(block.claim()));
+    bench.join(high);
+    assert_eq!(closed(&mut bench), [(b, "yields to one of higher priority")]);
+    assert!([a, c].iter().all(|&conn| bench.engine.torrent_of(conn).is_some()));
 }
