@@ -50,6 +50,7 @@ const FRONT_DOORS: &[&str] = &[
     "torrent/fetch.rs",
     "torrent/goal.rs",
     "torrent/serve.rs",
+    "torrent/superseed.rs",
     "torrent/turn.rs",
     "torrent/webs.rs",
     "torrent/will.rs",

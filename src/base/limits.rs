@@ -171,6 +171,16 @@ pub const SNUB_AFTER: Span = Span::from_secs(20);
 /// not whole this long after its first byte.
 pub const REQUEST_TIMEOUT: Span = Span::from_secs(60);
 
+/// A super-seed shows a peer so many pieces at a time that nobody has from it yet (libtorrent: two,
+/// so that there is something to send while the first is passed on); the first so long after it
+/// came, and one more to who passes nothing on after so long.
+pub const SUPER_SEED_OPEN_MAX: usize = 2;
+pub const SUPER_SEED_FIRST: Span = Span::from_secs(1);
+pub const SUPER_SEED_PATIENCE: Span = Span::from_secs(180);
+
+/// It is a seed like any other when so many peers have everything.
+pub const SUPER_SEED_COPIES: usize = 2;
+
 /// Requests that one peer may have queued with us. We never drop one silently (the asker would
 /// wait for ever): one more ends the connection. Twice what the leaders ask for at most.
 pub const REQUESTS_QUEUED_MAX: usize = 1024;

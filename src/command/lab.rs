@@ -32,6 +32,7 @@ scenarios ('swarmlet lab list' says what to look at):
   free-riders   a third of the peers give next to nothing
   last-block    some who seem to have everything fall silent in the middle of a block
   slow-seed     the seed has a quarter of everybody's upload
+  super-seed    the same slow seed shows each peer one piece after the other
   partition     half of the peers are cut off for a while
   churn         peers vanish without a farewell and come back later
   trickle       peers come one by one and leave when they are done

@@ -26,6 +26,8 @@ options:
                          (port 6881, or the next free one up to 6889, or any)
   -p, --peer ADDR...     also connect to this peer, HOST:PORT; may be repeated
   --private              make private torrents: peers come from their trackers only
+  --super-seed           while nobody else has everything, give each piece away once and let the
+                         others copy it: for the first seed of a swarm, with little upload
   --dht                  find peers in the DHT, too, and be found there (off)
   --dht-node ADDR...     the same, and ask this node first, HOST:PORT; may be repeated
   --dht-read-only        the same, but answer nobody: for hosts with little to spare
@@ -77,6 +79,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         };
         order.trackers = wishes.trackers.concat();
         order.peers.clone_from(&peers);
+        order.super_seed = arguments.has("super-seed");
         orders.push((order, dir));
     }
     run::run(Job { listen, rates, dht, orders, ..Job::new(Goal::Serve) }, screen)

@@ -74,6 +74,8 @@ pub struct Order {
     pub paused: bool,
     /// Which files are wanted, and in which order.
     pub wishes: Wishes,
+    /// Give each piece away once and let others copy it, until they have everything.
+    pub super_seed: bool,
 }
 
 impl Order {
@@ -86,6 +88,7 @@ impl Order {
             whole: false,
             paused: false,
             wishes: Wishes::default(),
+            super_seed: false,
         }
     }
 }
@@ -198,6 +201,9 @@ impl Engine {
         }
         torrent.take_check_turns();
         torrent.set_goal(self.usual_goal);
+        if order.super_seed {
+            torrent.super_seed();
+        }
         if self.queue.is_limited() {
             torrent.wait_for_place();
         }

@@ -106,7 +106,8 @@ impl Lab {
             disk.expect(metainfo.info_hash, files);
         }
         let (peers, choice) = (Vec::new(), Wishes::default());
-        let wanted = Wanted { source, whole, peers, announced: true, choice, by_link: false };
+        let (announced, by_link, super_seed) = (true, false, false);
+        let wanted = Wanted { source, whole, peers, announced, choice, by_link, super_seed };
         self.driven(node).wishes.push(wanted);
     }
 
@@ -125,6 +126,11 @@ impl Lab {
     /// it has learnt the rest it keeps that, also when it starts anew.
     pub fn has_link_only(&mut self, node: NodeId, source: SourceId) {
         self.wish(node, source).by_link = true;
+    }
+
+    /// A seed gives each piece away once, and lets others copy it.
+    pub fn super_seeds(&mut self, node: NodeId, source: SourceId) {
+        self.wish(node, source).super_seed = true;
     }
 
     /// Makes a torrent private: nobody learns of others from peers. For nodes that join later.

@@ -237,6 +237,7 @@ impl Lab {
                 whole: wanted.whole && node.life == 1,
                 paused: false,
                 wishes: wanted.choice.clone(),
+                super_seed: wanted.super_seed,
             };
             engine.add(now, order, &mut out);
         }

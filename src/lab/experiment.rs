@@ -218,6 +218,12 @@ impl Stage {
         }
     }
 
+    /// All seeds give each piece away once, and let others copy it (BEP 16).
+    pub fn super_seed(&mut self) {
+        let seeds: Vec<NodeId> = self.of(Part::Seed).collect();
+        seeds.into_iter().for_each(|seed| self.lab.super_seeds(seed, self.source));
+    }
+
     /// Peers who look for others at the tracker. Returns them.
     pub fn peers(&mut self, group: &'static str, count: usize, line: Line) -> Vec<NodeId> {
         let before = self.members.iter().filter(|member| member.part == Part::Peer).count();

@@ -83,6 +83,8 @@ pub(super) struct Wanted {
     pub choice: Wishes,
     /// All that it has is a magnet link.
     pub by_link: bool,
+    /// Gives each piece away once, and lets others copy it.
+    pub super_seed: bool,
 }
 
 /// A tracker and the mood that it is in.

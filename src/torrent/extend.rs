@@ -50,7 +50,8 @@ impl Torrent {
             requests_max: Some(REQUESTS_QUEUED_TOLD),
             your_ip: Some(session.addr.ip().to_canonical()),
             metadata_bytes: self.metainfo.metadata_bytes(),
-            upload_only: Some(true).filter(|_| is_known && self.is_done()),
+            upload_only: Some(true)
+                .filter(|_| is_known && self.is_done() && !self.is_super_seeding()),
         });
         out.push(Output::Send { conn, message });
     }
@@ -132,7 +133,9 @@ impl Torrent {
     /// Lets a newcomer ask for a few pieces while we choke it, so that it has something to trade.
     pub(super) fn grant(&mut self, conn: ConnId, out: &mut Vec<Output>) {
         let layout = &self.metainfo.layout;
-        let Some(session) = self.peers.get_mut(&conn) else { return };
+        // What a super-seed has it says piece by piece.
+        let may_tell = !self.is_super_seeding();
+        let Some(session) = self.peers.get_mut(&conn).filter(|_| may_tell) else { return };
         let Some(fast) = &mut session.fast else { return };
         let pieces = layout.piece_count();
         let is_newcomer = session.have.count() <= ALLOWED_FAST_PIECES;

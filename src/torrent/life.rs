@@ -144,6 +144,9 @@ impl Torrent {
             // The record may claim what was found to be wrong.
             self.save.due = Some(now);
         }
+        if !self.have.is_all() {
+            self.end_super_seed(now, out);
+        }
         if self.is_done() {
             self.on_done(now, out);
         }
@@ -171,7 +174,7 @@ impl Torrent {
     fn announce_piece(&mut self, now: Time, piece: PieceIndex, out: &mut Vec<Output>) {
         self.book(piece);
         for (&conn, session) in &mut self.peers {
-            if !session.have.has(piece) {
+            if !session.have.has(piece) && self.super_seed.is_none() {
                 session.last_said = now;
                 out.push(Output::Send { conn, message: Message::Have(piece.get()) });
             }
@@ -205,8 +208,10 @@ impl Torrent {
         if !self.identity.seed {
             return self.stop(now, SYNC_PATIENCE, out);
         }
-        self.part_with_seeds(now, out);
-        self.say_upload_only(now, true, out);
+        if !self.is_super_seeding() {
+            self.part_with_seeds(now, out);
+            self.say_upload_only(now, true, out);
+        }
         self.save_if_due(now, out);
     }
 
@@ -463,6 +468,9 @@ impl Torrent {
                 self.mind_webs(now, out);
                 self.mind_peers(now, out);
                 self.exchange_if_due(now, out);
+                if self.super_seed_deadline().is_some_and(|due| due <= now) {
+                    self.mind_super_seed(now, out);
+                }
                 self.mind_goal(now, out);
                 // Last, for whoever parted with a peer just now may want others at once.
                 if self.state == State::Active && self.checker.is_none() {
@@ -509,6 +517,7 @@ impl Torrent {
                     named(self.tick_at, "look at the peers"),
                     named(self.exchange.due, "tell who is there"),
                     named(self.goal_deadline(), "has given enough"),
+                    named(self.super_seed_deadline(), "show a piece"),
                 ]
                 .into_iter()
                 .flatten()

@@ -2,7 +2,7 @@
 //!
 //! A `Torrent` owns its organs and they do not know each other: sessions (one per peer), picker,
 //! pieces, blame, checker, choker, announcer, candidates. It alone branches on what happens; they
-//! compute and return. Its own work is told in seven files:
+//! compute and return. Its own work is told in these files:
 //!
 //! * `mod.rs`: what a torrent is, and where each input goes;
 //! * `life.rs`: survey, check, trouble with the disk, completion, farewell;
@@ -11,6 +11,7 @@
 //! * `turn.rs`: how it waits for a place in the queue, and for its turn to check;
 //! * `fetch.rs`: what to ask of whom, and what becomes of what arrives;
 //! * `serve.rs`: whom to serve, peers that come and go, the clock (`explain.rs` says why);
+//! * `superseed.rs`: how the first seed of a swarm gives;
 //! * `extend.rs`: what goes beyond the words of BEP 3 (`exchange.rs`: who else is there).
 //!
 //! ```text
@@ -45,6 +46,7 @@ pub mod priority;
 pub mod prospect;
 pub mod selection;
 mod serve;
+pub mod superseed;
 mod turn;
 pub mod webs;
 mod will;
@@ -62,6 +64,7 @@ use self::goal::{Earlier, Goal};
 use self::picker::Picker;
 use self::pieces::Pieces;
 use self::selection::Selection;
+use self::superseed::SuperSeed;
 use self::turn::Turn;
 use self::webs::Webs;
 use crate::base::{
@@ -181,6 +184,8 @@ pub struct Torrent {
     candidates: Candidates,
     webs: Webs,
     exchange: Exchange,
+    /// Peers are shown less than we have.
+    super_seed: Option<SuperSeed>,
     /// Where trackers see us, in each family.
     seen_by_trackers: [Option<IpAddr>; 2],
     random: Random,
@@ -325,6 +330,7 @@ impl Torrent {
             candidates: Candidates::new(),
             webs: Webs::new(&metainfo.web_seeds),
             exchange: Exchange::default(),
+            super_seed: None,
             seen_by_trackers: [None; 2],
             random,
             writes_under_way: 0,
@@ -493,7 +499,9 @@ impl Torrent {
         out: &mut Vec<Output>,
     ) -> Result<(), Violation> {
         let Some(session) = self.peers.get_mut(&conn) else { return Ok(()) };
-        let news = session.on_message(now, &self.metainfo.layout, &self.have, message)?;
+        let shown = self.super_seed.as_ref().and_then(|super_seed| super_seed.shown(conn));
+        let ours = shown.unwrap_or(&self.have);
+        let news = session.on_message(now, &self.metainfo.layout, ours, message)?;
         self.on_news(now, conn, news, out);
         Ok(())
     }
@@ -599,6 +607,7 @@ impl Torrent {
         self.picker.check(self.peers.values().map(|session| &session.have));
         self.pieces.check(layout);
         self.candidates.check();
+        self.super_seed.iter().for_each(SuperSeed::check);
         for piece in layout.pieces() {
             let roles =
                 [self.have.has(piece), self.picker.is_wanted(piece), self.pieces.is_open(piece)];

@@ -36,6 +36,9 @@ impl Torrent {
         if dialled {
             self.candidates.on_connected(addr);
         }
+        if let Some(super_seed) = &mut self.super_seed {
+            super_seed.on_join(now, conn);
+        }
         self.say_hello(conn, out);
         if self.state != State::Surveying {
             self.say_what_we_have(conn, out);
@@ -47,7 +50,9 @@ impl Torrent {
     /// this very moment: what comes later is told by `have`.
     fn say_what_we_have(&self, conn: ConnId, out: &mut Vec<Output>) {
         let speaks_fast = self.peers.get(&conn).is_some_and(|session| session.fast.is_some());
-        let message = match (speaks_fast, self.have.is_none(), self.have.is_all()) {
+        let is_hidden = self.is_super_seeding();
+        let (none, all) = (self.have.is_none() || is_hidden, self.have.is_all());
+        let message = match (speaks_fast, none, all) {
             (false, true, _) => return,
             (true, true, _) => Message::HaveNone,
             (true, _, true) => Message::HaveAll,
@@ -82,6 +87,7 @@ impl Torrent {
         self.picker.on_leave(&session.have);
         let is_banned = self.candidates.is_banned(session.addr);
         self.webs.on_gone(now, conn, session.downloaded > 0, is_banned);
+        self.super_seed.iter_mut().for_each(|super_seed| super_seed.on_gone(now, conn));
         if session.dialled {
             let useful = session.downloaded + session.uploaded > 0;
             self.candidates.on_closed(now, session.addr, useful);
@@ -139,6 +145,7 @@ impl Torrent {
         for (conn, session) in std::mem::take(&mut self.peers) {
             self.picker.on_leave(&session.have);
             self.webs.on_gone(now, conn, true, false);
+            self.super_seed.iter_mut().for_each(|super_seed| super_seed.on_gone(now, conn));
             if session.dialled {
                 self.candidates.on_closed(now, session.addr, true);
             }
@@ -148,7 +155,8 @@ impl Torrent {
 
     /// Who has everything has nothing to say to another who has, or who wants no more: make room.
     pub(super) fn part_with_seeds(&mut self, now: Time, out: &mut Vec<Output>) {
-        if !self.is_done() {
+        // A super-seed keeps those who have everything: it must know when they are enough.
+        if !self.is_done() || self.is_super_seeding() {
             return;
         }
         let is_seed = |session: &Session| session.is_upload_only();
@@ -198,9 +206,11 @@ impl Torrent {
                     session.last_interest = now;
                 }
                 self.soon.give_places.get_or_insert(now);
+                self.mind_guest(now, conn, true, out);
             }
             News::NotInterested => {
                 self.soon.give_places.get_or_insert(now);
+                self.mind_guest(now, conn, false, out);
             }
             News::Has(piece) => {
                 let Some(session) = self.peers.get_mut(&conn) else { return };
@@ -215,6 +225,7 @@ impl Torrent {
                     }
                     self.fill(now, conn, out);
                 }
+                self.mind_super_seed(now, out);
                 self.mind_seed(now, conn, out);
             }
             News::HasMore { before } => self.on_has_more(now, conn, &before, out),
@@ -244,6 +255,7 @@ impl Torrent {
         }
         self.mind_interest(now, conn, out);
         self.fill(now, conn, out);
+        self.mind_super_seed(now, out);
         self.mind_seed(now, conn, out);
     }
 

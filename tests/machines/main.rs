@@ -34,6 +34,7 @@ mod selection;
 mod service;
 mod session;
 mod store;
+mod superseed;
 mod swarm;
 mod syncer;
 mod throttle;

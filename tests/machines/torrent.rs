@@ -43,6 +43,19 @@ impl Bench {
     }
 
     fn with(source: Source, whole: bool, trackers: &[&str]) -> Bench {
+        let trackers = trackers.iter().map(|&url| url.to_owned()).collect();
+        let order = Order { whole, trackers, ..Order::new(source.metainfo.clone()) };
+        Bench::ordered(source, order)
+    }
+
+    /// One that gives each piece away once.
+    fn super_seed() -> Bench {
+        let source = Source::new("file", 2 * BLOCK_BYTES, &[160_000], &mut Random::new(1));
+        let metainfo = source.metainfo.clone();
+        Bench::ordered(source, Order { whole: true, super_seed: true, ..Order::new(metainfo) })
+    }
+
+    fn ordered(source: Source, order: Order) -> Bench {
         let settings = Settings {
             port: 6881,
             connections_max: 100,
@@ -52,9 +65,6 @@ impl Bench {
             explain: false,
         };
         let mut engine = Engine::new(settings, 1);
-        let metainfo = source.metainfo.clone();
-        let trackers = trackers.iter().map(|&url| url.to_owned()).collect();
-        let order = Order { whole, trackers, ..Order::new(metainfo) };
         let mut out = Vec::new();
         let torrent = engine.add(Time::START, order, &mut out).expect("the first torrent");
         Bench { engine, source, torrent, now: Time::START, out }
@@ -610,4 +620,51 @@ fn a_full_torrent_takes_a_newcomer_of_higher_priority_for_the_lowest_that_is_of_
     bench.join(high);
     assert_eq!(closed(&mut bench), [(b, "yields to one of higher priority")]);
     assert!([a, c].iter().all(|&conn| bench.engine.torrent_of(conn).is_some()));
+}
+
+#[test]
+fn a_super_seed_says_that_it_has_nothing_and_serves_what_it_showed() {
+    let mut bench = Bench::super_seed();
+    let (plain, fluent) = (bench.join(1), bench.join_fluent(2));
+    assert_eq!(bench.said(plain), [], "no bitfield");
+    let said = bench.said(fluent);
+    let [Message::Extended { id: 0, payload }, Message::HaveNone] = &said[..] else {
+        panic!("{said:?}")
+    };
+    let hello = swarmlet::wire::extended::Hello::parse(payload).expect("a dictionary");
+    assert_eq!(hello.upload_only, None);
+    bench.say(fluent, Message::HaveNone);
+    bench.wait(SECOND);
+    let shown = [plain, fluent].map(|conn| -> Vec<u32> {
+        let haves = bench.said(conn).into_iter().filter_map(|message| match message {
+            Message::Have(piece) => Some(piece),
+            _ => None,
+        });
+        haves.collect()
+    });
+    let mut all = shown.concat();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!((all.len(), shown[0].len()), (4, 2), "{shown:?}");
+    // What others were shown is not for this one.
+    bench.say(fluent, Message::Interested);
+    bench.tick();
+    assert_eq!(bench.said(fluent), [Message::Unchoke]);
+    let block = |piece| bench.source.layout().block_at(PieceIndex::checked(piece), 0);
+    let (hidden, open) = (block(shown[0][0]), block(shown[1][0]));
+    bench.out.clear();
+    bench.say(fluent, Message::Request(hidden.claim()));
+    assert_eq!(bench.said(fluent), [Message::Reject(hidden.claim())]);
+    bench.say(fluent, Message::Request(open.claim()));
+    let torrent = bench.torrent;
+    assert!(bench.out.contains(&Output::SendBlock { conn: fluent, torrent, block: open }));
+    // Both have everything: it is a seed like any other, and seeds part.
+    bench.say(fluent, Message::HaveAll);
+    bench.out.clear();
+    bench.say(plain, Message::Bitfield(Bits::all(5).as_bytes().to_vec()));
+    let closes = |conn| Output::Close { conn, why: "both are seeds" };
+    assert!([plain, fluent].iter().all(|&conn| bench.out.contains(&closes(conn))));
+    bench.out.clear();
+    let late = bench.join_fluent(3);
+    assert!(bench.said(late).contains(&Message::HaveAll));
 }

@@ -254,3 +254,37 @@ fn who_loses_its_place_loses_what_waited_for_it() {
         assert!(given < 70 * 100_000, "{given} bytes of {}", 800 * 16_384);
     });
 }
+
+/// A seed with a slow line and twelve peers. Returns how many bytes the seed sent.
+fn first_copies(seed: u64, is_super: bool) -> Result<u64, swarmlet::lab::Failure> {
+    let mut lab = Lab::new(seed);
+    lab.tracker("tracker");
+    let file = lab.source("file", 16 * 1024, &[FIRST_COPY_BYTES]);
+    let first = lab.seed("seed", file);
+    if is_super {
+        lab.super_seeds(first, file);
+    }
+    lab.net.set_line(first, Line { up: Some(50_000), down: None });
+    let peers: Vec<NodeId> = (1..=12).map(|n| lab.peer(&format!("peer-{n}"), file)).collect();
+    for &peer in &peers {
+        lab.net.set_line(peer, Line { up: Some(200_000), down: None });
+    }
+    let all = |lab: &Lab| peers.iter().all(|&peer| lab.has(peer, file));
+    lab.run_until(all, Span::from_secs(600))?;
+    lab.verify()?;
+    Ok(lab.tally().of(first).gave)
+}
+
+const FIRST_COPY_BYTES: u64 = 4 * 1024 * 1024;
+
+#[test]
+fn a_super_seed_sends_hardly_more_than_one_copy_and_everybody_has_it() {
+    over_seeds("a_super_seed_sends_hardly_more_than_one_copy_and_everybody_has_it", |seed| {
+        let (usual, sparing) = (first_copies(seed, false)?, first_copies(seed, true)?);
+        assert!(sparing < usual, "super-seeding sent {sparing}, plain seeding {usual}");
+        // What is more than a copy are the pieces that each peer was shown last.
+        let most = FIRST_COPY_BYTES + 12 * 3 * 16 * 1024;
+        assert!((FIRST_COPY_BYTES..=most).contains(&sparing), "{sparing} bytes");
+        Ok(())
+    });
+}
