@@ -22,6 +22,7 @@
 //!  7  lab        the second world: virtual clock, simulated network and disks       pure
 //! ═══════════════ the border: Input down, Output up ═══════════════
 //!  6  rpc        remote control: JSON ⇄ what a person wants   ┐
+//!     trace      what is said with peers, as text and back    │
 //!  5  engine     the whole node as one value                  │
 //!  4  torrent    one torrent: decisions                       │
 //!  3  peer  tracker  dht  border                              │ pure: input + now → outputs
@@ -57,6 +58,9 @@
 //! Aside, what is no ordinary peer: `torrent/prospect.rs` a magnet link that becomes a torrent ·
 //! `wire/web.rs` and `torrent/webs.rs` web servers that are asked like peers.
 //!
+//! Aside, what was said: `trace/recorder.rs` a run as text · `trace/ladder.rs` drawn for people ·
+//! `trace/replay.rs` played to an engine again.
+//!
 //! Third walk, proof: `lab/net.rs` → `lab/mod.rs` → `lab/judge.rs` → `tests/stories/download.rs`:
 //! hours of a swarm in a second, with lost links and full disks.
 
@@ -72,6 +76,7 @@ pub mod lab;
 pub mod peer;
 pub mod rpc;
 pub mod torrent;
+pub mod trace;
 pub mod tracker;
 pub mod wire;
 pub mod world;

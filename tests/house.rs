@@ -16,7 +16,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (3, &["border", "dht", "peer", "tracker"]),
     (4, &["torrent"]),
     (5, &["engine"]),
-    (6, &["rpc"]),
+    (6, &["rpc", "trace"]),
     (7, &["world", "lab"]),
     (8, &["command"]),
 ];
@@ -58,6 +58,7 @@ const FRONT_DOORS: &[&str] = &[
     "torrent/extend.rs",
     "torrent/prospect.rs",
     "engine/",
+    "trace/replay.rs",
     "lab/",
     "world/",
 ];

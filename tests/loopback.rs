@@ -16,6 +16,7 @@ use swarmlet::engine::{Event, Order, Phase};
 use swarmlet::format::digest::Digest;
 use swarmlet::format::layout::{File, Layout};
 use swarmlet::format::metainfo::Metainfo;
+use swarmlet::trace::{Difference, Played, replay};
 use swarmlet::tracker::{Policy, Service};
 use swarmlet::wire::{Handshake, Message};
 use swarmlet::world::dht::DhtOptions;
@@ -143,6 +144,62 @@ fn three_peers_meet_at(tracker: Node, url: String, host: IpAddr) {
     turn_until(&mut nodes, |nodes| nodes[1..].iter().all(Node::is_stopped));
     let counts = nodes[0].tracker_counts().expect("it is a tracker");
     assert_eq!(counts.peers, 0, "{counts:?}");
+}
+
+// ── Traces ──────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn what_was_traced_is_said_again_when_it_is_replayed() {
+    let scratch = Scratch::new();
+    let tracker = tracker();
+    let url = format!("http://{}/announce", tracker.http_addr().expect("it serves"));
+    let torrent = Torrent::make(&scratch.dir("seed"), &[url]);
+    let mut nodes = vec![tracker];
+    // One has all of it; one has a part, of which a byte is wrong; one begins with nothing.
+    let half = &torrent.files[2].1[..1_000_000];
+    write_file(&scratch.dir("half").join(&torrent.files[2].0), half);
+    let traces = ["seed", "half", "none"].map(|name| (name, scratch.dir("traces").join(name)));
+    for (name, trace) in &traces {
+        let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let options = NodeOptions { listen, trace: Some(trace.clone()), ..NodeOptions::default() };
+        let mut node = Node::open(options).expect("a free port");
+        let order = torrent.order(&[], *name == "seed");
+        node.add(order, scratch.dir(name)).expect("a new torrent");
+        nodes.push(node);
+    }
+    let id = nodes[1].torrents()[0];
+    turn_until(&mut nodes, |nodes| nodes[1..].iter_mut().all(|node| is_complete(node, id)));
+    farewell(&mut nodes);
+    torrent.assert_in(&scratch.dir("none"));
+
+    let mut words = [0; 3];
+    for (name, path) in &traces {
+        let trace = fs::read_to_string(path).expect("a trace");
+        let played = torrent.replay(&trace).unwrap_or_else(|other| panic!("{name}: {other}"));
+        assert!(played.inputs > 50 && played.outputs > 50, "{name}: {played:?}");
+        let count = |word: &str| trace.lines().filter(|line| line.contains(word)).count();
+        let own = [count("says       request"), count("serves"), count("told       t1 0")];
+        words.iter_mut().zip(own).for_each(|(sum, count)| *sum += count);
+    }
+    assert!(words.iter().all(|&count| count > 2), "{words:?}");
+
+    // A word less, a word more, another word: each is found where it is, or with the next word.
+    let trace = fs::read_to_string(&traces[2].1).expect("a trace");
+    let lines: Vec<&str> = trace.lines().collect();
+    let at = lines.iter().position(|line| line.contains("says       interested")).expect("it was");
+    let less = [&lines[..at], &lines[at + 1..]].concat().join("\n");
+    let more = [&lines[..=at], &lines[at..]].concat().join("\n");
+    let other = trace.replacen("says       interested", "says       unchoke", 1);
+    for (changed, lines) in
+        [(less, at + 1..at + 20), (more, at + 2..at + 3), (other, at + 1..at + 2)]
+    {
+        let difference = torrent.replay(&changed).expect_err("it was changed");
+        let is_there =
+            matches!(difference, Difference::Other { line, .. } if lines.contains(&line));
+        assert!(is_there, "{lines:?}: {difference}");
+    }
+    let cut = lines[..lines.len() / 2].join("\n");
+    assert!(matches!(torrent.replay(&cut), Ok(_) | Err(Difference::More { .. })));
 }
 
 /// A peer with a node of the DHT, which enters by another's.
@@ -755,6 +812,15 @@ impl Torrent {
     fn order(&self, peers: &[SocketAddr], whole: bool) -> Order {
         let metainfo = self.metainfo.clone();
         Order { peers: peers.to_vec(), whole, ..Order::new(metainfo) }
+    }
+
+    /// Plays a trace of this torrent to an engine.
+    fn replay(&self, trace: &str) -> Result<Played, Difference> {
+        let whole: Vec<u8> = self.files.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        replay(trace, std::slice::from_ref(&self.metainfo), |_, piece, begin, bytes| {
+            let from = piece.at() * self.piece_bytes() + begin as usize;
+            bytes.copy_from_slice(&whole[from..from + bytes.len()]);
+        })
     }
 
     fn piece_bytes(&self) -> usize {

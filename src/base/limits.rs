@@ -624,6 +624,16 @@ pub const REMOTE_REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long `shutdown` waits for a daemon to be gone, and the shell for one to be there.
 pub const DAEMON_WAIT_MAX: Span = Span::from_secs(10);
 
+/// Longest line of a trace: a bitfield of `BITFIELD_BYTES_MAX` in hexadecimal digits and blanks, or
+/// a resume record.
+pub const TRACE_LINE_BYTES_MAX: usize = 2 * RESUME_BYTES_MAX + 4096;
+
+/// A trace is written when so much of it waits, and at the end of each turn.
+pub const TRACE_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Rungs of all ladders of one trace together: half a gigabyte of memory at most.
+pub const LADDER_STEPS_MAX: usize = 1_000_000;
+
 /// Longest file of options that is read.
 pub const CONFIG_BYTES_MAX: u64 = 64 * 1024;
 

@@ -151,6 +151,7 @@ impl Reporter {
             | Event::StateTrouble { .. }
             | Event::WatchTrouble { .. }
             | Event::HookTrouble { .. }
+            | Event::TraceTrouble { .. }
             | Event::Told { .. }
             | Event::Finished { .. }
             | Event::Stopped { .. }
@@ -190,6 +191,7 @@ fn level(event: &Event) -> Level {
         | Event::TrackerFailed { .. }
         | Event::WatchTrouble { .. }
         | Event::HookTrouble { .. }
+        | Event::TraceTrouble { .. }
         | Event::Unusable { .. }
         | Event::Removed { fault: Some(_), .. } => Level::Warn,
         Event::Checked { .. }
@@ -239,6 +241,7 @@ fn plain(event: &Event, name: &str) -> String {
         Event::HookTrouble { name, reason } => {
             Line::new("hook-trouble").with("name", name).with("reason", reason)
         }
+        Event::TraceTrouble { reason } => Line::new("trace-trouble").with("reason", reason),
         Event::Learned { .. } => line("learned"),
         Event::Unusable { reason, .. } => line("unusable").with("reason", reason),
         Event::Told { peer, what } => Line::new("told").with("peer", peer).with("what", what),
@@ -302,6 +305,7 @@ fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
         Event::HookTrouble { name, reason } => {
             format!("the program for {}: {reason}", text::clean(name))
         }
+        Event::TraceTrouble { reason } => format!("the trace ends here: {reason}"),
         Event::Learned { .. } => return None,
         Event::Unusable { reason, .. } => {
             format!("{name}: what the link names is no torrent that can be used: {reason}")

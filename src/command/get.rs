@@ -38,6 +38,7 @@ options:
   --no-dht               keep out of it, whatever else is said
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
+  --trace FILE           write there what is said with each peer; 'swarmlet trace FILE' shows it
   -h, --help             this text
 
 Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leaves at once. The
@@ -61,7 +62,8 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let rates = arguments.rates()?;
     let dht = nodes::options(arguments, &dir.join(RECORD_DIR))?;
     let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
-    let job = Job { listen, rates, dht, ..Job::new(goal) };
+    let trace = arguments.path("trace");
+    let job = Job { listen, rates, dht, trace, ..Job::new(goal) };
     if let Some(magnet) = link::parse(&path, LocalPeers::Drop)? {
         let quest = Quest { peers, wishes: order_only(arguments)?, ..Quest::new(magnet) };
         files::make_dir(&dir)?;

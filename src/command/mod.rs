@@ -14,6 +14,7 @@
 //!  ask a daemon     add  leech  seed  status  show  look (files, peers)  pieces  order (start,
 //!                   stop, remove, reannounce, connect)  limit  select  ping   all over remote.rs
 //!  play a swarm     lab
+//!  look at a run    trace
 //!  about options    config  unit
 //!  at a prompt      shell, over editor.rs and launch.rs
 //!  shared           arguments  settings  failure  level  files  making  screen  table  progress
@@ -66,6 +67,7 @@ pub mod show;
 pub mod status;
 pub mod swarm;
 pub mod table;
+pub mod trace;
 pub mod tracker;
 pub mod unit;
 pub mod verify;
@@ -135,6 +137,7 @@ pub const COMMANDS: &[Command] = &[
     config::COMMAND,
     unit::COMMAND,
     lab::COMMAND,
+    trace::COMMAND,
 ];
 
 /// The whole program: runs the command that `words` (without the program's name) ask for, tells

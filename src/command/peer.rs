@@ -59,6 +59,7 @@ options:
   --no-dht               keep out of it, whatever else is said
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
+  --trace FILE           write there what is said with each peer; 'swarmlet trace FILE' shows it
   --max-memory SIZE      have fewer peers and ask less of each when SIZE is used: 32M
   --queue-down N         at most N torrents download at once; the others wait for their turn
   --queue-seed N         at most N torrents that are complete are shared at once
@@ -122,6 +123,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         memory_max,
         dht,
         on_done,
+        trace: arguments.path("trace"),
         http,
         udp: udp.unwrap_or_default(),
         ..Job::new(Goal::Serve)

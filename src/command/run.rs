@@ -54,6 +54,8 @@ pub struct Job {
     pub memory_max: Option<u64>,
     /// Take part in the DHT.
     pub dht: Option<DhtOptions>,
+    /// Write down there what is said with each peer.
+    pub trace: Option<PathBuf>,
     /// Run this when a torrent has arrived.
     pub on_done: Option<PathBuf>,
     /// Serve a tracker there, which keeps its files in these places.
@@ -81,6 +83,7 @@ impl Job {
             manners: Manners::default(),
             memory_max: None,
             dht: None,
+            trace: None,
             on_done: None,
             http: None,
             udp: Vec::new(),
@@ -154,6 +157,7 @@ impl Run {
             manners,
             memory_max,
             dht,
+            trace,
             on_done,
             http,
             udp,
@@ -183,6 +187,7 @@ impl Run {
                 manners,
                 memory_max,
                 dht,
+                trace,
                 watch,
                 on_done,
                 seed,
@@ -389,6 +394,7 @@ impl Run {
                 | Event::StateTrouble { .. }
                 | Event::WatchTrouble { .. }
                 | Event::HookTrouble { .. }
+                | Event::TraceTrouble { .. }
                 | Event::Told { .. }
                 | Event::Finished { .. }
                 | Event::Stopped { .. }
@@ -529,6 +535,7 @@ fn cannot_open(error: &OpenError, option: &str) -> Failure {
     let hint = match error.source.kind() {
         io::ErrorKind::AddrInUse => format!("choose another with {option}, or stop who has it"),
         io::ErrorKind::AddrNotAvailable => format!("give an address of this machine to {option}"),
+        io::ErrorKind::AlreadyExists => "what stands there is no trace; name another file".into(),
         io::ErrorKind::PermissionDenied => "ports below 1024 are for root; take another".into(),
         _ => String::new(),
     };
@@ -641,6 +648,7 @@ fn torrent_of(event: &Event) -> Option<TorrentId> {
         | Event::StateTrouble { .. }
         | Event::WatchTrouble { .. }
         | Event::HookTrouble { .. }
+        | Event::TraceTrouble { .. }
         | Event::Told { .. } => None,
     }
 }

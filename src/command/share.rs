@@ -34,6 +34,7 @@ options:
   --no-dht               keep out of it, whatever else is said
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
+  --trace FILE           write there what is said with each peer; 'swarmlet trace FILE' shows it
   -h, --help             this text
 
 Ctrl-C says good-bye to trackers and saves, within 5 seconds; a second one leaves at once.
@@ -82,7 +83,8 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         order.super_seed = arguments.has("super-seed");
         orders.push((order, dir));
     }
-    run::run(Job { listen, rates, dht, orders, ..Job::new(Goal::Serve) }, screen)
+    let trace = arguments.path("trace");
+    run::run(Job { listen, rates, dht, trace, orders, ..Job::new(Goal::Serve) }, screen)
 }
 
 /// An order for a .torrent that exists.

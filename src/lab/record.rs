@@ -38,15 +38,13 @@
 //! | `event` | as the engine words it | news for a person |
 //! | `world` | a scheduled action | what the scenario made happen |
 //!
+//! A trace of a real node (`trace/mod.rs`) has the same words, and their spelling is the same code.
 //! Reasons are told in `LEGEND`, which stands at the head of each record that is written to a
 //! file.
 
 use std::fmt;
 
 use super::clock::Moment;
-use crate::base::Block;
-use crate::base::Claim;
-use crate::wire::Message;
 
 /// What a person needs to read a record that lies before them in a file.
 pub const LEGEND: &str = "\
@@ -140,49 +138,6 @@ impl Record {
             let mut columns = line.split_whitespace().skip(1);
             columns.next() == Some(who) && columns.next() == Some(word) && line.contains(rest)
         })
-    }
-}
-
-/// A message as the record shows it.
-pub struct Worded<'m>(pub &'m Message);
-
-impl fmt::Display for Worded<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.name())?;
-        match self.0 {
-            Message::KeepAlive
-            | Message::Choke
-            | Message::Unchoke
-            | Message::Interested
-            | Message::NotInterested
-            | Message::HaveAll
-            | Message::HaveNone => Ok(()),
-            Message::Have(piece) | Message::Suggest(piece) | Message::AllowedFast(piece) => {
-                write!(f, " {piece}")
-            }
-            Message::Extended { id, payload } => write!(f, " {id} {}", payload.escape_ascii()),
-            Message::Bitfield(bytes) => bytes.iter().try_for_each(|byte| write!(f, " {byte:02x}")),
-            Message::Request(claim) | Message::Cancel(claim) | Message::Reject(claim) => {
-                write!(f, " {}", Range(*claim))
-            }
-            Message::Port(port) => write!(f, " {port}"),
-            Message::Unknown(id) => write!(f, " {id}"),
-        }
-    }
-}
-
-/// `piece+begin+len`.
-pub struct Range(pub Claim);
-
-impl From<Block> for Range {
-    fn from(block: Block) -> Range {
-        Range(block.claim())
-    }
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+{}+{}", self.0.piece, self.0.begin, self.0.len)
     }
 }
 

@@ -148,6 +148,7 @@ impl Tally {
             | Event::StateTrouble { .. }
             | Event::WatchTrouble { .. }
             | Event::HookTrouble { .. }
+            | Event::TraceTrouble { .. }
             | Event::Told { .. }
             | Event::Finished { .. }
             | Event::Added { .. }

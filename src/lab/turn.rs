@@ -19,12 +19,13 @@ use super::clock::Moment;
 use super::mishap::Mishap;
 use super::net::{Arrival, EndId, Ending, Key, NodeId};
 use super::node::{Node, Role, Talk, Voice, Wanted};
-use super::record::{Outcome, Range, Worded};
+use super::record::Outcome;
 use super::scripted::Part;
 use super::{Cut, Happening, Job, Lab};
 use crate::base::{Block, ConnId, InfoHash, TorrentId};
 use crate::engine::{self, Closed, DiskFault, Event, Input, Output, ReadJob, Reason};
 use crate::format::layout::Layout;
+use crate::trace::words::{Range, Worded};
 use crate::wire::{Link, Message};
 
 impl Lab {

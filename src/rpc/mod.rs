@@ -588,6 +588,7 @@ impl Rpc {
             | Event::StateTrouble { .. }
             | Event::WatchTrouble { .. }
             | Event::HookTrouble { .. }
+            | Event::TraceTrouble { .. }
             | Event::Told { .. }
             | Event::TrackerTrouble { .. } => {}
         }

@@ -55,6 +55,7 @@ impl Reactor {
     /// Tells the engine what happened, and carries out what it wants in return.
     pub(super) fn tell(&mut self, input: Input<'_>) {
         self.tell_of_input(&input);
+        self.trace_input(&input);
         self.engine.handle(self.now, input, &mut self.out);
         self.carry_out();
     }
@@ -196,6 +197,7 @@ impl Reactor {
     /// Carries out one output. Those for a connection that is gone already are void.
     fn act(&mut self, output: Output) {
         self.tell_of_output(&output);
+        self.trace_output(&output);
         match output {
             Output::Connect { torrent, addr } => self.connect(torrent, addr),
             Output::CallWeb { torrent, web, url, sent_by } => {
@@ -300,6 +302,9 @@ impl Reactor {
             None => Err(DiskFault::Missing),
         };
         let input = Input::Read { job, result: result.map(|()| &*bytes) };
+        if let Some(trace) = &mut self.trace {
+            trace.recorder.input(self.now, &input);
+        }
         self.engine.handle(self.now, input, &mut self.out);
         self.carry_out();
     }

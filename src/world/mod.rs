@@ -15,7 +15,7 @@
 //!                    ├─ remote ── bookkeeper          remote control, and what it remembers
 //!                    ├─ http_io, http_call            trackers, at either end
 //!                    ├─ udp, udp_call                 the same by datagrams; the DHT
-//!                    └─ act, told                     what the engine wants is carried out
+//!                    └─ act, told, trace              what the engine wants is carried out
 //!            conn, line                              the table of open things; who waits longest
 //!  names     resolver
 //!  the host  sys, fault, hook
@@ -54,6 +54,7 @@ pub mod store;
 pub mod syncer;
 pub mod sys;
 mod told;
+mod trace;
 pub mod udp;
 mod udp_call;
 pub mod watch;

@@ -21,6 +21,7 @@ use super::reactor::{Reactor, bind};
 use super::remote::RemoteOptions;
 use super::resume;
 use super::sys::{self, Clock};
+use super::trace::Trace;
 use super::udp::{self, Role};
 use super::watch::Watch;
 use crate::base::limits::{
@@ -73,6 +74,8 @@ pub struct NodeOptions {
     pub seed: bool,
     /// Tell what happens with each peer, and why (`Event::Told`).
     pub explain: bool,
+    /// Write down there what is said with each peer.
+    pub trace: Option<PathBuf>,
 }
 
 /// Limits for the node as a whole, bytes per second; `None`: none.
@@ -129,10 +132,12 @@ impl Node {
             connections_per_torrent_max: options.connections_per_torrent_max,
             unchoked_max: options.unchoked_max,
             seed: options.seed,
-            explain: options.explain,
+            explain: options.explain || options.trace.is_some(),
         };
+        let trace = begin_trace(&options)?;
         let seed = sys::random_seed().map_err(cannot("get random numbers"))?;
-        let mut engine = Engine::new(settings, seed);
+        let beyond = beyond_a_trace(&options);
+        let mut engine = Engine::new(settings.clone(), seed);
         engine.throttle().set_usual(Way::Up, options.rates.up);
         engine.throttle().set_usual(Way::Down, options.rates.down);
         engine.set_usual_goal(options.manners.goal);
@@ -146,6 +151,11 @@ impl Node {
         }
         let mut reactor = Reactor::new(engine, Clock::start(), options.places)
             .map_err(cannot("set up the reactor"))?;
+        if let Some(mut trace) = trace {
+            trace.recorder.begins(reactor.now, &settings, seed, &beyond);
+            reactor.trace = Some(trace);
+        }
+        reactor.tells = options.explain;
         reactor.http_connections_max = options.http_connections_max;
         reactor.hook = options.on_done.map(Hook::new);
         if options.remote.is_some() {
@@ -353,6 +363,7 @@ impl Default for NodeOptions {
             http_connections_max: HTTP_CONNECTIONS_MAX,
             seed: true,
             explain: false,
+            trace: None,
         }
     }
 }
@@ -374,6 +385,24 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
+}
+
+/// Opens the file of the trace, if there is to be one.
+fn begin_trace(options: &NodeOptions) -> Result<Option<Trace>, OpenError> {
+    let Some(path) = &options.trace else { return Ok(None) };
+    let what = format!("write the trace '{}'", path.display());
+    Trace::create(path).map(Some).map_err(cannot(&what))
+}
+
+/// What moves the engine and does not stand in a trace.
+fn beyond_a_trace(options: &NodeOptions) -> Vec<&'static str> {
+    let is_there = [
+        (options.remote.is_some(), "remote-control"),
+        (options.dht.is_some(), "dht"),
+        (options.memory_max.is_some(), "max-memory"),
+        (options.manners != Manners::default(), "queue-or-goal"),
+    ];
+    is_there.into_iter().filter(|(is_there, _)| *is_there).map(|(_, what)| what).collect()
 }
 
 /// The first of some addresses that nobody has.

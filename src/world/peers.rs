@@ -244,8 +244,14 @@ impl Reactor {
         self.engine.throttle().moved(Way::Down, torrent, len);
         peer.served.add(self.now, len as u64);
         let received = &buffer[..len];
-        let fed =
-            engine::feed(&mut self.engine, &mut peer.voice, self.now, id, received, &mut self.out);
+        let (engine, voice, out) = (&mut self.engine, &mut peer.voice, &mut self.out);
+        let fed = match &mut self.trace {
+            None => engine::feed(engine, voice, self.now, id, received, out),
+            Some(trace) => {
+                let mut voice = trace.recorder.overhear(self.now, id, voice);
+                engine::feed(engine, &mut voice, self.now, id, received, out)
+            }
+        };
         // Before the buffer is used again: the outputs refer to it.
         self.carry_out();
         match fed {

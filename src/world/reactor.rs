@@ -60,6 +60,7 @@ use super::resolver::Resolver;
 use super::store::Store;
 use super::syncer::Syncer;
 use super::sys::{self, Clock, Leave, Signals};
+use super::trace::Trace;
 use super::udp::Port;
 use super::watch::Watch;
 use super::web::Calling;
@@ -93,6 +94,10 @@ pub struct Reactor {
     pub(super) remote: Option<Remote>,
     pub(super) watch: Option<Watch>,
     pub(super) hook: Option<Hook>,
+    /// What is said with peers is written down there.
+    pub(super) trace: Option<Trace>,
+    /// Whether a person is told what happens with peers (`Event::Told`).
+    pub(super) tells: bool,
     /// How much memory there may be used, and when that was looked at last.
     pub(super) memory_max: Option<u64>,
     weighed: Time,
@@ -183,6 +188,8 @@ impl Reactor {
             remote: None,
             watch: None,
             hook: None,
+            trace: None,
+            tells: false,
             memory_max: None,
             weighed: Time::START,
             receive_buffer: vec![0; RECEIVE_BUFFER_BYTES].into(),
@@ -240,7 +247,11 @@ impl Reactor {
     /// Takes a torrent on, whose files are below `dir`. `None` if it is here already.
     pub fn add(&mut self, order: Order, dir: PathBuf) -> Option<TorrentId> {
         let now = self.read_clock();
+        let traced = self.trace.is_some().then(|| order.clone());
         let torrent = self.engine.add(now, order, &mut self.out)?;
+        if let (Some(trace), Some(order)) = (&mut self.trace, traced) {
+            trace.recorder.adds(now, torrent, &order);
+        }
         self.store.add(torrent, dir);
         self.carry_out();
         Some(torrent)
@@ -249,7 +260,11 @@ impl Reactor {
     /// Follows a magnet link; the files will be below `dir`. `None` if it is here already.
     pub fn seek(&mut self, quest: Quest, dir: PathBuf) -> Option<TorrentId> {
         let now = self.read_clock();
+        let traced = self.trace.is_some().then(|| quest.clone());
         let torrent = self.engine.seek(now, quest)?;
+        if let (Some(trace), Some(quest)) = (&mut self.trace, traced) {
+            trace.recorder.seeks(now, torrent, &quest);
+        }
         self.store.add(torrent, dir);
         Some(torrent)
     }
@@ -257,6 +272,9 @@ impl Reactor {
     /// Begins to say good-bye.
     pub fn stop(&mut self) {
         let now = self.read_clock();
+        if let Some(trace) = &mut self.trace {
+            trace.recorder.stops(now);
+        }
         self.engine.stop(now, &mut self.out);
         self.carry_out();
         self.save_remote();
@@ -287,6 +305,9 @@ impl Reactor {
         self.report_done();
         // 7.
         if self.engine.deadline().is_some_and(|(at, _)| at <= self.now) {
+            if let Some(trace) = &mut self.trace {
+                trace.recorder.ticks(self.now);
+            }
             self.engine.tick(self.now, &mut self.out);
             self.carry_out();
         }
@@ -307,6 +328,7 @@ impl Reactor {
         self.mind_remote();
         self.mind_dht();
         self.mind_hook();
+        self.mind_trace();
         news.append(&mut self.news);
         self.check();
         Ok(())

@@ -1,6 +1,6 @@
 //! Told: what happens with each peer, and why, for those who asked to be told everything.
 //!
-//! An engine that explains says why it asks, chokes and unchokes; here the comings and goings of
+//! An engine that explains (also for a trace) says why it asks, chokes and unchokes; here the comings and goings of
 //! connections join in. Where nobody asked, nothing is put into words.
 
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use crate::engine::{Closed, Event, Input, Output};
 impl Reactor {
     /// Puts into words what the engine is about to hear of a peer.
     pub(super) fn tell_of_input(&mut self, input: &Input<'_>) {
-        if !self.engine.explains() {
+        if !self.tells {
             return;
         }
         if let Input::Accepted { addr, .. } = input {
@@ -24,7 +24,7 @@ impl Reactor {
 
     /// Puts into words that a peer is gone.
     pub(super) fn tell_of_loss(&mut self, addr: SocketAddr, why: &Closed) {
-        if self.engine.explains() {
+        if self.tells {
             let what = match why {
                 Closed::ByThem => "closed the connection".into(),
                 Closed::Broken => "cannot be reached any more".into(),
@@ -36,7 +36,7 @@ impl Reactor {
 
     /// Puts into words what the engine wants of a peer, and why.
     pub(super) fn tell_of_output(&mut self, output: &Output) {
-        if !self.engine.explains() {
+        if !self.tells {
             return;
         }
         if let Output::Connect { addr, .. } = output {

@@ -109,7 +109,11 @@ impl Reactor {
     /// Something came to the peers' port; it lies at the beginning of the receive buffer.
     fn on_datagram(&mut self, from: SocketAddr, len: usize) {
         let bytes = &self.receive_buffer[..len];
-        self.engine.handle(self.now, Input::Datagram { from, bytes }, &mut self.out);
+        let input = Input::Datagram { from, bytes };
+        if let Some(trace) = &mut self.trace {
+            trace.recorder.input(self.now, &input);
+        }
+        self.engine.handle(self.now, input, &mut self.out);
         self.carry_out();
     }
 

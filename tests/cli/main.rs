@@ -18,6 +18,7 @@ mod remote;
 mod service;
 mod shell;
 mod story;
+mod trace;
 mod udp;
 mod webs;
 mod workdir;

@@ -18,6 +18,7 @@ const COMMANDS: &[&str] = &[
     "get",
     "peer",
     "lab",
+    "trace",
     "publish",
     "search",
     "fetch",

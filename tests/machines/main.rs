@@ -39,6 +39,7 @@ mod swarm;
 mod syncer;
 mod throttle;
 mod torrent;
+mod trace;
 mod udp;
 mod watch;
 mod web;
