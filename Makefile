@@ -6,7 +6,7 @@ ADDR     ?= 127.0.0.1:8000
 RUNS     ?= 200
 SEED     ?= 1
 
-.PHONY: help build demo test interop big bench-rpc bench-idle bench-udp faults run-tracker run-peer sim mutants snapshot picture tour lint size clean
+.PHONY: help build demo test interop big bench bench-check bench-rpc bench-idle bench-udp faults run-tracker run-peer sim mutants snapshot picture tour lint size clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -32,6 +32,15 @@ interop: build   ## real other clients and trackers against ours, both ways (ins
 
 big: build       ## 1 GiB over loopback between our two ends: time and memory
 	SWARMLET=$(SWARMLET) python3 tests/interop/big.py
+
+bench bench-check: RUNS = 5
+bench: build     ## beside other peers, trackers and bare loops (installs them); ROOM=… RUNS=… SIZE=…
+	tests/interop/install.sh bench
+	$(CARGO) build --release --locked --example limits
+	SWARMLET=$(SWARMLET) RUNS=$(RUNS) python3 tests/bench/run.py $(BENCH) $(ROOM)
+
+bench-check: BENCH = --check
+bench-check: bench ## the same; fails where a promised ratio is missed, and prints which
 
 bench-udp: build ## announces over UDP a second, ours and opentracker's side by side
 	SWARMLET=$(SWARMLET) python3 tests/bench/udp.py

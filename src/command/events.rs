@@ -44,7 +44,7 @@ output:
     disk-trouble name= reason= retry=                 stands still; tried again in … seconds
     disk-recovered name=                              goes on
     tracker-trouble what= reason=                     (tracker) its own files are not written
-    stopping                                          asked to stop; says good-bye
+    stopping longest_turn_ms=                         asked to stop; says good-bye
     stopped name=                                     good-byes said, state saved
     state-trouble reason=                             a restart will not know of the last change
     added name=                                       taken on by remote control

@@ -431,7 +431,9 @@ impl Run {
         self.stopping = Some(Instant::now());
         self.node.stop();
         if !screen.is_terminal() {
-            screen.log(Level::Info, "stopping");
+            let longest = self.node.longest_turn().as_millis();
+            let line = Line::new("stopping").with("longest_turn_ms", longest);
+            screen.log(Level::Info, &line.into_string());
         } else {
             screen.log(
                 Level::Info,

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The other clients and trackers that `make interop` talks to.
+# The other clients and trackers that `make interop` talks to; with `bench`, also those that
+# `make bench` alone compares with: rtorrent and mktorrent.
 #
 # Installs only what is missing, from Debian: aria2, Transmission (daemon and command line tools),
 # opentracker, nginx, and libtorrent's Python binding. Where Debian has no binding, the wheel from PyPI
@@ -12,6 +13,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 venv=target/interop/venv
+also=${1:-}
 policy=/usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 
@@ -44,6 +46,9 @@ missing() {
     have opentracker || echo opentracker
     { have nginx || [ -x /usr/sbin/nginx ]; } || echo nginx-light
     binding >/dev/null || echo python3-libtorrent
+    [ "$also" = bench ] || return 0
+    have rtorrent || echo rtorrent
+    have mktorrent || echo mktorrent
 }
 
 forbid_services() {

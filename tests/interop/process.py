@@ -103,10 +103,12 @@ def our_binary():
 
 
 @contextmanager
-def scratch_folder(prefix):
-    """A folder below target/interop; in the end all children are stopped and it is gone."""
-    (PROJECT / "target/interop").mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=PROJECT / "target/interop"))
+def scratch_folder(prefix, where=None):
+    """A folder below `where`, or target/interop; in the end all children are stopped and it is
+    gone."""
+    where = Path(where or PROJECT / "target/interop")
+    where.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
     scratch.chmod(0o755)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:

@@ -1,0 +1,218 @@
+//! The physical limit: loops that only move bytes, for the programs in the bench to be held against.
+//!
+//! ```text
+//!  limits get ADDR FILE hw|smol     socket ─▶ SHA-1 ─▶ file, 256 KiB at a time
+//!  limits pour ADDR BYTES           what the above receives: the same 256 KiB again and again
+//!  limits share ADDR FILE           file ─▶ socket: one read and one `writev` for sixteen blocks
+//!  limits drain ADDR                what the above sends to
+//!  limits hash FILE hw|smol         file ─▶ SHA-1
+//!  limits http ADDR keep|once       a fixed answer to whatever ends in an empty line
+//!  limits udp ADDR                  each datagram back to where it came from
+//! ```
+//! `pour` and `share` listen, tell `ready` and serve one connection; `http` and `udp` serve until
+//! they are stopped. They know no protocol, check nothing and forgive nothing: no peer or tracker
+//! can be cheaper, unless it does something smarter with the same system calls.
+
+use std::collections::HashMap;
+use std::env;
+use std::fs::File;
+use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::FileExt;
+use std::process::exit;
+
+use mio::{Events, Interest, Poll, Token};
+use sha1::Digest;
+
+const STEP_BYTES: usize = 256 * 1024;
+const BLOCK_BYTES: usize = 16 * 1024;
+/// The head of a `piece` message.
+const HEAD_BYTES: usize = 13;
+/// An announce's answer for a peer that is alone, head and all, is about as long.
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 57\r\n\r\n\
+    d8:completei0e10:incompletei1e8:intervali1800e5:peers0:ee";
+
+fn main() -> std::io::Result<()> {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["get", addr, file, hash] => get(TcpStream::connect(addr)?, File::create(file)?, hash),
+        ["pour", addr, bytes] => pour(accept(addr)?, bytes.parse().expect("a number")),
+        ["share", addr, file] => share(accept(addr)?, &File::open(file)?),
+        ["drain", addr] => drain(TcpStream::connect(addr)?),
+        ["hash", file, hash] => read_and_hash(File::open(file)?, hash),
+        ["http", addr, "keep"] => serve_http(addr, true),
+        ["http", addr, "once"] => serve_http(addr, false),
+        ["udp", addr] => echo(&UdpSocket::bind(addr)?),
+        _ => {
+            eprintln!("usage: limits get|pour|share|drain|hash|http|udp …: see the source");
+            exit(2);
+        }
+    }
+}
+
+fn accept(addr: &str) -> std::io::Result<TcpStream> {
+    let listener = TcpListener::bind(addr)?;
+    println!("ready");
+    Ok(listener.accept()?.0)
+}
+
+fn get(mut from: TcpStream, mut to: File, hash: &str) -> std::io::Result<()> {
+    let mut hash = Hash::named(hash);
+    let mut buffer = vec![0; STEP_BYTES];
+    loop {
+        let len = from.read(&mut buffer)?;
+        if len == 0 {
+            return hash.end();
+        }
+        hash.update(&buffer[..len]);
+        to.write_all(&buffer[..len])?;
+    }
+}
+
+fn pour(mut to: TcpStream, bytes: u64) -> std::io::Result<()> {
+    let buffer: Vec<u8> = (0..STEP_BYTES).map(|at| (at * 31 % 251) as u8).collect();
+    let mut rest = bytes;
+    while rest > 0 {
+        let len = rest.min(STEP_BYTES as u64);
+        to.write_all(&buffer[..len as usize])?;
+        rest -= len;
+    }
+    Ok(())
+}
+
+fn share(mut to: TcpStream, file: &File) -> std::io::Result<()> {
+    let mut buffer = vec![0; STEP_BYTES];
+    let head = [0; HEAD_BYTES];
+    let mut offset = 0;
+    loop {
+        let len = file.read_at(&mut buffer, offset)?;
+        if len == 0 {
+            return Ok(());
+        }
+        offset += len as u64;
+        let blocks = buffer[..len].chunks(BLOCK_BYTES);
+        let mut slices: Vec<IoSlice<'_>> =
+            blocks.flat_map(|block| [IoSlice::new(&head), IoSlice::new(block)]).collect();
+        let mut rest = &mut slices[..];
+        while !rest.is_empty() {
+            let written = to.write_vectored(rest)?;
+            IoSlice::advance_slices(&mut rest, written);
+        }
+    }
+}
+
+fn drain(mut from: TcpStream) -> std::io::Result<()> {
+    let mut buffer = vec![0; STEP_BYTES];
+    while from.read(&mut buffer)? > 0 {}
+    Ok(())
+}
+
+fn read_and_hash(mut from: File, hash: &str) -> std::io::Result<()> {
+    let mut hash = Hash::named(hash);
+    let mut buffer = vec![0; STEP_BYTES];
+    loop {
+        let len = from.read(&mut buffer)?;
+        if len == 0 {
+            return hash.end();
+        }
+        hash.update(&buffer[..len]);
+    }
+}
+
+/// SHA-1, with the processor's instructions where it has them, or without.
+enum Hash {
+    Hw(sha1::Sha1),
+    Smol(sha1_smol::Sha1),
+}
+
+impl Hash {
+    fn named(name: &str) -> Hash {
+        match name {
+            "hw" => Hash::Hw(sha1::Sha1::new()),
+            "smol" => Hash::Smol(sha1_smol::Sha1::new()),
+            _ => panic!("a hash is hw or smol"),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Hash::Hw(hash) => hash.update(bytes),
+            Hash::Smol(hash) => hash.update(bytes),
+        }
+    }
+
+    /// Shows the hash, so that nobody finds out that it need not be computed.
+    fn end(self) -> std::io::Result<()> {
+        let bytes: [u8; 20] = match self {
+            Hash::Hw(hash) => hash.finalize().into(),
+            Hash::Smol(hash) => hash.digest().bytes(),
+        };
+        println!("{bytes:02x?}");
+        Ok(())
+    }
+}
+
+/// A server that is accept, read, write, and nothing else. With `keeps`, connections stay.
+fn serve_http(addr: &str, keeps: bool) -> std::io::Result<()> {
+    let addr: SocketAddr = addr.parse().expect("an address and port");
+    let mut listener = mio::net::TcpListener::bind(addr)?;
+    let mut poll = Poll::new()?;
+    let listening = Token(usize::MAX);
+    poll.registry().register(&mut listener, listening, Interest::READABLE)?;
+    println!("ready");
+    let mut connections = HashMap::new();
+    let mut events = Events::with_capacity(1024);
+    let mut buffer = vec![0; 4096];
+    let mut next = 0;
+    loop {
+        poll.poll(&mut events, None)?;
+        for event in &events {
+            if event.token() == listening {
+                while let Ok((mut stream, _)) = listener.accept() {
+                    let token = Token(next);
+                    next += 1;
+                    // Most have asked already: what is answered at once is never registered.
+                    if answer(&mut stream, &mut buffer) && !keeps {
+                        continue;
+                    }
+                    poll.registry().register(&mut stream, token, Interest::READABLE)?;
+                    connections.insert(token, stream);
+                }
+                continue;
+            }
+            let Some(stream) = connections.get_mut(&event.token()) else { continue };
+            let answered = answer(stream, &mut buffer);
+            if !keeps && answered || event.is_read_closed() {
+                connections.remove(&event.token());
+            }
+        }
+    }
+}
+
+/// Answers what has come, one answer for each request. Whether there was one.
+fn answer(stream: &mut mio::net::TcpStream, buffer: &mut [u8]) -> bool {
+    let mut answered = false;
+    loop {
+        match stream.read(buffer) {
+            Ok(len) if buffer[..len].ends_with(b"\r\n\r\n") => {
+                answered |= stream.write_all(ANSWER).is_ok();
+                // A short read emptied the socket.
+                if len < buffer.len() {
+                    return answered;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            _ => return answered,
+        }
+    }
+}
+
+fn echo(socket: &UdpSocket) -> std::io::Result<()> {
+    println!("ready");
+    let mut buffer = [0; 2048];
+    loop {
+        let (len, from) = socket.recv_from(&mut buffer)?;
+        socket.send_to(&buffer[..len], from)?;
+    }
+}

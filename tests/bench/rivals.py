@@ -1,0 +1,126 @@
+"""The peers that ours is held against: as the rows of `tests/interop` start them, but quiet.
+
+    share(torrent, folder, peers)    on a complete copy; `is_sharing` when it has checked that
+    get(torrent, folder, peers)      into an empty folder; `has_all` when it has it
+
+All find each other through one tracker; whoever can be told of a peer by hand is. `cpu`: where it
+runs.
+"""
+
+import clients
+from clients import Aria2, LibTorrent, Swarmlet, Transmission
+from measure import MEASURED_CPU, pinned
+from process import Child
+
+
+class Pinned:
+    """Starts on one processor, without the logs that a row of interop wants to show."""
+
+    cpu = MEASURED_CPU
+    # Told of the end by its own exit.
+    exits_when_done = False
+
+
+class Ours(Pinned, Swarmlet):
+    """`get` goes on sharing, so that it can be asked what it cost."""
+
+    def _start(self, command, torrent, folder, peers, more=()):
+        seed = ["--seed"] if command == "get" else []
+        where = ["--dir", folder, "--listen", self.endpoint, *seed, *more]
+        named = [word for peer in peers for word in ("--peer", peer)]
+        arguments = [self.program, command, torrent, *where, *named]
+        self.child = Child(f"swarmlet-{command}", pinned(arguments, self.cpu), self.folder)
+
+    def is_sharing(self):
+        return self.child.line("complete") is not None
+
+    def has_all(self):
+        return self.child.line("complete") is not None
+
+    def longest_turn_ms(self):
+        """Of a process that has been asked to leave."""
+        for word in (self.child.line("stopping") or "").split():
+            if word.startswith("longest_turn_ms="):
+                return float(word.split("=")[1])
+        return 0
+
+
+class QuietAria2(Pinned, Aria2):
+    exits_when_done = True
+
+    def _start(self, role, torrent, folder, more):
+        own = [f"--interface={self.ip}", f"--listen-port={self.port}", f"--dir={folder}"]
+        arguments = [self.program, *self.quiet, *own, *more, torrent]
+        self.child = Child(f"aria2-{role}", pinned(arguments, self.cpu), self.folder)
+
+
+class QuietLibTorrent(Pinned, LibTorrent):
+    def _start(self, command, torrent, folder, peers):
+        script = [self.python(), "-u", clients.HERE / "libtorrent_peer.py", command]
+        arguments = [*script, torrent, folder, self.ip, self.port, *peers]
+        self.child = Child(f"libtorrent-{command}", pinned(arguments, self.cpu), self.folder)
+
+
+class QuietTransmission(Pinned, Transmission):
+    def _start(self, role, torrent, folder):
+        home = self.folder / "transmission"
+        home.mkdir(exist_ok=True)
+        settings = self._settings(folder) | {"message-level": 1}
+        (home / "settings.json").write_text(clients.json.dumps(settings))
+        arguments = pinned([self.program, "-f", "-g", home], self.cpu)
+        self.child = Child(f"transmission-{role}", arguments, self.folder)
+        self.torrent = torrent
+
+
+class Rtorrent(Pinned, clients.Client):
+    """rtorrent as a daemon. Tells by touching files when it has checked and when it has all."""
+
+    name = "rtorrent"
+    program = "rtorrent"
+    settings = """
+        dht.mode.set = disable
+        protocol.pex.set = no
+        protocol.encryption.set = none
+        trackers.use_udp.set = no
+        network.port_random.set = no
+        system.daemon.set = true
+        pieces.hash.on_completion.set = no
+        network.http.dns_cache_timeout.set = 0
+        throttle.max_uploads.set = 100
+        throttle.max_uploads.global.set = 400
+    """
+
+    def share(self, torrent, folder, peers):
+        self._start("share", torrent, folder)
+
+    def get(self, torrent, folder, peers):
+        self._start("get", torrent, folder)
+
+    def is_sharing(self):
+        return (self.folder / "checked").exists()
+
+    def has_all(self):
+        return (self.folder / "finished").exists()
+
+    def _start(self, role, torrent, folder):
+        session = self.folder / "session"
+        session.mkdir(exist_ok=True)
+        own = f"""
+            directory.default.set = {folder}
+            session.path.set = {session}
+            network.bind_address.set = {self.ip}
+            network.port_range.set = {self.port}-{self.port}
+            method.set_key = event.download.hash_done, told, "execute2={{touch,{self.folder}/checked}}"
+            method.set_key = event.download.finished, told, "execute2={{touch,{self.folder}/finished}}"
+            load.start = {torrent}
+        """
+        (self.folder / "rtorrent.rc").write_text(unindented(self.settings + own))
+        arguments = [self.program, "-n", "-o", f"import={self.folder / 'rtorrent.rc'}"]
+        self.child = Child(f"rtorrent-{role}", pinned(arguments, self.cpu), self.folder)
+
+
+def unindented(text):
+    return "".join(line.strip() + "\n" for line in text.splitlines())
+
+
+RIVALS = [Rtorrent, QuietAria2, QuietLibTorrent, QuietTransmission]

@@ -1,0 +1,411 @@
+#!/usr/bin/env python3
+"""What ours costs beside the other peers and trackers, and beside loops that only move bytes.
+
+    run.py [--check] [ROOM…]         all rooms, or these; see ROOMS below
+
+    RUNS=5 SIZE=1024 DIR=/dev/shm    how often each, MiB, and on which file system
+
+Prints tables in Markdown. Each figure is a median, taken in turn with those that it is held
+against: ours, then theirs, then the bare loop, and again. Ratios count: the machine decides the
+rest. With `--check`, exit 1 if one that was promised is missed; otherwise figures fail nothing.
+Whoever is measured runs on one processor, its partner on the other. Run as root, all of it happens
+in a network of its own, in which there is only loopback.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+# The folders of the tests hold sources only.
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "interop"))
+sys.path.insert(1, str(HERE))
+
+from clients import Swarmlet
+from measure import (GIB, MIB, PARTNER_CPU, TURN_SECONDS, Cost, Room, Wanted, Watch, command, cpu_seconds, pinned,
+                     ratio)
+from process import PROJECT, Child, RowFailed, cleaned, free_port, our_binary, run, scratch_folder, wait_until
+from rivals import RIVALS, Ours, QuietLibTorrent, Rtorrent
+from trackers import SwarmletTracker
+
+OURS = Ours.name
+RUNS = int(os.environ.get("RUNS", 5))
+SIZE_MIB = int(os.environ.get("SIZE", 1024))
+LIMITS = PROJECT / "target/release/examples/limits"
+SECONDS_MAX = int(os.environ.get("PATIENCE", 120))
+PIECE_KIB = 256
+SMALL_FILES, SMALL_KIB = 2000, 100
+LIMIT = "bare loop"
+
+
+class Ground:
+    """Where a room takes place: a scratch folder, content and its torrent, and a tracker."""
+
+    def __init__(self, scratch):
+        self.scratch, self.number = scratch, 0
+        self.tracker = SwarmletTracker(self.folder("tracker"), "127.0.0.1")
+        self.tracker.start(time.monotonic() + 20)
+        self.torrents = {}
+
+    def folder(self, name):
+        """A new one, whatever others there were."""
+        self.number += 1
+        folder = self.scratch / f"{self.number}-{name}"
+        folder.mkdir()
+        return folder
+
+    def content(self, name, mebibytes, files=0):
+        """Random bytes in one file, or in so many; the folder they are in, and two torrents: one
+        that names the tracker, and one for those who are told of their peer by hand."""
+        if name not in self.torrents:
+            folder = self.folder("content")
+            if files:
+                (folder / name).mkdir()
+                for number in range(files):
+                    (folder / name / f"{number:05}").write_bytes(os.urandom(SMALL_KIB << 10))
+            else:
+                with open(folder / name, "wb") as file:
+                    for _ in range(mebibytes):
+                        file.write(os.urandom(MIB))
+            made = []
+            for url in [["--tracker", self.tracker.url], []]:
+                made.append(folder / f"{name}{len(url)}.torrent")
+                words = [folder / name, "-o", made[-1], "--piece-length", f"{PIECE_KIB}K", *url]
+                status, _, err = run([Ours.program, "create", *words], seconds=120)
+                assert status == 0, err
+            self.torrents[name] = (folder, *made)
+        return self.torrents[name]
+
+    def hash_of(self, torrent):
+        link = Swarmlet.link_of(torrent)
+        return link.split("btih:")[1][:40]
+
+    def discard(self, folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def in_turn(room, kinds, measure):
+    """Measures each kind once, then each again; who fails once is left out from then on."""
+    for _ in range(RUNS):
+        for kind in kinds:
+            name = kind if isinstance(kind, str) else kind.name
+            if name in room.faults:
+                continue
+            try:
+                room.add(name, measure(kind))
+            except RowFailed as failed:
+                room.fault(name, cleaned(str(failed))[:120])
+
+
+def transfer(ground, content, share, get, measured):
+    """One gets what one shares. `share`, `get`: peers, of which `measured` is looked at.
+
+    The span is that in which data flows: from the first byte on the getter's disk to the last.
+    """
+    folder, torrent, bare = content
+    target = get.folder / "target"
+    target.mkdir()
+    by_hand = get.dials_by_hand
+    get.get(bare if by_hand else torrent, target, [share.endpoint] if by_hand else [])
+    deadline = time.monotonic() + SECONDS_MAX
+    watch, cpu_before = Watch(measured.child, deadline), None
+    while True:
+        if watch.look() and not get.exits_when_done:
+            raise RowFailed(f"{measured.name} left: {measured.child.log()[-200:]}")
+        now = time.monotonic()
+        if cpu_before is None and has_bytes(target):
+            cpu_before, began = watch.cpu, now
+        is_done = get.exits_when_done and watch.ended is not None
+        if is_done or cpu_before is not None and get.has_all():
+            break
+        if now > deadline:
+            raise RowFailed("not done in time")
+        time.sleep(TURN_SECONDS)
+    if cpu_before is None:
+        raise RowFailed(f"{get.name} got nothing: {get.child.log()[-200:]}")
+    watch.look()
+    cost = Cost(time.monotonic() - began, watch.cpu - cpu_before, amount_of(content), watch.peak_kib)
+    if isinstance(measured, Ours):
+        measured.stop()
+        cost.turn_ms = measured.longest_turn_ms()
+    return cost
+
+
+def amount_of(content):
+    """GiB."""
+    folder, torrent, _ = content
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".torrent"]
+    return sum(path.stat().st_size for path in files) / GIB
+
+
+def has_bytes(folder):
+    """Whether anything below it has room on the disk; what is only made as long as it shall be
+    has none."""
+    return any(path.is_file() and path.stat().st_blocks for path in folder.rglob("*"))
+
+
+def fresh(kind, ground, cpu=None):
+    peer = kind(ground.folder(kind.name), "127.0.0.1")
+    if cpu is not None:
+        peer.cpu = cpu
+    return peer
+
+
+def seeded(ground, kind, content, cpu):
+    """A sharer that has checked its copy, and of whom the tracker knows."""
+    folder, torrent, bare = content
+    peer = fresh(kind, ground, cpu)
+    peer.share(torrent, folder, [])
+    deadline = time.monotonic() + SECONDS_MAX
+    wait_until(peer.is_sharing, deadline, "it shares", [peer.child])
+    info_hash = ground.hash_of(torrent)
+    ground.tracker.wait_for(info_hash, "complete", deadline, [peer.child])
+    return peer
+
+
+# ── The rooms ───────────────────────────────────────────────────────────────────────────────
+
+
+def get(ground, wanted):
+    content = ground.content("big", SIZE_MIB)
+    seed = seeded(ground, Rtorrent if shutil.which("rtorrent") else QuietLibTorrent, content, PARTNER_CPU)
+    room = Room(f"get: {SIZE_MIB} MiB from {seed.name}")
+
+    def measure(kind):
+        if kind == LIMIT:
+            return bare_get(ground)
+        peer = fresh(kind, ground)
+        try:
+            return transfer(ground, content, seed, peer, peer)
+        finally:
+            peer.stop()
+            ground.discard(peer.folder)
+
+    # Transmission calls no peer at loopback of which a tracker told, and a seed calls nobody.
+    # aria2 tells of many new pieces by a bitfield where that is shorter, at which rtorrent hangs
+    # up; in large torrents it never is.
+    in_turn(room, [Ours, *[kind for kind in RIVALS if kind.dials_loopback], LIMIT], measure)
+    seed.stop()
+    judge_transfer(room, wanted, "get", [0.90, 1.05, 6], [1.10, 0.90])
+    return room
+
+
+def share(ground, wanted):
+    content = ground.content("big", SIZE_MIB)
+    room = Room(f"share: {SIZE_MIB} MiB to libtorrent")
+
+    def measure(kind):
+        if kind == LIMIT:
+            return bare_share(ground)
+        peer = seeded(ground, kind, content, None)
+        leecher = fresh(QuietLibTorrent, ground, PARTNER_CPU)
+        try:
+            return transfer(ground, content, peer, leecher, peer)
+        finally:
+            leecher.stop()
+            peer.stop()
+            ground.discard(peer.folder)
+            ground.discard(leecher.folder)
+
+    in_turn(room, [Ours, *RIVALS, LIMIT], measure)
+    judge_transfer(room, wanted, "share", [0.65, None, 4], [1.25, None])
+    return room
+
+
+def judge_transfer(room, wanted, name, against_peers, against_limit):
+    """Bounds: processor and rate against the best other, resident MiB; both against the loop."""
+    others = [who for who in room.costs if who not in (OURS, LIMIT)]
+    cpu, rate = room.median(OURS, "each"), room.median(OURS, "rate")
+    least, fastest = room.best("each", others), room.best("rate", others, least=False)
+    if least:
+        wanted.at_most(f"{name}: CPU, of {least[1]}'s", ratio(cpu, least[0]), against_peers[0])
+    if fastest and against_peers[1]:
+        wanted.at_least(f"{name}: rate, of {fastest[1]}'s", ratio(rate, fastest[0]), against_peers[1])
+    wanted.at_most(f"{name}: CPU, of the bare loop's", ratio(cpu, room.median(LIMIT, "each")), against_limit[0])
+    if against_limit[1]:
+        wanted.at_least(f"{name}: rate, of the bare loop's", ratio(rate, room.median(LIMIT, "rate")), against_limit[1])
+    peak = room.median(OURS, "peak_kib")
+    wanted.at_most(f"{name}: resident MiB", peak and peak / 1024, against_peers[2])
+
+
+def bare(ground, measured, partner):
+    """Two bare loops, of which one is measured. Which of them listens, is named first."""
+    folder = ground.folder("limits")
+    addr = f"127.0.0.1:{free_port('127.0.0.1')}"
+    listening, calling = sorted([measured, partner], key=lambda words: words[0] in ("get", "drain"))
+    words = lambda which: [LIMITS, which[0], addr, *which[1:]]
+    cpu = lambda which: [PARTNER_CPU, 1][which is measured]
+    first = Child("listening", pinned(words(listening), cpu(listening)), folder)
+    wait_until(lambda: first.line("ready"), time.monotonic() + 20, "a bare loop", [first])
+    began = time.monotonic()
+    second = Child("calling", pinned(words(calling), cpu(calling)), folder)
+    watches = [Watch(first, began + SECONDS_MAX), Watch(second, began + SECONDS_MAX)]
+    while not all([watch.look() for watch in watches]):
+        time.sleep(TURN_SECONDS)
+    seconds = time.monotonic() - began
+    ground.discard(folder)
+    return [Cost(seconds, watch.cpu, SIZE_MIB / 1024, watch.peak_kib) for watch in watches]
+
+
+def bare_get(ground):
+    target = ground.folder("bare") / "file"
+    cost = bare(ground, ["get", target, "hw"], ["pour", SIZE_MIB * MIB])[1]
+    ground.discard(target.parent)
+    return cost
+
+
+def bare_share(ground):
+    folder, *_ = ground.content("big", SIZE_MIB)
+    return bare(ground, ["share", folder / "big"], ["drain"])[0]
+
+
+def both(ground, wanted):
+    """Ours to ours: what both ends cost together."""
+    content = ground.content("big", SIZE_MIB)
+    room = Room(f"ours to ours: {SIZE_MIB} MiB, both ends together")
+
+    def measure(kind):
+        if kind == LIMIT:
+            get, share = bare_get(ground), bare_share(ground)
+            return Cost(max(get.seconds, share.seconds), get.cpu + share.cpu, get.amount)
+        sharer, getter = seeded(ground, Ours, content, PARTNER_CPU), fresh(Ours, ground)
+        before = cpu_seconds(sharer.child.pid)
+        cost = transfer(ground, content, sharer, getter, getter)
+        cost.cpu += cpu_seconds(sharer.child.pid) - before
+        sharer.stop()
+        ground.discard(sharer.folder)
+        ground.discard(getter.folder)
+        return cost
+
+    in_turn(room, [Ours, LIMIT], measure)
+    costs = ratio(room.median(OURS, "each"), room.median(LIMIT, "each"))
+    wanted.at_most("ours to ours: CPU, of the bare loops'", costs, 1.15)
+    return room
+
+
+def verify(ground, wanted):
+    content = ground.content("big", SIZE_MIB)
+    folder, torrent, _ = content
+    room = Room(f"verify: {SIZE_MIB} MiB")
+    aria2 = ["aria2c", "--no-conf", "--check-integrity=true", "--hash-check-only=true", "--enable-dht=false",
+             "--show-console-readout=false", "--dir", folder, torrent]
+
+    def measure(kind):
+        place = ground.folder("verify")
+        amount = SIZE_MIB / 1024
+        try:
+            if kind == OURS:
+                return command(OURS, [Ours.program, "verify", torrent, "--dir", folder], place, amount)
+            if kind == LIMIT:
+                return command("limit", [LIMITS, "hash", folder / "big", "hw"], place, amount)
+            if kind == "aria2":
+                return command("aria2", aria2, place, amount)
+            # These check what they are to share, and say when they have.
+            peer = {each.name: each for each in RIVALS}[kind](place, "127.0.0.1")
+            began = time.monotonic()
+            peer.share(torrent, folder, [])
+            watch = Watch(peer.child, began + SECONDS_MAX)
+            while not peer.is_sharing() and not watch.look():
+                time.sleep(TURN_SECONDS)
+            watch.look()
+            cost = Cost(time.monotonic() - began, watch.cpu, amount, watch.peak_kib)
+            peer.stop()
+            return cost
+        finally:
+            ground.discard(place)
+
+    in_turn(room, [OURS, "rtorrent", "aria2", "libtorrent", LIMIT], measure)
+    others = [who for who in room.costs if who not in (OURS, LIMIT)]
+    rate, fastest = room.median(OURS, "rate"), room.best("rate", others, least=False)
+    if fastest:
+        wanted.at_least(f"verify: rate, of {fastest[1]}'s", ratio(rate, fastest[0]), 1.15)
+    wanted.at_least("verify: rate, of the bare loop's", ratio(rate, room.median(LIMIT, "rate")), 0.90)
+    return room
+
+
+def create(ground, wanted):
+    folder, *_ = ground.content("big", SIZE_MIB)
+    room = Room(f"create: {SIZE_MIB} MiB, pieces of {PIECE_KIB} KiB")
+    script = [QuietLibTorrent.python(), PROJECT / "tests/interop/libtorrent_peer.py", "create"]
+
+    def measure(kind):
+        place = ground.folder("create")
+        out = place / "made.torrent"
+        power = (PIECE_KIB << 10).bit_length() - 1
+        words = {
+            OURS: [Ours.program, "create", folder / "big", "-o", out, "--piece-length", f"{PIECE_KIB}K"],
+            "mktorrent": ["mktorrent", "-t", 1, "-l", power, "-o", out, folder / "big"],
+            "libtorrent": [*script, folder, "big", out, "", PIECE_KIB << 10, "v1"],
+            "transmission": ["transmission-create", "-o", out, "-s", PIECE_KIB, folder / "big"],
+            LIMIT: [LIMITS, "hash", folder / "big", "hw"],
+        }[kind]
+        try:
+            return command(kind.replace(" ", "-"), words, place, SIZE_MIB / 1024)
+        finally:
+            ground.discard(place)
+
+    in_turn(room, [OURS, "mktorrent", "libtorrent", "transmission", LIMIT], measure)
+    rate = ratio(room.median(OURS, "rate"), room.median("mktorrent", "rate"))
+    wanted.at_least("create: rate, of mktorrent's", rate, 1.0)
+    return room
+
+
+# Ours is faster to start than others, and that counts; but not what was kept in the disk's cache
+# for one and not for another: everything is read once before.
+ROOMS = {room.__name__: room for room in [get, share, both, verify, create]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="what ours costs beside others")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=", ".join(ROOMS))
+    options = parser.parse_args()
+    unknown = set(options.rooms) - set(ROOMS)
+    if unknown:
+        parser.error(f"no such room: {', '.join(unknown)}; there are {', '.join(ROOMS)}")
+    Swarmlet.program = SwarmletTracker.program = our_binary()
+    wanted = Wanted()
+    print(f"## {machine()}\n", flush=True)
+    for name in options.rooms or ROOMS:
+        with scratch_folder("bench-", os.environ.get("DIR", "/dev/shm")) as scratch:
+            warm(scratch)
+            print(ROOMS[name](Ground(scratch), wanted).table(OURS), flush=True)
+    print(wanted.table())
+    return 1 if options.check and wanted.missed else 0
+
+
+def warm(scratch):
+    """Has the system hand out as much memory as will be used: a virtual machine's first use of a
+    page costs its host's time, and would be counted as ours, or theirs."""
+    with open(scratch / "warm", "wb") as file:
+        for _ in range(3 * SIZE_MIB):
+            file.write(bytes(MIB))
+    (scratch / "warm").unlink()
+
+
+def machine():
+    """The kind of machine, and the date."""
+    model = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    has_sha = " sha_ni" in Path("/proc/cpuinfo").read_text()
+    where = os.environ.get("DIR", "/dev/shm")
+    return (f"{time.strftime('%d %B %Y')}: {len(model)} × {model[0] if model else os.uname().machine}"
+            f"{', SHA instructions' if has_sha else ''}, Linux {os.uname().release.split('-')[0]}, {where}")
+
+
+def alone():
+    """Goes on in a network of its own, if this user may make one."""
+    inside = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    again = [*inside, sys.executable, *sys.argv]
+    if os.environ.get("BENCH_ALONE") or os.geteuid() or run([*inside, "true"])[0]:
+        return
+    os.environ["BENCH_ALONE"] = "1"
+    os.execvp(again[0], again)
+
+
+if __name__ == "__main__":
+    alone()
+    sys.exit(main())
