@@ -34,6 +34,7 @@ const WORLDLY: &[&str] = &[
     "SystemTime",
     "mio::",
     "rustix::",
+    "nix::",
     "signal_hook",
     "std::process",
     "std::env",

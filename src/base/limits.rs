@@ -624,6 +624,9 @@ pub const REMOTE_REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long `shutdown` waits for a daemon to be gone, and the shell for one to be there.
 pub const DAEMON_WAIT_MAX: Span = Span::from_secs(10);
 
+/// The interface that we keep to is looked after this often.
+pub const INTERFACE_LOOK_EVERY: Span = Span::from_secs(5);
+
 /// Longest line of a trace: a bitfield of `BITFIELD_BYTES_MAX` in hexadecimal digits and blanks, or
 /// a resume record.
 pub const TRACE_LINE_BYTES_MAX: usize = 2 * RESUME_BYTES_MAX + 4096;

@@ -179,8 +179,8 @@ pub enum Event {
     WatchTrouble { file: String, reason: String },
     /// The program that was to be run for a torrent that arrived failed.
     HookTrouble { name: String, reason: String },
-    /// The trace cannot be written any more; it ends here.
-    TraceTrouble { reason: String },
+    /// Something about the host: the trace cannot be written any more, an interface is down.
+    Host { what: &'static str, news: String },
     /// What happened with a peer, or why we do what we do. Only if asked for.
     Told { peer: SocketAddr, what: String },
     /// The tracker's own files cannot be written or read.

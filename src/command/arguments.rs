@@ -293,9 +293,19 @@ impl Arguments {
         self.resolve("", word)
     }
 
+    /// Whether nothing may leave but through one interface.
+    fn keeps_to_interface(&self) -> bool {
+        self.matches.opt_defined("interface") && self.value("interface").is_some()
+    }
+
     fn resolve(&self, option: &str, word: &str) -> Result<Vec<SocketAddr>, Failure> {
         let place = if option.is_empty() { word.to_owned() } else { format!("--{option} {word}") };
         check_shape(word).map_err(|why| self.wrong(format!("{place}: {why}")))?;
+        if self.keeps_to_interface() && word.parse::<SocketAddr>().is_err() {
+            // The system would ask for the name wherever it likes.
+            let why = "with --interface, names are not looked up; give the address in numbers";
+            return Err(self.wrong(format!("{place}: {why}")));
+        }
         match word.to_socket_addrs() {
             Ok(addrs) => Ok(addrs.collect()),
             Err(_) => Err(Failure::new(

@@ -151,7 +151,7 @@ impl Reporter {
             | Event::StateTrouble { .. }
             | Event::WatchTrouble { .. }
             | Event::HookTrouble { .. }
-            | Event::TraceTrouble { .. }
+            | Event::Host { .. }
             | Event::Told { .. }
             | Event::Finished { .. }
             | Event::Stopped { .. }
@@ -191,7 +191,7 @@ fn level(event: &Event) -> Level {
         | Event::TrackerFailed { .. }
         | Event::WatchTrouble { .. }
         | Event::HookTrouble { .. }
-        | Event::TraceTrouble { .. }
+        | Event::Host { .. }
         | Event::Unusable { .. }
         | Event::Removed { fault: Some(_), .. } => Level::Warn,
         Event::Checked { .. }
@@ -241,7 +241,7 @@ fn plain(event: &Event, name: &str) -> String {
         Event::HookTrouble { name, reason } => {
             Line::new("hook-trouble").with("name", name).with("reason", reason)
         }
-        Event::TraceTrouble { reason } => Line::new("trace-trouble").with("reason", reason),
+        Event::Host { what, news } => Line::new("host").with("what", what).with("news", news),
         Event::Learned { .. } => line("learned"),
         Event::Unusable { reason, .. } => line("unusable").with("reason", reason),
         Event::Told { peer, what } => Line::new("told").with("peer", peer).with("what", what),
@@ -305,7 +305,7 @@ fn spoken(event: &Event, name: &str, fetched: u64) -> Option<String> {
         Event::HookTrouble { name, reason } => {
             format!("the program for {}: {reason}", text::clean(name))
         }
-        Event::TraceTrouble { reason } => format!("the trace ends here: {reason}"),
+        Event::Host { what, news } => format!("{what}: {news}"),
         Event::Learned { .. } => return None,
         Event::Unusable { reason, .. } => {
             format!("{name}: what the link names is no torrent that can be used: {reason}")

@@ -38,6 +38,8 @@ options:
   --no-dht               keep out of it, whatever else is said
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
+  --interface NAME       send and receive through this network interface or not at all; host names
+                         are refused, for the system would look them up elsewhere
   --trace FILE           write there what is said with each peer; 'swarmlet trace FILE' shows it
   -h, --help             this text
 
@@ -63,7 +65,8 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let dht = nodes::options(arguments, &dir.join(RECORD_DIR))?;
     let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
     let trace = arguments.path("trace");
-    let job = Job { listen, rates, dht, trace, ..Job::new(goal) };
+    let interface = arguments.text("interface")?;
+    let job = Job { listen, rates, dht, trace, interface, ..Job::new(goal) };
     if let Some(magnet) = link::parse(&path, LocalPeers::Drop)? {
         let quest = Quest { peers, wishes: order_only(arguments)?, ..Quest::new(magnet) };
         files::make_dir(&dir)?;

@@ -59,6 +59,8 @@ options:
   --no-dht               keep out of it, whatever else is said
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
+  --interface NAME       send and receive through this network interface or not at all; host names
+                         are refused, for the system would look them up elsewhere
   --trace FILE           write there what is said with each peer; 'swarmlet trace FILE' shows it
   --max-memory SIZE      have fewer peers and ask less of each when SIZE is used: 32M
   --queue-down N         at most N torrents download at once; the others wait for their turn
@@ -124,6 +126,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         dht,
         on_done,
         trace: arguments.path("trace"),
+        interface: arguments.text("interface")?,
         http,
         udp: udp.unwrap_or_default(),
         ..Job::new(Goal::Serve)

@@ -56,6 +56,8 @@ pub struct Job {
     pub dht: Option<DhtOptions>,
     /// Write down there what is said with each peer.
     pub trace: Option<PathBuf>,
+    /// Send and receive through this interface and no other.
+    pub interface: Option<String>,
     /// Run this when a torrent has arrived.
     pub on_done: Option<PathBuf>,
     /// Serve a tracker there, which keeps its files in these places.
@@ -84,6 +86,7 @@ impl Job {
             memory_max: None,
             dht: None,
             trace: None,
+            interface: None,
             on_done: None,
             http: None,
             udp: Vec::new(),
@@ -158,6 +161,7 @@ impl Run {
             memory_max,
             dht,
             trace,
+            interface,
             on_done,
             http,
             udp,
@@ -188,6 +192,7 @@ impl Run {
                 memory_max,
                 dht,
                 trace,
+                interface,
                 watch,
                 on_done,
                 seed,
@@ -345,7 +350,7 @@ impl Run {
             let watched = screen.is_terminal() || self.stopping.is_some();
             let turned = self.node.turn(watched.then_some(LOOK_EVERY), &mut self.events);
             turned.map_err(|error| {
-                let message = format!("the reactor failed: {}", reason(&error));
+                let message = format!("cannot go on: {}", reason(&error));
                 Failure::new(message, "what was verified is kept; start again")
             })?;
             self.tell(screen);
@@ -394,7 +399,7 @@ impl Run {
                 | Event::StateTrouble { .. }
                 | Event::WatchTrouble { .. }
                 | Event::HookTrouble { .. }
-                | Event::TraceTrouble { .. }
+                | Event::Host { .. }
                 | Event::Told { .. }
                 | Event::Finished { .. }
                 | Event::Stopped { .. }
@@ -650,7 +655,7 @@ fn torrent_of(event: &Event) -> Option<TorrentId> {
         | Event::StateTrouble { .. }
         | Event::WatchTrouble { .. }
         | Event::HookTrouble { .. }
-        | Event::TraceTrouble { .. }
+        | Event::Host { .. }
         | Event::Told { .. } => None,
     }
 }

@@ -34,6 +34,8 @@ options:
   --no-dht               keep out of it, whatever else is said
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
+  --interface NAME       send and receive through this network interface or not at all; host names
+                         are refused, for the system would look them up elsewhere
   --trace FILE           write there what is said with each peer; 'swarmlet trace FILE' shows it
   -h, --help             this text
 
@@ -84,7 +86,8 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         orders.push((order, dir));
     }
     let trace = arguments.path("trace");
-    run::run(Job { listen, rates, dht, trace, orders, ..Job::new(Goal::Serve) }, screen)
+    let interface = arguments.text("interface")?;
+    run::run(Job { listen, rates, dht, trace, interface, orders, ..Job::new(Goal::Serve) }, screen)
 }
 
 /// An order for a .torrent that exists.

@@ -42,6 +42,7 @@ options:
   --numwant N         give at most N peers in one answer (200)
   --swarm-max N       at most N peers in a swarm (as many as in all)
   --peers-max N       at most N peers in all swarms together (1000000)
+  --interface NAME    serve through this network interface or not at all
   --log-level LEVEL   tell what matters so much: error, warn, info, debug (info)
   --config FILE       options from this file, section [tracker]; see 'swarmlet help config'
   -h, --help          this text
@@ -73,7 +74,8 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let state = arguments.path("state");
     let (service, places, udp) = open(arguments, state, screen)?;
     let http = Some((http, service, places));
-    run::run(Job { http, udp, is_tracker_only: true, ..Job::new(Goal::Serve) }, screen)
+    let interface = arguments.text("interface")?;
+    run::run(Job { http, udp, interface, is_tracker_only: true, ..Job::new(Goal::Serve) }, screen)
 }
 
 /// A tracker as the options describe it, with what it remembers in `state`; the places of its

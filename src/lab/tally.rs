@@ -148,7 +148,7 @@ impl Tally {
             | Event::StateTrouble { .. }
             | Event::WatchTrouble { .. }
             | Event::HookTrouble { .. }
-            | Event::TraceTrouble { .. }
+            | Event::Host { .. }
             | Event::Told { .. }
             | Event::Finished { .. }
             | Event::Added { .. }

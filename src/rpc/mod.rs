@@ -588,7 +588,7 @@ impl Rpc {
             | Event::StateTrouble { .. }
             | Event::WatchTrouble { .. }
             | Event::HookTrouble { .. }
-            | Event::TraceTrouble { .. }
+            | Event::Host { .. }
             | Event::Told { .. }
             | Event::TrackerTrouble { .. } => {}
         }

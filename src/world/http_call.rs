@@ -31,7 +31,6 @@ use std::net::{IpAddr, SocketAddr};
 use mio::net::TcpStream;
 
 use super::conn::{Kind, canonical};
-use super::dial::dial;
 use super::reactor::Reactor;
 use super::resolver::{Lookup, Resolved};
 use super::udp_call::Asked;
@@ -298,7 +297,7 @@ impl Reactor {
         let mut from = None;
         while let Some(addr) = others.pop_front() {
             from = Some(addr.ip());
-            let stream = match dial(self.dial_from, addr) {
+            let stream = match self.dial_out(addr) {
                 Ok(stream) => stream,
                 Err(error) => {
                     why = said(&error);

@@ -18,7 +18,7 @@
 //!                    └─ act, told, trace              what the engine wants is carried out
 //!            conn, line                              the table of open things; who waits longest
 //!  names     resolver
-//!  the host  sys, fault, hook
+//!  the host  sys, fault, hook, interface
 //!  the door  node                                    what commands use of all this
 //! ```
 //!
@@ -41,6 +41,7 @@ pub mod hashing;
 pub mod hook;
 pub mod http_call;
 pub mod http_io;
+pub mod interface;
 pub mod keeper;
 pub mod line;
 pub mod node;

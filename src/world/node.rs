@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use super::dht::DhtOptions;
 use super::hook::Hook;
 use super::http_io::Serves;
+use super::interface::Interface;
 use super::keeper::Places;
 use super::reactor::{Reactor, bind};
 use super::remote::RemoteOptions;
@@ -72,6 +73,9 @@ pub struct NodeOptions {
     pub http_connections_max: usize,
     /// Keep each torrent after it is complete, or stop it.
     pub seed: bool,
+    /// Send and receive through this network interface and no other; only remote control stays
+    /// where it listens.
+    pub interface: Option<String>,
     /// Tell what happens with each peer, and why (`Event::Told`).
     pub explain: bool,
     /// Write down there what is said with each peer.
@@ -118,9 +122,11 @@ impl Node {
     /// Error: an address cannot be listened on, or the system refuses a poll, a signal handler
     /// or randomness. An address that is in use is `AddrInUse`.
     pub fn open(mut options: NodeOptions) -> Result<Node, OpenError> {
-        let peers = listen_on_first(options.listen, &options.or_listen)?;
-        let http = listen_on(options.http)?;
-        let remote = listen_on(options.remote.as_ref().map(|remote| remote.listen))?;
+        let interface = find_interface(options.interface.as_deref())?;
+        let by = interface.as_ref();
+        let peers = listen_on_first(options.listen, &options.or_listen, by)?;
+        let http = listen_on(options.http, by)?;
+        let remote = listen_on(options.remote.as_ref().map(|remote| remote.listen), None)?;
         let remote_addr = remote.as_ref().map(|(_, addr)| *addr);
         fit_to_host(&mut options);
         let listen_addr = peers.as_ref().map(|(_, addr)| *addr);
@@ -156,6 +162,9 @@ impl Node {
             reactor.trace = Some(trace);
         }
         reactor.tells = options.explain;
+        if let Some(interface) = &interface {
+            reactor.keep_to(interface.clone());
+        }
         reactor.http_connections_max = options.http_connections_max;
         reactor.hook = options.on_done.map(Hook::new);
         if options.remote.is_some() {
@@ -171,7 +180,7 @@ impl Node {
         }
         let mut tracker_udp_addrs = Vec::new();
         for addr in options.udp.iter().filter(|_| has_tracker) {
-            let bound = udp::bind_udp(*addr, false);
+            let bound = udp::bind_udp(*addr, false, by);
             let listening = bound.and_then(|(socket, addr)| {
                 tracker_udp_addrs.push(addr);
                 reactor.listen_udp(socket, Role::Tracker)
@@ -179,7 +188,7 @@ impl Node {
             listening.map_err(cannot(&format!("receive datagrams at {addr}")))?;
         }
         let mut udp_addrs = Vec::new();
-        for (socket, addr) in listen_addr.map(udp::beside).unwrap_or_default() {
+        for (socket, addr) in listen_addr.map(|addr| udp::beside(addr, by)).unwrap_or_default() {
             let listening = reactor.listen_udp(socket, Role::Peers);
             listening.map_err(cannot(&format!("receive datagrams at {addr}")))?;
             udp_addrs.push(addr);
@@ -362,6 +371,7 @@ impl Default for NodeOptions {
             on_done: None,
             http_connections_max: HTTP_CONNECTIONS_MAX,
             seed: true,
+            interface: None,
             explain: false,
             trace: None,
         }
@@ -387,6 +397,13 @@ impl std::error::Error for OpenError {
     }
 }
 
+/// Finds the interface that is to be kept to, if there is one.
+fn find_interface(name: Option<&str>) -> Result<Option<Interface>, OpenError> {
+    let Some(name) = name else { return Ok(None) };
+    let what = format!("use the interface '{name}'");
+    Interface::find(name).map(Some).map_err(cannot(&what))
+}
+
 /// Opens the file of the trace, if there is to be one.
 fn begin_trace(options: &NodeOptions) -> Result<Option<Trace>, OpenError> {
     let Some(path) = &options.trace else { return Ok(None) };
@@ -409,12 +426,13 @@ fn beyond_a_trace(options: &NodeOptions) -> Vec<&'static str> {
 fn listen_on_first(
     addr: Option<SocketAddr>,
     others: &[SocketAddr],
+    interface: Option<&Interface>,
 ) -> Result<Option<(mio::net::TcpListener, SocketAddr)>, OpenError> {
-    let mut result = listen_on(addr);
+    let mut result = listen_on(addr, interface);
     for &other in others {
         match &result {
             Err(error) if error.source.kind() == io::ErrorKind::AddrInUse => {
-                result = listen_on(Some(other));
+                result = listen_on(Some(other), interface);
             }
             Err(_) | Ok(_) => break,
         }
@@ -424,8 +442,9 @@ fn listen_on_first(
 
 fn listen_on(
     addr: Option<SocketAddr>,
+    interface: Option<&Interface>,
 ) -> Result<Option<(mio::net::TcpListener, SocketAddr)>, OpenError> {
-    addr.map(|addr| bind(addr).map_err(cannot(&format!("listen on {addr}")))).transpose()
+    addr.map(|addr| bind(addr, interface).map_err(cannot(&format!("listen on {addr}")))).transpose()
 }
 
 fn cannot(what: &str) -> impl FnOnce(io::Error) -> OpenError {

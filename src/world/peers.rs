@@ -27,7 +27,6 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 
 use super::conn::Kind;
-use super::dial::dial;
 use super::http_call::connected;
 use super::peer_io::{self, FlushEnd, PeerConn, Received, Stage};
 use super::reactor::Reactor;
@@ -66,7 +65,7 @@ impl Reactor {
 
     /// Begins to connect. However it ends, the engine hears of it in a later turn.
     pub(super) fn connect(&mut self, torrent: TorrentId, addr: SocketAddr) {
-        let opened = dial(self.dial_from, addr).and_then(|stream| {
+        let opened = self.dial_out(addr).and_then(|stream| {
             let stage = Stage::Connecting(torrent);
             self.table.open(Kind::Peer(PeerConn::new(self.now, stream, addr, stage)))
         });

@@ -52,6 +52,7 @@ use super::fault::is_table_full;
 use super::hook::Hook;
 use super::http_call::Calls;
 use super::http_io::Serves;
+use super::interface::{Interface, Watched};
 use super::keeper::{Keeper, Places};
 use super::line::Line;
 use super::peers::{Readiness, Throttled};
@@ -136,6 +137,8 @@ pub struct Reactor {
     pub(super) connecting: Line,
     /// Where our own calls begin; `None` where the routing table may choose.
     pub(super) dial_from: Option<IpAddr>,
+    /// The interface that everything goes through; `None`: wherever the routing table leads.
+    pub(super) watched: Option<Watched>,
     pub(super) calls: Calls,
     pub(super) dht_record: Option<DhtRecord>,
     /// Questions to trackers over UDP, and what is to be done about them.
@@ -212,6 +215,7 @@ impl Reactor {
             http_bytes_max: HTTP_BYTES_MAX,
             connecting: Line::new(),
             dial_from: None,
+            watched: None,
             calls: Calls::default(),
             dht_record: None,
             asking: Asking::new(secret),
@@ -284,7 +288,8 @@ impl Reactor {
     /// One heartbeat. Waits for at most `wait_max` (`None`: until something happens) and appends
     /// what a person may want to know to `news`.
     ///
-    /// Error: the poll failed, which is nothing that going on could mend.
+    /// Error: the poll failed, or the interface that we keep to is gone, which is nothing that going
+    /// on could mend.
     pub fn turn(&mut self, wait_max: Option<Span>, news: &mut Vec<Event>) -> io::Result<()> {
         // 1. and 2.
         self.wait(wait_max)?;
@@ -329,6 +334,7 @@ impl Reactor {
         self.mind_dht();
         self.mind_hook();
         self.mind_trace();
+        self.mind_interface()?;
         news.append(&mut self.news);
         self.check();
         Ok(())
@@ -435,7 +441,9 @@ impl Reactor {
         let is_short = self.engine.level() != Level::Plenty;
         let weigh = self.memory_max.filter(|_| is_short).map(|_| self.weighed + WEIGH_EVERY);
         let record = self.dht_record_deadline();
-        let ours = [engine, record, self.throttled.until, remote, watch, hook, asking, weigh];
+        let interface = self.interface_deadline();
+        let ours =
+            [engine, record, interface, self.throttled.until, remote, watch, hook, asking, weigh];
         let http = [self.http_deadline(), self.connects_deadline(), calls, rests, census];
         ours.into_iter().chain(http).flatten().min()
     }
@@ -554,8 +562,14 @@ fn wake(waker: &Arc<Waker>) -> impl Fn() + Send + Sync + 'static {
 const EVENTS_PER_POLL: usize = 256;
 
 /// An address that listens, as the system chose it.
-pub(super) fn bind(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(addr)?;
+pub(super) fn bind(
+    addr: SocketAddr,
+    interface: Option<&Interface>,
+) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = match interface {
+        Some(interface) => interface.listen(addr)?,
+        None => TcpListener::bind(addr)?,
+    };
     let addr = listener.local_addr()?;
     Ok((listener, addr))
 }

@@ -55,6 +55,8 @@ pub enum Unknown {
     NoAddress,
     /// No thread to ask with.
     NoThread,
+    /// We keep to an interface, and the system would ask wherever it likes.
+    KeptIn,
 }
 
 /// The answer to a `Lookup::Waiting`.
@@ -69,6 +71,8 @@ pub struct Resolved {
 pub struct Resolver {
     wake: Arc<dyn Fn() + Send + Sync>,
     thread: Option<Thread>,
+    /// Nobody may be asked.
+    refuses_names: bool,
     /// Asked and not answered, in order.
     waiting: VecDeque<String>,
     /// Oldest first.
@@ -93,9 +97,15 @@ impl Resolver {
         Resolver {
             wake: Arc::new(wake),
             thread: None,
+            refuses_names: false,
             waiting: VecDeque::new(),
             cache: VecDeque::new(),
         }
+    }
+
+    /// From now on, nobody is asked for the address of a name.
+    pub fn refuse_names(&mut self) {
+        self.refuses_names = true;
     }
 
     /// What `host` stands for: a name, or an address, the one of IPv6 with or without brackets.
@@ -105,6 +115,9 @@ impl Resolver {
         }
         if !can_be_name(host) {
             return Lookup::Failed(Unknown::NotAName);
+        }
+        if self.refuses_names {
+            return Lookup::Failed(Unknown::KeptIn);
         }
         self.cache.retain(|known| now < known.until);
         if let Some(known) = self.cache.iter().find(|known| known.resolved.host == host) {
@@ -166,7 +179,7 @@ impl Resolver {
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Resolver { wake: _, thread: _, waiting, cache } = self;
+        let Resolver { wake: _, thread: _, refuses_names: _, waiting, cache } = self;
         f.debug_struct("Resolver").field("waiting", waiting).field("cache", cache).finish()
     }
 }
@@ -176,6 +189,7 @@ impl fmt::Display for Unknown {
         f.write_str(match self {
             Unknown::NotAName => "not a host name",
             Unknown::NoAddress => "no address for this name",
+            Unknown::KeptIn => "names are not looked up with --interface; an address is needed",
             Unknown::NoThread => "cannot start a thread to look the name up",
         })
     }

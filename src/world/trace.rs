@@ -87,8 +87,8 @@ impl Reactor {
         let Some(trace) = &mut self.trace else { return };
         if let Err(error) = trace.write() {
             self.trace = None;
-            let reason = super::fault::fault(&error).to_string();
-            self.news.push(Event::TraceTrouble { reason });
+            let news = format!("it ends here: {}", super::fault::fault(&error));
+            self.news.push(Event::Host { what: "trace", news });
         }
     }
 }

@@ -33,6 +33,7 @@ use rustix::net::sockopt;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::conn::{Kind, canonical};
+use super::interface::Interface;
 use super::reactor::{Reactor, is_about_one};
 use crate::base::ConnId;
 use crate::base::limits::{DATAGRAMS_PER_TURN, UDP_BUFFER_BYTES};
@@ -146,14 +147,18 @@ impl Reactor {
 /// for each family. If somebody else has that port, any other.
 ///
 /// Fewer, or none, if the host has no such family: a node can do without.
-pub(super) fn beside(listener: SocketAddr) -> Vec<(UdpSocket, SocketAddr)> {
+pub(super) fn beside(
+    listener: SocketAddr,
+    interface: Option<&Interface>,
+) -> Vec<(UdpSocket, SocketAddr)> {
     let addrs = match listener.ip().is_unspecified() {
         true => vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
         false => vec![listener.ip()],
     };
     let bound = addrs.into_iter().map(|ip| {
         let addr = SocketAddr::new(ip, listener.port());
-        bind_udp(addr, true).or_else(|_| bind_udp(SocketAddr::new(ip, 0), true))
+        let any = SocketAddr::new(ip, 0);
+        bind_udp(addr, true, interface).or_else(|_| bind_udp(any, true, interface))
     });
     bound.filter_map(Result::ok).collect()
 }
@@ -161,12 +166,19 @@ pub(super) fn beside(listener: SocketAddr) -> Vec<(UdpSocket, SocketAddr)> {
 /// A socket at this address, and its address as the system chose it.
 ///
 /// `one_family`: on IPv6, whether it keeps out of what is said over IPv4.
-pub(super) fn bind_udp(addr: SocketAddr, one_family: bool) -> io::Result<(UdpSocket, SocketAddr)> {
+pub(super) fn bind_udp(
+    addr: SocketAddr,
+    one_family: bool,
+    interface: Option<&Interface>,
+) -> io::Result<(UdpSocket, SocketAddr)> {
     let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
     if addr.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, one_family)?;
+    }
+    if let Some(interface) = interface {
+        interface.take(&socket)?;
     }
     // The system gives as much of it as it allows; a burst that does not fit is lost.
     let _ = sockopt::set_socket_recv_buffer_size(&socket, UDP_BUFFER_BYTES);

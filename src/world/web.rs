@@ -19,7 +19,6 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use super::conn::{Kind, canonical};
-use super::dial::dial;
 use super::peer_io::{PeerConn, Stage};
 use super::reactor::Reactor;
 use super::resolver::{Lookup, Resolved};
@@ -89,7 +88,7 @@ impl Reactor {
     fn dial_next_web(&mut self, mut calling: Calling) {
         let torrent = calling.torrent;
         while let Some(addr) = calling.others.pop_front() {
-            let opened = dial(self.dial_from, addr).and_then(|stream| {
+            let opened = self.dial_out(addr).and_then(|stream| {
                 let mut conn = PeerConn::new(self.now, stream, addr, Stage::Calling);
                 conn.voice = Voice::Web(Box::new(Web::new(calling.url.clone())));
                 conn.torrent = Some(torrent);
@@ -119,7 +118,7 @@ impl Reactor {
         peer.ready.writable = false;
         peer.ready.hung_up = false;
         let addr = peer.addr;
-        let called = dial(self.dial_from, addr).and_then(|stream| self.table.exchange(id, stream));
+        let called = self.dial_out(addr).and_then(|stream| self.table.exchange(id, stream));
         self.connecting.renew(self.now, id);
         if called.is_err() {
             self.on_connect_failed(id);

@@ -8,6 +8,7 @@ mod control;
 mod faults;
 mod files;
 mod hostile;
+mod interface;
 mod lab;
 mod library;
 mod magnet;
