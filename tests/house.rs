@@ -65,7 +65,11 @@ const FRONT_DOORS: &[&str] = &[
 ];
 
 /// (file, word, reason): places where a rule does not hold, and may not.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[(
+    "base/order.rs",
+    "dyn ",
+    "a comparison that lives for one call, so that one sort does for all",
+)];
 
 struct Source {
     /// Path below `src/`, with `/`.

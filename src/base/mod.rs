@@ -7,6 +7,7 @@ pub mod bits;
 pub mod block;
 pub mod id;
 pub mod limits;
+pub mod order;
 pub mod random;
 pub mod rate;
 pub mod slots;

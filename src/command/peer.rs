@@ -1,5 +1,6 @@
 //! `swarmlet peer`: many torrents in one process, for as long as one likes.
 
+use crate::base::order;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -194,6 +195,6 @@ fn torrents_in(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
             paths.push(path);
         }
     }
-    paths.sort();
+    order::sort(&mut paths);
     Ok(paths)
 }

@@ -12,6 +12,7 @@
 //! daemon stays when the shell leaves, as it would for everybody else; a tracker of the shell goes
 //! with it, for nobody else knows that it is there.
 
+use crate::base::order;
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
@@ -317,7 +318,7 @@ fn known_words() -> Vec<&'static str> {
     let commands = COMMANDS.iter().map(|command| command.name);
     let aliases = ALIASES.iter().map(|(alias, _)| *alias);
     let mut words: Vec<_> = commands.chain(aliases).chain(OWN.iter().copied()).collect();
-    words.sort_unstable();
+    order::sort(&mut words);
     words.dedup();
     words
 }
@@ -419,6 +420,6 @@ fn names_in(dir: &str, begun: &str) -> Vec<String> {
             names.push(if entry.path().is_dir() { name + "/" } else { name });
         }
     }
-    names.sort();
+    order::sort(&mut names);
     names
 }

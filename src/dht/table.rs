@@ -40,6 +40,7 @@
 use crate::base::limits::{
     DHT_BUCKET_NODES, DHT_FAILURES_BAD, DHT_FAILURES_MAX, DHT_GOOD_FOR, DHT_SPARES,
 };
+use crate::base::order;
 use crate::base::{NodeId, Random, Time};
 use crate::format::krpc::Contact;
 
@@ -231,7 +232,7 @@ impl Table {
             })
             .map(|node| node.contact)
             .collect();
-        found.sort_unstable_by_key(|contact| contact.id.distance(target));
+        order::sort_by_key(&mut found, |contact| contact.id.distance(target));
         found.truncate(max);
         found
     }

@@ -22,6 +22,7 @@
 
 use super::{Engine, Output};
 use crate::base::limits::REQUESTS_IN_FLIGHT_MAX;
+use crate::base::order;
 use crate::base::{ConnId, Time};
 
 /// Peers that stay however little memory there is.
@@ -128,7 +129,7 @@ impl Engine {
         }
         let mut uses: Vec<(u64, ConnId)> =
             self.torrents.values_mut().flat_map(|torrent| torrent.uses(now)).collect();
-        uses.sort_unstable();
+        order::sort(&mut uses);
         let before = out.len();
         for (_, conn) in uses.into_iter().take(excess) {
             if let Some(torrent) = self.of_conn(conn) {

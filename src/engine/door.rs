@@ -20,6 +20,7 @@
 //! # Spec
 //! BEP 3, "peer protocol", the handshake; BEP 40, who keeps a place.
 
+use crate::base::order;
 use std::net::SocketAddr;
 
 use super::{Engine, Output};
@@ -292,7 +293,7 @@ impl Engine {
             let mut order: Vec<TorrentId> =
                 self.torrents.keys().chain(self.prospects.keys()).copied().collect();
             // Those after the one that was served last come first.
-            order.sort_unstable_by_key(|&id| (id <= self.dials.last, id));
+            order::sort_by_key(&mut order, |&id| (id <= self.dials.last, id));
             let found = order.into_iter().find_map(|id| Some((id, self.next_dial(now, id)?)));
             let Some((torrent, addr)) = found else { return };
             self.dials.last = torrent;

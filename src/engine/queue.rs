@@ -27,6 +27,7 @@
 //! `set_limits`, `set_order`; the engine asks `decide` whenever something may have changed, and
 //! at `deadline`.
 
+use crate::base::order;
 use std::collections::BTreeMap;
 
 use super::{Engine, Output};
@@ -182,7 +183,7 @@ impl Engine {
         let before = out.len();
         let mut ids = self.torrents();
         if !self.queue.order.is_empty() {
-            ids.sort_by_cached_key(|&id| self.queue.rank(id));
+            order::sort_by_key(&mut ids, |&id| self.queue.rank(id));
         }
         self.give_places(now, &ids, out);
         self.give_check(now, &ids, out);

@@ -16,6 +16,7 @@ use super::canvas::{Anchor, Area, Canvas, FAINT, GRID, INK, round_step, scaled};
 use super::experiment::{Member, Part, Played};
 use super::film::{Film, Frame};
 use super::report::Report;
+use crate::base::order;
 use crate::format::text;
 
 const WIDTH: u64 = 10_800;
@@ -74,7 +75,7 @@ impl<'p> Picture<'p> {
             let whole_at = played.lab.tally().of(member.node).whole_at;
             (group, member.arrives, whole_at.is_none(), whole_at)
         };
-        peers.sort_by_key(|member| place(member));
+        order::sort_by_key(&mut peers, |member| place(member));
         let last = film.frames().last().map_or(0, |frame| frame.at.as_micros());
         // A little air to the right of the last event.
         let micros = last.max(report.last_micros).max(report.bound.micros).max(1);
@@ -257,7 +258,7 @@ impl<'p> Picture<'p> {
                 steps.extend(stay.until.map(|until| (until.as_micros(), false, up)));
             }
         }
-        steps.sort_unstable();
+        order::sort(&mut steps);
         let (mut rate, mut points) = (0u64, vec![(0, 0)]);
         for (at, is_more, up) in steps {
             points.push((at, rate));

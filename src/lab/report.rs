@@ -13,6 +13,7 @@
 //! nothing before. Bytes around the blocks, delays, absences and early leaves are not in it: it
 //! stays a bound, a little too low. Where somebody leaves without the file there is none.
 
+use crate::base::order;
 use serde::Serialize;
 
 use super::congestion::LOSS_OF;
@@ -94,7 +95,7 @@ impl Bound {
         let seeds: Option<u64> = seeds.map(|member| member.line.up).sum();
         let mut peers: Vec<&Member> =
             members.iter().filter(|member| member.part == Part::Peer).collect();
-        peers.sort_by_key(|member| member.arrives);
+        order::sort_by_key(&mut peers, |member| member.arrives);
         let first = peers.first().map_or(0, |member| came_micros(member));
         let down = |member: &&Member| {
             let came = came_micros(member);
@@ -196,7 +197,7 @@ impl Report {
 impl Spread {
     /// `None` of no numbers.
     pub fn of(mut numbers: Vec<u64>) -> Option<Spread> {
-        numbers.sort_unstable();
+        order::sort(&mut numbers);
         let (&least, &most) = (numbers.first()?, numbers.last()?);
         Some(Spread { least, median: numbers[(numbers.len() - 1) / 2], most })
     }

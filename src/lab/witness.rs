@@ -15,6 +15,7 @@
 //! # Limits
 //! Costs about as much as the run itself: stories have one, swarms of hundreds do without.
 
+use crate::base::order;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -129,8 +130,8 @@ impl Witness {
         let Some(overheard) = self.ends.get_mut(&talk.end) else { return Ok(()) };
         let Some(mut due) = overheard.due.take() else { return Ok(()) };
         let mut queued: Vec<Block> = link.queued().collect();
-        due.sort_unstable();
-        queued.sort_unstable();
+        order::sort(&mut due);
+        order::sort(&mut queued);
         if due == queued {
             return Ok(());
         }

@@ -34,6 +34,7 @@
 //! # Spec
 //! BEP 3, "peer protocol": "… should keep several unfulfilled requests on each connection".
 
+use crate::base::order;
 use std::collections::VecDeque;
 
 use crate::base::limits::{
@@ -266,7 +267,7 @@ impl Pipeline {
         assert!(self.depth <= REQUESTS_IN_FLIGHT_MAX);
         assert!(self.late.len() <= LATE_MAX);
         let mut blocks: Vec<Block> = self.blocks().collect();
-        blocks.sort_unstable();
+        order::sort(&mut blocks);
         assert!(blocks.windows(2).all(|pair| pair[0] != pair[1]), "a block is asked twice");
     }
 

@@ -38,6 +38,7 @@ pub mod session;
 mod torrents;
 mod wishes;
 
+use crate::base::order;
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
@@ -464,7 +465,7 @@ impl Rpc {
             };
             found.push((known, page));
         }
-        found.sort_by_key(|(_, page): &(Known, Page)| (page.position, page.added));
+        order::sort_by_key(&mut found, |(_, page): &(Known, Page)| (page.position, page.added));
         // Before anybody runs.
         self.limit_queue(now, engine, effects);
         self.limit_connections(now, engine, effects);

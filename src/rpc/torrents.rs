@@ -4,6 +4,7 @@
 //! `"recently-active"`, those that changed in the last minute. Ids that are nobody's are skipped:
 //! remote controls ask for what was removed a moment ago.
 
+use crate::base::order;
 use serde_json::{Map, Value, json};
 
 use super::book;
@@ -236,8 +237,8 @@ impl Rpc {
         let mut order = self.queue();
         let is_moved = |id: &TorrentId| moved.contains(id);
         match method {
-            "queue-move-top" => order.sort_by_key(|id| !is_moved(id)),
-            "queue-move-bottom" => order.sort_by_key(is_moved),
+            "queue-move-top" => order::sort_by_key(&mut order, |id| !is_moved(id)),
+            "queue-move-bottom" => order::sort_by_key(&mut order, is_moved),
             "queue-move-up" => {
                 for at in 1..order.len() {
                     if is_moved(&order[at]) && !is_moved(&order[at - 1]) {
@@ -272,7 +273,7 @@ impl Rpc {
 
     fn queue(&self) -> Vec<TorrentId> {
         let mut order: Vec<TorrentId> = self.book.keys().copied().collect();
-        order.sort_by_key(|id| self.book[id].page.position);
+        order::sort_by_key(&mut order, |id| self.book[id].page.position);
         order
     }
 

@@ -39,6 +39,7 @@ use crate::base::limits::{
     ANNOUNCE_INTERVAL_MAX, ANNOUNCE_INTERVAL_MIN, ANNOUNCE_RETRY_BASE, ANNOUNCE_RETRY_MAX,
     ANNOUNCE_RETRY_STEP, ANNOUNCE_TIMEOUT, FAREWELL_TIMEOUT, NUMWANT, TRACKER_ID_BYTES_MAX,
 };
+use crate::base::order;
 use crate::base::{Random, Span, Time};
 use crate::format::announce::{Event, Refusal, Reply};
 
@@ -337,7 +338,7 @@ impl Announcer {
         let mut reports = Vec::new();
         for (tier, members) in self.tiers.iter().enumerate() {
             let mut members = members.clone();
-            members.sort_unstable();
+            order::sort(&mut members);
             for index in members {
                 let tracker = &self.trackers[index];
                 if !tracker.gone {
@@ -382,7 +383,7 @@ impl Announcer {
         let asking = self.trackers.iter().filter(|tracker| tracker.asking.is_some()).count();
         assert!(self.is_stopping || asking <= 1, "{asking} announces under way");
         let mut listed: Vec<usize> = self.tiers.iter().flatten().copied().collect();
-        listed.sort_unstable();
+        order::sort(&mut listed);
         assert!(listed.into_iter().eq(0..self.trackers.len()), "a tracker is lost or doubled");
         for tracker in &self.trackers {
             let is_stranger = !tracker.knows_us;

@@ -13,6 +13,7 @@
 //! It costs two reads of a piece, and only when something is wrong. (libtorrent calls it *smart
 //! ban*.)
 
+use crate::base::order;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -163,7 +164,7 @@ impl Blame {
         let case = self.cases.remove(&piece).expect("the case is open");
         let mut guilty: Vec<SocketAddr> =
             case.notes.iter().filter(|note| note.differs).map(|note| note.giver).collect();
-        guilty.sort_unstable();
+        order::sort(&mut guilty);
         guilty.dedup();
         Outcome::Guilty(guilty)
     }

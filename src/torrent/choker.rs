@@ -36,6 +36,7 @@
 //! # Spec
 //! BEP 3, the text on choking at the end of "peer messages".
 
+use crate::base::order;
 use std::cmp::Reverse;
 
 use crate::base::limits::{CHOKE_ROUND, OPTIMISTIC_MAX, OPTIMISTIC_ROUND, SEED_TURN};
@@ -136,7 +137,7 @@ impl Choker {
         }
         let mut waiting: Vec<&Standing> =
             peers.iter().filter(|peer| self.is_waiting(seeding, peer)).collect();
-        waiting.sort_by_key(|peer| self.place_in_line(seeding, peer));
+        order::sort_by_key(&mut waiting, |peer| self.place_in_line(seeding, peer));
         let why = if seeding { Why::SeedTurn } else { Why::FreePlace };
         let free = self.unchoked_max.saturating_sub(self.places_taken(peers));
         let choices: Vec<Choice> =
@@ -191,7 +192,7 @@ impl Choker {
             .filter(|peer| peer.rate_from_them > 0 && !peer.snubbing && !peer.is_seed)
             .collect();
         // Between equals, whoever has a place keeps it: no flutter.
-        givers.sort_by_key(|peer| {
+        order::sort_by_key(&mut givers, |peer| {
             (Reverse(peer.rate_from_them), self.place_of(peer.conn).is_none(), peer.conn)
         });
         let (mut choices, mut taken) = (Vec::new(), 0);
@@ -253,7 +254,7 @@ impl Choker {
             .iter()
             .filter(|peer| wants(peer) && !peer.snubbing && !is_among(peer.conn, chosen))
             .collect();
-        waiting.sort_by_key(|peer| {
+        order::sort_by_key(&mut waiting, |peer| {
             (self.place_of(peer.conn).is_none(), self.place_in_line(false, peer))
         });
         let choose = |peer: &&Standing| Choice { conn: peer.conn, why: Why::FreePlace };
@@ -273,10 +274,10 @@ impl Choker {
             .iter()
             .filter(|peer| wants(peer))
             .partition(|peer| self.place_of(peer.conn).is_some());
-        waiting.sort_by_key(|peer| self.place_in_line(true, peer));
+        order::sort_by_key(&mut waiting, |peer| self.place_in_line(true, peer));
         // Those whose turn is over stand last, the longest served at the very end: they give way
         // first, and only as many as somebody waits for.
-        seated.sort_by_key(|peer| {
+        order::sort_by_key(&mut seated, |peer| {
             let is_over = self.is_turn_over(now, peer);
             (is_over, is_over.then_some(Reverse(self.since(peer.conn))), peer.conn)
         });

@@ -24,6 +24,7 @@
 //! # Spec
 //! BEP 11.
 
+use crate::base::order;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
@@ -97,7 +98,7 @@ impl Torrent {
         });
         let lately = self.exchange.lately.iter().map(|&(addr, _)| (addr, flag::UPLOAD_ONLY));
         let mut all: Vec<(SocketAddr, u8)> = connected.chain(lately).collect();
-        all.sort_unstable();
+        order::sort(&mut all);
         all.dedup_by_key(|(addr, _)| *addr);
         all
     }

@@ -21,6 +21,7 @@
 //! # Spec
 //! BEP 10; BEP 9, "extension message"; BEP 11; BEP 21; BEP 54.
 
+use crate::base::order;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::base::limits::{CLIENT_CHARS_MAX, METADATA_BYTES_MAX, PEX_PEERS_MAX};
@@ -171,7 +172,7 @@ impl Hello {
             .into_iter()
             .filter_map(|extension| Some((extension.name(), self.ids[extension.at()]?)))
             .collect();
-        named.sort_unstable();
+        order::sort(&mut named);
         for (name, id) in named {
             writer.key(name).uint(id.into());
         }

@@ -15,6 +15,7 @@
 //! # Limits
 //! One job for each request that waits, of which there are at most as many as connections.
 
+use crate::base::order;
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind, Read as _};
@@ -122,7 +123,7 @@ impl Bookkeeper {
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter(|name| name.ends_with(".torrent") || name.ends_with(".magnet"))
             .collect();
-        names.sort();
+        order::sort(&mut names);
         // Where a crash left both, the torrent is what counts.
         let learned = |name: &str| names.contains(&name.replace(".magnet", ".torrent"));
         let only = names.iter().filter(|name| name.ends_with(".torrent") || !learned(name));

@@ -9,6 +9,7 @@
 //! `FILES_MAX`, `PATH_DEPTH_MAX`; memory is one buffer and 20 bytes per piece, however large the
 //! files are.
 
+use crate::base::order;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -74,7 +75,7 @@ pub fn walk(path: &Path) -> Result<Tree, Trouble> {
         let here = dir.iter().fold(path.to_path_buf(), |at, name| at.join(name));
         tree.read_dir(&here, &dir, &mut dirs).map_err(|error| Trouble { path: here, error })?;
     }
-    tree.files.sort_unstable();
+    order::sort(&mut tree.files);
     Ok(tree)
 }
 

@@ -24,6 +24,7 @@
 //! # Spec
 //! BEP 3, "trackers"; RFC 9110, section 15.4 (redirects).
 
+use crate::base::order;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -282,7 +283,7 @@ impl Reactor {
         }
         if self.dial_from.is_some_and(|from| from.is_ipv4()) {
             // Whoever listens on IPv4 alone shall not be known by an address of IPv6.
-            allowed.make_contiguous().sort_by_key(SocketAddr::is_ipv6);
+            order::sort_by_key(allowed.make_contiguous(), SocketAddr::is_ipv6);
         }
         match call.datagram.take() {
             Some(announce) if !allowed.is_empty() => {

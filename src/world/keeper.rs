@@ -21,6 +21,7 @@
 //! # Limits
 //! `ERRANDS_MAX` under way, and one part of a census.
 
+use crate::base::order;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
@@ -198,7 +199,7 @@ pub fn load_library(dir: &Path, rules: Rules, odd: &mut Vec<String>) -> io::Resu
         }
     }
     // The oldest first, as they came.
-    files.sort();
+    order::sort(&mut files);
     let mut library = Library::new(rules);
     for (_, hash, name) in files {
         match load_entry(&folder, hash, &name) {

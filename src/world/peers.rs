@@ -22,6 +22,7 @@
 //! Each connection receives one buffer full per turn and sends one; all of them together receive
 //! `RECEIVE_BYTES_PER_TURN`, those who were served least lately first.
 
+use crate::base::order;
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
@@ -96,7 +97,7 @@ impl Reactor {
         let (table, now) = (&mut self.table, self.now);
         let mut list = std::mem::take(&mut self.receive_list);
         // The sort is stable: among equals, who waited longer comes first.
-        list.sort_by_cached_key(|&id| table.peer(id).map_or(0, |peer| peer.served.get(now)));
+        order::sort_by_key(&mut list, |&id| table.peer(id).map_or(0, |peer| peer.served.get(now)));
         let mut budget_bytes = RECEIVE_BYTES_PER_TURN;
         for id in list {
             if budget_bytes == 0 {

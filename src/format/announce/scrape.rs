@@ -12,6 +12,7 @@ use super::reply::{count, parse_body};
 use super::{BadQuery, Refusal};
 use crate::base::InfoHash;
 use crate::base::limits::SCRAPE_HASHES_MAX;
+use crate::base::order;
 use crate::format::bencode::{Item, Writer};
 use crate::format::query::{self, TrackerUrl};
 
@@ -55,7 +56,7 @@ impl Scrape {
             let hash = query::decode_exactly(value.as_bytes());
             hashes.push(InfoHash(hash.ok_or(BadQuery::NotTwentyBytes("info_hash"))?));
         }
-        hashes.sort_unstable();
+        order::sort(&mut hashes);
         hashes.dedup();
         Ok(hashes)
     }
@@ -70,7 +71,7 @@ impl Scrape {
             .iter()
             .filter_map(|(hash, item)| Some((InfoHash(hash.try_into().ok()?), parse_tally(item)?)))
             .collect();
-        tallies.sort_unstable_by_key(|(hash, _)| *hash);
+        order::sort_by_key(&mut tallies, |(hash, _)| *hash);
         Ok(Scrape(tallies))
     }
 

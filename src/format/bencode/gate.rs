@@ -6,6 +6,7 @@
 //! keys of the open dictionaries stand and sorts them when such a dictionary ends.
 
 use super::{Item, Oddities, Scan, Strictness, Token, read_token};
+use crate::base::order;
 use crate::format::Malformed;
 
 /// The one walk over an input.
@@ -148,7 +149,7 @@ impl<'b> Gate<'b> {
         let bytes = self.bytes;
         let key = |place: u32| key_at(bytes, place as usize);
         let keys = &mut self.keys[keys_from..];
-        keys.sort_unstable_by(|&a, &b| key(a).cmp(key(b)).then(a.cmp(&b)));
+        order::sort_by(keys, |&a, &b| key(a).cmp(key(b)));
         keys.windows(2).find(|pair| key(pair[0]) == key(pair[1])).map(|pair| pair[1] as usize)
     }
 

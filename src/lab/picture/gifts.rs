@@ -3,6 +3,7 @@
 use super::super::canvas::{Anchor, Area, FAINT, INK, scaled};
 use super::super::experiment::{Member, Part};
 use super::{Picture, SHADES, shade};
+use crate::base::order;
 use crate::format::text;
 
 /// With more nodes than that, a square for each pair would be a dot.
@@ -66,7 +67,7 @@ impl Picture<'_> {
         let tally = self.played.lab.tally();
         let gave = |member: &&Member| tally.of(member.node).gave;
         let mut members: Vec<&Member> = self.played.members.iter().collect();
-        members.sort_by_key(|member| std::cmp::Reverse(gave(member)));
+        order::sort_by_key(&mut members, |member| std::cmp::Reverse(gave(member)));
         let most = members.first().map_or(0, gave).max(self.report.bytes);
         let top = most + most / 12;
         let title = "who gave how much, in copies of the file";
