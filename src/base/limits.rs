@@ -253,6 +253,23 @@ pub const HANDSHAKES_WAITING_MAX: usize = 64;
 /// "the first few pieces"; libtorrent: 4).
 pub const RANDOM_FIRST_PIECES: u32 = 4;
 
+// ── Local discovery (format/notice, engine/local) ──────────────────────────────────────────
+
+/// Longest notice (BEP 14: 1,400 bytes, so that no network has to cut it), and the torrents that
+/// one names: that many fit.
+pub const NOTICE_BYTES_MAX: usize = 1_400;
+pub const NOTICE_HASHES_MAX: usize = 20;
+
+/// Each torrent is told of so often, and between any two notices passes so much (BEP 14).
+pub const NOTICE_EVERY: Span = Span::from_secs(300);
+pub const NOTICES_APART: Span = Span::from_secs(60);
+
+/// Notices heard in a minute: what a network of hundreds of hosts says. The rest is a flood.
+pub const NOTICES_HEARD_MAX: u32 = 600;
+
+/// How often it is looked which torrents run and were not told of.
+pub const LOCAL_LOOK_EVERY: Span = Span::from_secs(10);
+
 // ── Announces, our side (torrent/announcer, format) ─────────────────────────────────────────
 
 /// Peers we ask a tracker for.

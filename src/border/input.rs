@@ -38,6 +38,9 @@ pub enum Input<'i> {
     /// A datagram came to the port beside the peers' listener: from anybody, saying anything.
     Datagram { from: SocketAddr, bytes: &'i [u8] },
 
+    /// Somebody in our network says something to everybody there (BEP 14): anybody, anything.
+    Notice { from: SocketAddr, bytes: &'i [u8] },
+
     /// What is on disk, one entry per file of the layout (`None`: not there), and the resume
     /// record, if one could be read.
     Surveyed {

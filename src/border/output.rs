@@ -103,8 +103,8 @@ pub enum Output {
         timeout: Span,
     },
 
-    /// Send a datagram from the port beside the peers' listener. Nobody tells whether it arrived,
-    /// or left.
+    /// Send a datagram from the port beside the peers' listener; to a group, from the socket that
+    /// hears what is said there. Nobody tells whether it arrived, or left.
     SendDatagram {
         to: SocketAddr,
         bytes: Box<[u8]>,

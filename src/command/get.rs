@@ -36,6 +36,7 @@ options:
   --dht-node ADDR...     the same, and ask this node first, HOST:PORT; may be repeated
   --dht-read-only        the same, but answer nobody: for hosts with little to spare
   --no-dht               keep out of it, whatever else is said
+  --lsd                  find peers in this network by calling out for them (off)
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   --interface NAME       send and receive through this network interface or not at all; host names
@@ -64,9 +65,9 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let rates = arguments.rates()?;
     let dht = nodes::options(arguments, &dir.join(RECORD_DIR))?;
     let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
-    let trace = arguments.path("trace");
+    let (local, trace) = (arguments.has("lsd"), arguments.path("trace"));
     let interface = arguments.text("interface")?;
-    let job = Job { listen, rates, dht, trace, interface, ..Job::new(goal) };
+    let job = Job { listen, rates, dht, local, trace, interface, ..Job::new(goal) };
     if let Some(magnet) = link::parse(&path, LocalPeers::Drop)? {
         let quest = Quest { peers, wishes: order_only(arguments)?, ..Quest::new(magnet) };
         files::make_dir(&dir)?;

@@ -58,6 +58,7 @@ options:
   --dht-node ADDR...     the same, and ask this node first, HOST:PORT; may be repeated
   --dht-read-only        the same, but answer nobody: for hosts with little to spare
   --no-dht               keep out of it, whatever else is said
+  --lsd                  find peers in this network by calling out for them (off)
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   --interface NAME       send and receive through this network interface or not at all; host names
@@ -125,6 +126,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         manners,
         memory_max,
         dht,
+        local: arguments.has("lsd"),
         on_done,
         trace: arguments.path("trace"),
         interface: arguments.text("interface")?,

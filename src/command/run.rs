@@ -58,6 +58,8 @@ pub struct Job {
     pub trace: Option<PathBuf>,
     /// Send and receive through this interface and no other.
     pub interface: Option<String>,
+    /// Look for peers in the local network.
+    pub local: bool,
     /// Run this when a torrent has arrived.
     pub on_done: Option<PathBuf>,
     /// Serve a tracker there, which keeps its files in these places.
@@ -87,6 +89,7 @@ impl Job {
             dht: None,
             trace: None,
             interface: None,
+            local: false,
             on_done: None,
             http: None,
             udp: Vec::new(),
@@ -162,6 +165,7 @@ impl Run {
             dht,
             trace,
             interface,
+            local,
             on_done,
             http,
             udp,
@@ -193,6 +197,7 @@ impl Run {
                 dht,
                 trace,
                 interface,
+                local,
                 watch,
                 on_done,
                 seed,

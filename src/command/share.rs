@@ -32,6 +32,7 @@ options:
   --dht-node ADDR...     the same, and ask this node first, HOST:PORT; may be repeated
   --dht-read-only        the same, but answer nobody: for hosts with little to spare
   --no-dht               keep out of it, whatever else is said
+  --lsd                  find peers in this network by calling out for them (off)
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   --interface NAME       send and receive through this network interface or not at all; host names
@@ -85,9 +86,10 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         order.super_seed = arguments.has("super-seed");
         orders.push((order, dir));
     }
-    let trace = arguments.path("trace");
+    let (local, trace) = (arguments.has("lsd"), arguments.path("trace"));
     let interface = arguments.text("interface")?;
-    run::run(Job { listen, rates, dht, trace, interface, orders, ..Job::new(Goal::Serve) }, screen)
+    let job = Job { listen, rates, dht, local, trace, interface, ..Job::new(Goal::Serve) };
+    run::run(Job { orders, ..job }, screen)
 }
 
 /// An order for a .torrent that exists.

@@ -18,6 +18,7 @@ mod dht;
 pub mod diet;
 mod door;
 pub mod feed;
+pub mod local;
 pub mod prospects;
 pub mod queue;
 pub mod throttle;
@@ -27,6 +28,7 @@ use std::net::SocketAddr;
 
 use self::diet::Diet;
 use self::door::{Dials, Waiting};
+use self::local::Local;
 use self::prospects::Sought;
 use self::queue::Queue;
 use crate::base::limits::{HANDSHAKE_TIMEOUT, STOP_PATIENCE};
@@ -111,6 +113,8 @@ pub struct Engine {
     service: Option<Service>,
     /// Our node of the DHT.
     member: Option<dht::Member>,
+    /// What we say to our own network.
+    local: Option<Local>,
     /// What may move now; the world asks before it moves bytes.
     throttle: Throttle,
     queue: Queue,
@@ -146,6 +150,7 @@ impl Engine {
             dials: Dials::new(),
             service: None,
             member: None,
+            local: None,
             throttle: Throttle::default(),
             queue: Queue::default(),
             diet: Diet::default(),
@@ -350,6 +355,7 @@ impl Engine {
                 }
             }
             Input::Datagram { from, bytes } => self.on_datagram(now, from, bytes, out),
+            Input::Notice { from, bytes } => self.on_notice(now, from, bytes),
             Input::Surveyed { torrent, result, resume } => {
                 if let Some(torrent) = self.torrents.get_mut(&torrent) {
                     torrent.on_surveyed(now, result, resume.as_ref(), out);
@@ -442,6 +448,7 @@ impl Engine {
             service.tick(now);
         }
         self.tick_dht(now, out);
+        self.tick_local(now, out);
     }
 
     /// When `tick` wants to be called next, and a word that says why. `None`: nothing is due.
@@ -458,6 +465,7 @@ impl Engine {
             named(self.dial_deadline(), "dial"),
             named(service, "expire swarms"),
             named(self.dht_deadline(), "the DHT"),
+            named(self.local_deadline(), "call into the network"),
             named(self.queue.deadline(), "a place in the queue"),
         ]
         .into_iter()

@@ -18,6 +18,7 @@ mod loose;
 pub mod magnet;
 pub mod malformed;
 pub mod metainfo;
+pub mod notice;
 pub mod query;
 pub mod resume;
 pub mod stand_in;

@@ -78,6 +78,7 @@ impl Lab {
             engine: None,
             settings,
             wishes: Vec::new(),
+            calls_locally: false,
             is_leaving: false,
             questions: None,
         };
@@ -126,6 +127,11 @@ impl Lab {
     /// it has learnt the rest it keeps that, also when it starts anew.
     pub fn has_link_only(&mut self, node: NodeId, source: SourceId) {
         self.wish(node, source).by_link = true;
+    }
+
+    /// A node calls into the network, and hears what others call. All nodes are in one network.
+    pub fn calls_locally(&mut self, node: NodeId) {
+        self.driven(node).calls_locally = true;
     }
 
     /// A seed gives each piece away once, and lets others copy it.

@@ -3,7 +3,8 @@
 //! ```text
 //!  Output::SendDatagram ─┐                        ┌─▶ an answer to a question: Asking ─▶ Announced
 //!  udp://… ─▶ Asking ────┴─ delay, loss ─▶ a node ┼─▶ Input::Datagram
-//!                                                 └─▶ a tracker: Engine::datagram ─▶ and back
+//!                                                 ├─▶ a tracker: Engine::datagram ─▶ and back
+//!                    to a group, to everybody who hears it ─▶ Input::Notice
 //! ```
 //! Each travels alone and at its own pace, so one may overtake another; it is lost as often as the
 //! network loses packets, and where nobody is, or nothing gets through, nobody is told.
@@ -15,7 +16,7 @@ use super::net::NodeId;
 use super::node::{Mood, Role};
 use super::{Happening, Lab};
 use crate::base::{Span, TorrentId};
-use crate::engine::Input;
+use crate::engine::{Engine, Input};
 use crate::format::announce::{Announce, Refusal, Reply};
 use crate::tracker::{Answered, Asking, QuestionId, Step, What};
 
@@ -25,6 +26,8 @@ pub(super) struct Datagram {
     from: NodeId,
     to: NodeId,
     bytes: Box<[u8]>,
+    /// It was sent to a group.
+    is_notice: bool,
 }
 
 /// What a node asks trackers by datagrams, in one life.
@@ -47,22 +50,39 @@ impl Lab {
 
     fn send_late(&mut self, from: NodeId, to: SocketAddr, bytes: Box<[u8]>, late: Span) {
         self.note(from, "sends", format_args!("{to} datagram of {}", bytes.len()));
-        let Some(to) = self.node_at(to) else { return };
-        if !self.net.reaches(from, to) || self.net.loses_datagram() {
-            return;
+        let is_notice = to.ip().is_multicast();
+        let to: Vec<NodeId> = match is_notice {
+            true => (0..self.nodes.len()).map(NodeId).filter(|&node| self.hears(node)).collect(),
+            false => self.node_at(to).into_iter().collect(),
+        };
+        for to in to {
+            if !self.net.reaches(from, to) || self.net.loses_datagram() {
+                continue;
+            }
+            let at = self.now.after(self.net.travel(from, to) + late);
+            let datagram = Datagram { from, to, bytes: bytes.clone(), is_notice };
+            self.clock.push(at, Happening::Datagram(Box::new(datagram)));
         }
-        let at = self.now.after(self.net.travel(from, to) + late);
-        self.clock.push(at, Happening::Datagram(Box::new(Datagram { from, to, bytes })));
+    }
+
+    /// Whether this node hears what is said to a group.
+    fn hears(&self, node: NodeId) -> bool {
+        match &self.nodes[node.0].role {
+            Role::Engine(driven) => driven.engine.as_ref().is_some_and(Engine::calls_locally),
+            Role::Script(_) | Role::Tracker(_) => false,
+        }
     }
 
     /// A datagram has arrived; whoever is not there any more does not miss it.
     pub(super) fn on_datagram(&mut self, datagram: &Datagram) {
-        let Datagram { from, to, bytes } = datagram;
+        let Datagram { from, to, bytes, is_notice } = datagram;
         let addr = self.nodes[from.0].addr;
         match &self.nodes[to.0].role {
             Role::Engine(driven) if driven.engine.is_some() => {
                 self.note(*to, "receives", format_args!("{addr} datagram of {}", bytes.len()));
-                if !self.was_answer(*to, addr, bytes) {
+                if *is_notice {
+                    self.tell(*to, Input::Notice { from: addr, bytes });
+                } else if !self.was_answer(*to, addr, bytes) {
                     self.tell(*to, Input::Datagram { from: addr, bytes });
                 }
             }

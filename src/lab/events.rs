@@ -12,6 +12,7 @@ use crate::engine::prospects::Quest;
 use crate::engine::queue::Limits;
 use crate::engine::{DiskFault, Engine, Order, Settings};
 use crate::format::magnet::Magnet;
+use crate::format::notice::GROUPS;
 
 /// Something that a scenario makes happen.
 #[derive(Clone, PartialEq, Debug)]
@@ -219,6 +220,9 @@ impl Lab {
         // Whoever reads the record wants to know why.
         let settings = Settings { explain: self.record.is_on(), ..driven.settings.clone() };
         let engine = driven.engine.insert(Engine::new(settings, seed));
+        if driven.calls_locally {
+            engine.call_locally(now, GROUPS[..1].to_vec());
+        }
         let mut out = Vec::new();
         for wanted in &driven.wishes {
             if wanted.by_link {

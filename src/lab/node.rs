@@ -64,6 +64,8 @@ pub(super) struct Driven {
     pub engine: Option<Engine>,
     pub settings: Settings,
     pub wishes: Vec<Wanted>,
+    /// Calls into the network.
+    pub calls_locally: bool,
     pub is_leaving: bool,
     /// What it asks trackers by datagrams.
     pub questions: Option<Questions>,

@@ -57,6 +57,8 @@ pub enum Source {
     Dht,
     /// Another peer told of it (BEP 11): hearsay.
     Peers,
+    /// They called out in our network (BEP 14): near, and fast.
+    Local,
     Tracker,
     ByHand,
 }
@@ -349,7 +351,7 @@ impl Candidate {
     fn name_again(&mut self, now: Time, source: Source) {
         self.source = self.source.max(source);
         match source {
-            Source::Incoming | Source::Peers => {}
+            Source::Incoming | Source::Peers | Source::Local => {}
             Source::Dht | Source::Tracker => self.failures = self.failures.saturating_sub(1),
             Source::ByHand => {
                 self.failures = 0;
@@ -365,9 +367,11 @@ impl Candidate {
         self.last_try = Some(now);
         self.rests_until = now
             + match self.source {
-                Source::Incoming | Source::Dht | Source::Peers | Source::Tracker => {
-                    REDIAL_AFTER.times(u64::from(failures) + 1)
-                }
+                Source::Incoming
+                | Source::Dht
+                | Source::Peers
+                | Source::Local
+                | Source::Tracker => REDIAL_AFTER.times(u64::from(failures) + 1),
                 Source::ByHand => by_hand_wait(failures),
             };
     }
@@ -377,7 +381,7 @@ impl Candidate {
         let is_useless = is_complete && self.is_seed;
         let failures_max = match self.source {
             Source::Incoming => 1,
-            Source::Dht | Source::Peers | Source::Tracker => DIAL_FAILURES_MAX,
+            Source::Dht | Source::Peers | Source::Local | Source::Tracker => DIAL_FAILURES_MAX,
             Source::ByHand => u32::MAX,
         };
         let may_call = self.state == State::Idle && !is_useless && self.failures < failures_max;

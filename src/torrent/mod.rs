@@ -558,6 +558,13 @@ impl Torrent {
         }
     }
 
+    /// Somebody in our network takes part, too. Of no interest to a private torrent.
+    pub fn on_neighbour(&mut self, now: Time, addr: SocketAddr) {
+        if !self.metainfo.private {
+            self.candidates.add(now, addr, Whence::Local);
+        }
+    }
+
     /// Who is at the other end of a connection.
     pub fn session(&self, conn: ConnId) -> Option<&Session> {
         self.peers.get(&conn)

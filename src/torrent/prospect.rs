@@ -552,6 +552,11 @@ impl Prospect {
         }
     }
 
+    /// Somebody in our network takes part, too.
+    pub fn on_neighbour(&mut self, now: Time, addr: SocketAddr) {
+        self.candidates.add(now, addr, Whence::Local);
+    }
+
     pub fn next_dial(&mut self, now: Time) -> Option<SocketAddr> {
         let may = self.is_open() && self.has_room();
         if may { self.candidates.next(now) } else { None }

@@ -156,7 +156,7 @@ impl Recorder {
                 self.line(now, Some(*conn), Word::Unreadable, rest);
                 self.peers.remove(conn);
             }
-            Input::Datagram { from, bytes } => {
+            Input::Datagram { from, bytes } | Input::Notice { from, bytes } => {
                 let rest = format_args!("{} bytes", bytes.len());
                 self.line_of(now, None, Some(*from), Word::Receives, rest);
             }

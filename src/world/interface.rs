@@ -106,6 +106,11 @@ impl Interface {
         }
     }
 
+    /// The kernel's number for it.
+    pub(super) fn index(&self) -> u32 {
+        self.index
+    }
+
     /// Binds a socket to it. To be called before the socket is bound to an address, or connected.
     ///
     /// Error: it is gone, or (before Linux 5.7) only root may.

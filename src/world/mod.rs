@@ -44,6 +44,7 @@ pub mod http_io;
 pub mod interface;
 pub mod keeper;
 pub mod line;
+mod local;
 pub mod node;
 pub mod peer_io;
 mod peers;

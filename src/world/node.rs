@@ -69,6 +69,8 @@ pub struct NodeOptions {
     pub on_done: Option<PathBuf>,
     /// How to take part in the DHT, if at all.
     pub dht: Option<DhtOptions>,
+    /// Look for peers in the local network, and be found there.
+    pub local: bool,
     /// One more HTTP connection closes the one that waited longest.
     pub http_connections_max: usize,
     /// Keep each torrent after it is complete, or stop it.
@@ -195,6 +197,9 @@ impl Node {
         }
         if let Some(dht) = options.dht {
             reactor.join_dht(dht, &udp_addrs).map_err(cannot("get random numbers"))?;
+        }
+        if let Some(addr) = listen_addr.filter(|_| options.local) {
+            reactor.call_locally(addr).map_err(cannot("look for peers in the local network"))?;
         }
         if let (Some((listener, addr)), Some(remote)) = (remote, options.remote) {
             let peer_port = listen_addr.map_or(0, |addr| addr.port());
@@ -367,6 +372,7 @@ impl Default for NodeOptions {
             manners: Manners::default(),
             memory_max: None,
             dht: None,
+            local: false,
             watch: None,
             on_done: None,
             http_connections_max: HTTP_CONNECTIONS_MAX,

@@ -3,9 +3,10 @@
 //! ```text
 //!                     ┌─ Role::Peers    the port of the peers' listener   ─▶ Input::Datagram
 //!  poll ─▶ is_ready ──┤                 one socket for each family
-//!                     └─ Role::Tracker  where the tracker of this node listens
+//!                     ├─ Role::Tracker  where the tracker of this node listens
+//!                     └─ Role::Local    what is said to our whole network ─▶ Input::Notice
 //!
-//!  Output::SendDatagram ─▶ the socket of role Peers whose family fits
+//!  Output::SendDatagram ─▶ the socket of role Peers whose family fits; to a group, of role Local
 //! ```
 //! A node has one port for everything that peers, trackers and the DHT say to it over UDP, as it
 //! has one for TCP; so whoever learns the one knows the other.
@@ -46,6 +47,8 @@ pub enum Role {
     Peers,
     /// The tracker that we serve.
     Tracker,
+    /// What our neighbours call out.
+    Local,
 }
 
 /// A socket for datagrams.
@@ -89,7 +92,7 @@ impl Reactor {
             match socket.recv_from(&mut self.receive_buffer) {
                 Ok((len, from)) => match role {
                     Role::Peers if self.was_answer(canonical(from), len) => {}
-                    Role::Peers => self.on_datagram(canonical(from), len),
+                    Role::Peers | Role::Local => self.on_datagram(role, canonical(from), len),
                     Role::Tracker => self.serve_datagram(id, from, len),
                 },
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -107,10 +110,13 @@ impl Reactor {
         }
     }
 
-    /// Something came to the peers' port; it lies at the beginning of the receive buffer.
-    fn on_datagram(&mut self, from: SocketAddr, len: usize) {
+    /// Something came to a port of ours; it lies at the beginning of the receive buffer.
+    fn on_datagram(&mut self, role: Role, from: SocketAddr, len: usize) {
         let bytes = &self.receive_buffer[..len];
-        let input = Input::Datagram { from, bytes };
+        let input = match role {
+            Role::Local => Input::Notice { from, bytes },
+            Role::Peers | Role::Tracker => Input::Datagram { from, bytes },
+        };
         if let Some(trace) = &mut self.trace {
             trace.recorder.input(self.now, &input);
         }
@@ -131,11 +137,12 @@ impl Reactor {
         }
     }
 
-    /// Sends from the peers' port.
+    /// Sends from the peers' port, or what is for a group from the socket that hears it.
     ///
     /// Error: there is no socket of that family, no way to that address, or no room right now.
     pub(super) fn send_datagram(&mut self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        let fits = |port: &&Port| port.role == Role::Peers && port.is_ipv4 == to.is_ipv4();
+        let role = if to.ip().is_multicast() { Role::Local } else { Role::Peers };
+        let fits = |port: &&Port| port.role == role && port.is_ipv4 == to.is_ipv4();
         let port = self.ports.iter().find(fits).map(|port| port.id);
         let socket = port.and_then(|id| self.table.udp(id));
         let socket = socket.ok_or(ErrorKind::AddrNotAvailable)?;

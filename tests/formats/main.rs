@@ -14,6 +14,7 @@ mod krpc;
 mod layout;
 mod magnet;
 mod metainfo;
+mod notice;
 mod query;
 mod resume;
 mod stand_in;

@@ -8,8 +8,8 @@
 
 The binary is $SWARMLET, or target/release/swarmlet. What the rows do stands in rows.py, who plays
 in clients.py and trackers.py, what is shared in payloads.py. Other programs come from install.sh,
-which is run first unless all are there. Everything happens on 127.0.0.0/8, in a folder below
-target/interop that is removed at the end. Exit 0 only if every row is ok.
+which is run first unless all are there. Everything happens on 127.0.0.0/8 (local discovery: in
+network namespaces of its own), in a folder below target/interop that is removed at the end. Exit 0 only if every row is ok.
 """
 
 import argparse
@@ -29,6 +29,7 @@ sys.dont_write_bytecode = True
 
 import agreement
 import exchange
+import local
 import payloads
 import remote
 import webseed
@@ -122,7 +123,7 @@ def main():
             check_comparison(scratch)
         elif not options.only:
             passed, failed = agreement.check_all(binary, scratch)
-            for tell in (remote.tell, webseed.tell, exchange.tell_all):
+            for tell in (remote.tell, webseed.tell, exchange.tell_all, local.tell):
                 told, untold = tell(scratch)
                 passed, failed = passed + told, failed + untold
         rows = rows_without_ours() if options.self_test else rows_with_ours()

@@ -20,6 +20,7 @@ mod keeper;
 mod library;
 mod line;
 mod link;
+mod local;
 mod order;
 mod peer_io;
 mod picker;

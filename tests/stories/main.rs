@@ -25,6 +25,7 @@ mod explain;
 mod faults;
 mod goal;
 mod lab;
+mod local;
 mod loss;
 mod magnet;
 mod queue;
