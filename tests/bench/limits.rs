@@ -7,7 +7,7 @@
 //!  limits drain ADDR                what the above sends to
 //!  limits hash FILE hw|smol         file ─▶ SHA-1
 //!  limits http ADDR keep|once       a fixed answer to whatever ends in an empty line
-//!  limits udp ADDR                  each datagram back to where it came from
+//!  limits udp ADDR BYTES            so many bytes back for each datagram (16 for 16)
 //! ```
 //! `pour` and `share` listen, tell `ready` and serve one connection; `http` and `udp` serve until
 //! they are stopped. They know no protocol, check nothing and forgive nothing: no peer or tracker
@@ -43,7 +43,7 @@ fn main() -> std::io::Result<()> {
         ["hash", file, hash] => read_and_hash(File::open(file)?, hash),
         ["http", addr, "keep"] => serve_http(addr, true),
         ["http", addr, "once"] => serve_http(addr, false),
-        ["udp", addr] => echo(&UdpSocket::bind(addr)?),
+        ["udp", addr, bytes] => echo(&UdpSocket::bind(addr)?, bytes.parse().expect("a number")),
         _ => {
             eprintln!("usage: limits get|pour|share|drain|hash|http|udp …: see the source");
             exit(2);
@@ -208,11 +208,13 @@ fn answer(stream: &mut mio::net::TcpStream, buffer: &mut [u8]) -> bool {
     }
 }
 
-fn echo(socket: &UdpSocket) -> std::io::Result<()> {
+fn echo(socket: &UdpSocket, bytes: usize) -> std::io::Result<()> {
     println!("ready");
     let mut buffer = [0; 2048];
     loop {
         let (len, from) = socket.recv_from(&mut buffer)?;
-        socket.send_to(&buffer[..len], from)?;
+        // A connect asks for as many bytes as it has.
+        let answer = if len == 16 { 16 } else { bytes };
+        socket.send_to(&buffer[..answer], from)?;
     }
 }

@@ -11,19 +11,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from process import Child, RowFailed
+from process import Child, RowFailed, cleaned
 
 # The one that is measured has a processor to itself, as far as this bench goes; whoever it talks
 # to, and the bench, share the other.
-MEASURED_CPU, PARTNER_CPU = 1, 0
+MEASURED_CPU, PARTNER_CPU = min(1, os.cpu_count() - 1), 0
 TURN_SECONDS = 0.005
+RUNS = int(os.environ.get("RUNS", 5))
 GIB = 1 << 30
 MIB = 1 << 20
 
 
 def pinned(arguments, cpu=MEASURED_CPU):
-    """The same command, kept on one processor. The process id is that of the command itself."""
-    cpu = cpu if cpu < os.cpu_count() else 0
+    """The same command, kept on one processor (or on "0-3"); its process id is its own."""
     return ["taskset", "-c", cpu, *arguments]
 
 
@@ -185,3 +185,16 @@ class Wanted:
 def ratio(ours, theirs):
     """`None` unless both are known."""
     return ours / theirs if ours is not None and theirs else None
+
+
+def in_turn(room, kinds, measure):
+    """Measures each kind once, then each again; who fails once is left out from then on."""
+    for _ in range(RUNS):
+        for kind in kinds:
+            name = kind if isinstance(kind, str) else kind.name
+            if name in room.faults:
+                continue
+            try:
+                room.add(name, measure(kind))
+            except RowFailed as failed:
+                room.fault(name, cleaned(str(failed))[:120])

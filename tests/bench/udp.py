@@ -32,7 +32,7 @@ ROUNDS = 3
 
 def main():
     source = HERE / "udp_load.rs"
-    subprocess.run(["rustc", "-O", "--edition", "2021", "-o", LOAD, source], check=True)
+    subprocess.run(["rustc", "-O", "--edition", "2024", "-o", LOAD, source], check=True)
     binary = os.environ.get("SWARMLET", PROJECT / "target/release/swarmlet")
     SwarmletUdp.program = str(Path(binary).resolve())
     hashes = subprocess.run([LOAD, "hashes", str(TORRENTS)], capture_output=True, text=True)

@@ -1,11 +1,12 @@
 //! A load of announces over UDP, as fast as one tracker answers them.
 //!
 //! ```text
-//!  udp_load ADDR announce|connect|scrape SECONDS TORRENTS
-//!  udp_load hashes TORRENTS        their info-hashes, for trackers that want to know them
+//!  udp_load ADDR announce|connect|scrape SECONDS TORRENTS [PEERS]
+//!  udp_load ADDR fill TORRENTS PEERS   each peer of each torrent once
+//!  udp_load hashes TORRENTS            their info-hashes, for trackers that want to know them
 //! ```
 //! Keeps a window of questions under way, as many clients together would; each announce is one of
-//! 100 peers of one of the torrents. Prints answers a second and bytes an answer. Built by itself
+//! 100 (PEERS) peers of one of the torrents. Prints answers a second and bytes an answer. Built by itself
 //! with `rustc -O`, so that it measures nothing of what it loads. Only loopback addresses.
 
 use std::env;
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 /// Questions under way.
 const WINDOW: usize = 128;
 const PEERS: u64 = 100;
+/// What each announce asks for: as many as clients ask for, so that answers are of one size.
+const PEERS_WANTED: u32 = 50;
 
 fn main() {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -27,11 +30,20 @@ fn main() {
                 println!("{hash}");
             }
         }
-        [addr, what, seconds, torrents] => {
-            let addr: SocketAddr = addr.parse().expect("an address and port");
-            let is_here = matches!(addr.ip(), IpAddr::V4(ip) if ip.is_loopback());
-            assert!(is_here, "only 127.0.0.0/8 is loaded");
-            load(addr, what, Duration::from_secs(number(seconds)), number(torrents));
+        [addr, "fill", torrents, peers] => {
+            let (torrents, peers) = (number(torrents), number(peers));
+            let questions = (0..torrents * peers).map(|each| (each % torrents, each / torrents));
+            load(local(addr), "fill", questions, None);
+        }
+        [addr, what, seconds, torrents, ref rest @ ..] => {
+            let peers = rest.first().map_or(PEERS, |peers| number(peers));
+            let torrents = number(torrents);
+            let mut state = 1;
+            let questions = std::iter::from_fn(|| {
+                let random = next(&mut state);
+                Some((random % torrents, (random >> 32) % peers))
+            });
+            load(local(addr), what, questions, Some(Duration::from_secs(number(seconds))));
         }
         _ => {
             eprintln!("usage: udp_load ADDR announce|connect|scrape SECONDS TORRENTS");
@@ -40,21 +52,38 @@ fn main() {
     }
 }
 
-fn load(addr: SocketAddr, what: &str, time: Duration, torrents: u64) {
+fn local(addr: &str) -> SocketAddr {
+    let addr: SocketAddr = addr.parse().expect("an address and port");
+    let is_here = matches!(addr.ip(), IpAddr::V4(ip) if ip.is_loopback());
+    assert!(is_here, "only 127.0.0.0/8 is loaded");
+    addr
+}
+
+/// Asks for each pair of a torrent and a peer, until there are no more or the time is over.
+fn load(
+    addr: SocketAddr,
+    what: &str,
+    mut questions: impl Iterator<Item = (u64, u64)>,
+    time: Option<Duration>,
+) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     socket.connect(addr).expect("loopback");
     socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a span");
-    let connection = connect(&socket);
-    let mut state = 1;
+    let connection = if what == "echo" { [0; 8] } else { connect(&socket) };
     let (mut answers, mut bytes, mut under_way, mut lost) = (0u64, 0u64, 0usize, 0u64);
     let mut buffer = [0; 4096];
     let mut question = Vec::new();
     let begun = Instant::now();
-    while begun.elapsed() < time {
-        while under_way < WINDOW {
-            write(what, connection, next(&mut state), torrents, &mut question);
+    while time.is_none_or(|time| begun.elapsed() < time) {
+        while under_way < WINDOW
+            && let Some((torrent, peer)) = questions.next()
+        {
+            write(what, connection, torrent, peer, &mut question);
             socket.send(&question).expect("a tracker that is there");
             under_way += 1;
+        }
+        if under_way == 0 {
+            break;
         }
         match socket.recv(&mut buffer) {
             Ok(len) => {
@@ -72,7 +101,7 @@ fn load(addr: SocketAddr, what: &str, time: Duration, torrents: u64) {
     }
     let each = bytes / answers.max(1);
     let rate = answers as f64 / begun.elapsed().as_secs_f64();
-    println!("{what}: {rate:.0} a second, {each} bytes each, {lost} lost");
+    println!("{what}: {rate:.0} a second, {each} bytes each, {lost} lost, {answers} in all");
 }
 
 fn connect(socket: &UdpSocket) -> [u8; 8] {
@@ -86,28 +115,26 @@ fn connect(socket: &UdpSocket) -> [u8; 8] {
     panic!("no answer");
 }
 
-fn write(what: &str, connection: [u8; 8], random: u64, torrents: u64, out: &mut Vec<u8>) {
+fn write(what: &str, connection: [u8; 8], torrent: u64, peer: u64, out: &mut Vec<u8>) {
     out.clear();
-    let torrent = hash(random % torrents);
     match what {
         "connect" => out.extend(CONNECT),
         "scrape" => {
             out.extend(connection);
             out.extend([0, 0, 0, 2, 0, 0, 0, 1]);
-            (0..10).for_each(|more| out.extend(hash((random + more) % torrents)));
+            (0..10).for_each(|more| out.extend(hash(torrent.saturating_sub(more))));
         }
         _ => {
-            let peer = random >> 32;
             out.extend(connection);
             out.extend([0, 0, 0, 1, 0, 0, 0, 1]);
-            out.extend(torrent);
+            out.extend(hash(torrent));
             out.extend(b"-XX0001-abcdefghijkl");
             out.extend([0; 8]);
             out.extend((peer % 3).to_be_bytes());
             out.extend([0; 8]);
             out.extend([0; 12]);
-            out.extend([0xff; 4]);
-            out.extend((1000 + (peer % PEERS) as u16).to_be_bytes());
+            out.extend(PEERS_WANTED.to_be_bytes());
+            out.extend((1000 + peer as u16).to_be_bytes());
         }
     }
 }

@@ -1,0 +1,140 @@
+//! A load of announces over HTTP, as fast as one tracker answers them.
+//!
+//! ```text
+//!  http_load ADDR keep|once SECONDS TORRENTS
+//!  http_load ADDR hold CONNECTIONS         opens so many, tells `holding`, and waits for its end
+//! ```
+//! Some threads ask one after the other: over one connection each (`keep`), or over a new one for
+//! each announce. Of each torrent there are 100 peers, and each announce is by one of them. Prints
+//! answers a second. Built by itself with `rustc -O`. Only loopback addresses.
+
+use std::env;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::process::exit;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const THREADS: u64 = 32;
+const PEERS: u64 = 100;
+
+fn main() {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [addr, "hold", connections] => hold(local(addr), number(connections)),
+        [addr, how @ ("keep" | "once"), seconds, torrents] => {
+            let (addr, torrents) = (local(addr), number(torrents));
+            let until = Instant::now() + Duration::from_secs(number(seconds));
+            let keeps = how == "keep";
+            let ask = move |seed| ask(addr, keeps, until, torrents, seed);
+            let threads: Vec<_> =
+                (1..=THREADS).map(|seed| thread::spawn(move || ask(seed))).collect();
+            let answers = threads.into_iter().map(|thread| thread.join().expect("answers"));
+            let answers: u64 = answers.sum();
+            println!("{how}: {answers} in all");
+        }
+        _ => {
+            eprintln!("usage: http_load ADDR keep|once|hold …: see the source");
+            exit(2);
+        }
+    }
+}
+
+fn local(addr: &str) -> SocketAddr {
+    let addr: SocketAddr = addr.parse().expect("an address and port");
+    let is_here = matches!(addr.ip(), IpAddr::V4(ip) if ip.is_loopback());
+    assert!(is_here, "only 127.0.0.0/8 is loaded");
+    addr
+}
+
+/// Opened and silent.
+fn hold(addr: SocketAddr, connections: u64) {
+    let held: Vec<TcpStream> =
+        (0..connections).map(|_| TcpStream::connect(addr).expect("a connection")).collect();
+    println!("holding {}", held.len());
+    thread::sleep(Duration::from_secs(60));
+}
+
+/// Returns how many answers there were.
+fn ask(addr: SocketAddr, keeps: bool, until: Instant, torrents: u64, seed: u64) -> u64 {
+    let mut state = seed;
+    let mut kept = None;
+    let mut answers = 0;
+    while Instant::now() < until {
+        let mut stream = match kept.take() {
+            Some(stream) => stream,
+            None => TcpStream::connect(addr).expect("a tracker that is there"),
+        };
+        let random = next(&mut state);
+        let question = question(random % torrents, (random >> 32) % PEERS, keeps);
+        stream.write_all(question.as_bytes()).expect("a tracker that listens");
+        read_answer(&mut stream, keeps);
+        answers += 1;
+        kept = keeps.then_some(stream);
+    }
+    answers
+}
+
+fn question(torrent: u64, peer: u64, keeps: bool) -> String {
+    let hash: String = hash(torrent).iter().map(|byte| format!("%{byte:02X}")).collect();
+    let connection = if keeps { "" } else { "Connection: close\r\n" };
+    format!(
+        "GET /announce?info_hash={hash}&peer_id=-XX0001-abcdefghijkl&port={}&uploaded=0\
+         &downloaded=0&left={}&compact=1&numwant=50 HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+         User-Agent: load\r\n{connection}\r\n",
+        1000 + peer,
+        peer % 3
+    )
+}
+
+/// Reads one answer; where the connection ends with it, up to its end.
+fn read_answer(stream: &mut TcpStream, keeps: bool) {
+    let mut buffer = [0; 4096];
+    let mut len = 0;
+    loop {
+        let more = stream.read(&mut buffer[len..]).expect("an answer");
+        len += more;
+        let is_whole = match keeps {
+            true => more == 0 || is_whole(&buffer[..len]),
+            false => more == 0,
+        };
+        if is_whole {
+            break;
+        }
+    }
+    assert!(buffer.starts_with(b"HTTP/1.1 200") || buffer.starts_with(b"HTTP/1.0 200"));
+    assert!(!buffer[..len].windows(7).any(|part| part == b"failure"), "it refuses");
+}
+
+/// Whether head and body are there.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let (_, length) = head.split_once("content-length: ").expect("a length");
+    let length = length.split("\r\n").next().expect("a line");
+    bytes.len() >= end + 4 + length.parse::<usize>().expect("a number")
+}
+
+fn hash(torrent: u64) -> [u8; 20] {
+    let mut state = torrent ^ 0x1234_5678;
+    let mut hash = [0; 20];
+    for part in hash.chunks_mut(8) {
+        let word = next(&mut state).to_be_bytes();
+        part.copy_from_slice(&word[..part.len()]);
+    }
+    hash
+}
+
+/// SplitMix64.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn number(word: &str) -> u64 {
+    word.parse().expect("a number")
+}

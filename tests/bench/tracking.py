@@ -1,0 +1,189 @@
+"""The rooms about trackers: answers for a processor second, memory for a peer.
+
+Each tracker gets the same load (udp_load.rs, http_load.rs, built with `rustc -O`), from the other
+processor. A tracker that waits for its load costs little while it waits, so what counts is answers
+for each second of its own processor time, not answers a second.
+"""
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import time
+
+from measure import MEASURED_CPU, PARTNER_CPU, Cost, Room, cpu_seconds, in_turn, memory_kib, pinned, ratio
+from process import PROJECT, Child, RowFailed, free_port, run, wait_until
+from trackers import Opentracker, SwarmletTracker
+
+OURS, OPENTRACKER, LIMIT = "swarmlet", "opentracker", "bare server"
+SECONDS = 2
+TORRENTS, CROWDED = 10_000, 100
+MILLION = 1_000_000
+HELD = 10_000
+LOADS = {name: PROJECT / "target" / name for name in ["udp_load", "http_load"]}
+LIMITS = PROJECT / "target/release/examples/limits"
+
+
+def build_loads():
+    for name, load in LOADS.items():
+        source = PROJECT / f"tests/bench/{name}.rs"
+        subprocess.run(["rustc", "-O", "--edition", "2024", "-o", load, source], check=True)
+
+
+class Bare:
+    """A loop that answers without looking."""
+
+    def __init__(self, folder, ip, words):
+        self.folder, self.ip, self.port, self.words = folder, ip, free_port(ip), words
+
+    def start(self, deadline):
+        words = [LIMITS, self.words[0], f"{self.ip}:{self.port}", *self.words[1:]]
+        self.child = Child("bare", words, self.folder)
+        wait_until(lambda: self.child.line("ready"), deadline, "a bare loop", [self.child])
+
+
+def started(ground, kind, udp):
+    """A running tracker on the processor that is measured. `kind`: a name, or a bare loop's words."""
+    folder, ip = ground.folder("tracker"), "127.0.0.1"
+    folder.chmod(0o755)
+    if kind == OURS:
+        tracker = SwarmletTracker(folder, ip)
+        tracker.scheme = "udp" if udp else "http"
+    elif kind == OPENTRACKER:
+        tracker = Opentracker(folder, ip)
+        tracker.allowed = run([LOADS["udp_load"], "hashes", TORRENTS])[1].split()
+    else:
+        tracker = Bare(folder, ip, kind)
+    tracker.start(time.monotonic() + 20)
+    run(["taskset", "-a", "-p", "-c", MEASURED_CPU, tracker.child.pid])
+    return tracker
+
+
+def loaded(tracker, load, *words, seconds=60):
+    """What the tracker paid for the answers that the load got."""
+    before, began = cpu_seconds(tracker.child.pid), time.monotonic()
+    addr = f"{tracker.ip}:{tracker.port}"
+    status, out, err = run(pinned([LOADS[load], addr, *words], PARTNER_CPU), seconds=seconds)
+    if status:
+        raise RowFailed(f"load: {err.strip()[-200:]}")
+    answers = int(re.search(r"(\d+) in all", out)[1])
+    cpu = cpu_seconds(tracker.child.pid) - before
+    peak = memory_kib(tracker.child.pid)
+    return Cost(time.monotonic() - began, cpu, answers / MILLION, peak)
+
+
+def room_of_answers(ground, title, kinds, udp, load, words, fill=None):
+    """`kinds`: name → what `started` takes."""
+    room = Room(title, "answers", "million", MILLION)
+    trackers = {}
+    for name, kind in kinds.items():
+        if kind != OPENTRACKER or shutil.which("opentracker"):
+            trackers[name] = started(ground, kind, udp)
+            if fill and name != LIMIT:
+                loaded(trackers[name], load, *fill)
+    in_turn(room, list(trackers), lambda name: loaded(trackers[name], load, *words))
+    for tracker in trackers.values():
+        tracker.child.stop()
+    return room
+
+
+def against(room, wanted, what, peer, limit):
+    """Answers for a processor second: ours, of the other tracker's and of the bare server's."""
+    ours = room.median(OURS, "each")
+    if peer:
+        theirs = ratio(room.median(OPENTRACKER, "each"), ours)
+        wanted.at_least(f"{what}: answers per CPU second, of opentracker's", theirs, peer)
+    if limit:
+        bare = ratio(room.median(LIMIT, "each"), ours)
+        wanted.at_least(f"{what}: answers per CPU second, of the bare server's", bare, limit)
+
+
+def udp(ground, wanted):
+    # The bare server's answers are as long as the trackers' are on average.
+    kinds = {OURS: OURS, OPENTRACKER: OPENTRACKER, LIMIT: ["udp", 100]}
+    rooms = []
+    few = ["announce", SECONDS, TORRENTS]
+    rooms.append(room_of_answers(ground, "tracker, UDP announces", kinds, True, "udp_load", few))
+    against(rooms[-1], wanted, "UDP", 1.5, 0.8)
+    many = ["announce", SECONDS, CROWDED, MILLION // CROWDED]
+    fill = ["fill", CROWDED, MILLION // CROWDED]
+    kinds[LIMIT] = ["udp", 320]
+    title = "tracker, UDP announces, 10,000 peers in each torrent"
+    rooms.append(room_of_answers(ground, title, kinds, True, "udp_load", many, fill))
+    against(rooms[-1], wanted, "UDP, 10,000 peers in each torrent", 1.5, 0.8)
+    return rooms
+
+
+def http(ground, wanted):
+    # A connection each takes a port, which rests for a minute.
+    ports = "/proc/sys/net/ipv4/ip_local_port_range"
+    if os.environ.get("BENCH_ALONE"):
+        with open(ports, "w") as file:
+            file.write("1024 65535")
+    kept = {OURS: OURS, LIMIT: ["http", "keep"]}
+    once = {OURS: OURS, OPENTRACKER: OPENTRACKER, LIMIT: ["http", "once"]}
+    rooms = []
+    words = ["keep", SECONDS, TORRENTS]
+    title = "tracker, HTTP announces, connections kept"
+    rooms.append(room_of_answers(ground, title, kept, False, "http_load", words))
+    against(rooms[-1], wanted, "HTTP, kept", None, 0.7)
+    words = ["once", SECONDS, TORRENTS]
+    title = "tracker, HTTP announces, a connection each"
+    rooms.append(room_of_answers(ground, title, once, False, "http_load", words))
+    against(rooms[-1], wanted, "HTTP, a connection each", 1.0, None)
+    return rooms
+
+
+def million(ground, wanted):
+    """What a million peers take, and who is connected and says nothing."""
+    lines = []
+    for kind in [OURS, OPENTRACKER]:
+        for torrents in [TORRENTS, CROWDED]:
+            tracker = started(ground, kind, True)
+            pid = tracker.child.pid
+            idle = memory_kib(pid, "VmRSS")
+            loaded(tracker, "udp_load", "fill", torrents, MILLION // torrents, seconds=300)
+            more = (memory_kib(pid, "VmRSS") - idle) / 1024
+            each = more * (1 << 20) / MILLION
+            lines.append(f"| {kind}, {torrents} torrents | {idle / 1024:.1f} | {more:.1f} | {each:.1f} |")
+            if kind == OURS:
+                wanted.at_most(f"a million peers in {torrents} torrents: MiB", more, 12)
+            tracker.child.stop()
+    wanted.at_most("tracker, idle: MiB", idle_mib(ground), 2.5)
+    head = "| | idle MiB | more with a million peers, MiB | bytes a peer |\n|---|---|---|---|\n"
+    return "### tracker, a million peers\n\n" + head + "\n".join(lines) + "\n\n" + held(ground, wanted)
+
+
+def idle_mib(ground):
+    tracker = started(ground, OURS, True)
+    kib = memory_kib(tracker.child.pid, "VmRSS")
+    tracker.child.stop()
+    return kib / 1024
+
+
+def held(ground, wanted):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * HELD), hard))
+    lines = []
+    for kind in [OURS, OPENTRACKER]:
+        tracker = started(ground, kind, False)
+        pid = tracker.child.pid
+        idle = memory_kib(pid, "VmRSS")
+        words = [LOADS["http_load"], f"{tracker.ip}:{tracker.port}", "hold", HELD]
+        holder = Child("holder", pinned(words, PARTNER_CPU), tracker.folder)
+        there = lambda: len(os.listdir(f"/proc/{pid}/fd")) > HELD or holder.exit_status() is not None
+        most, deadline = 0, time.monotonic() + 15
+        while time.monotonic() < deadline and not there():
+            most = max(most, memory_kib(pid, "VmRSS"))
+            time.sleep(0.02)
+        count = len(os.listdir(f"/proc/{pid}/fd"))
+        more = (max(most, memory_kib(pid, "VmRSS")) - idle) / 1024
+        lines.append(f"| {kind} | {count} | {more:.2f} |")
+        if kind == OURS:
+            wanted.at_most(f"{HELD} held connections: MiB", more, 4)
+            wanted.at_least("held connections: descriptors", count, HELD)
+        holder.stop()
+        tracker.child.stop()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return "| | descriptors at the end | more with held connections, MiB |\n|---|---|---|\n" + "\n".join(lines) + "\n"
