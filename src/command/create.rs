@@ -22,6 +22,8 @@ options:
   -l, --piece-length BYTES   from 16384 (16 KiB) to 536870912 (512 MiB), a power of two if it
                              is to please every client; 256K and 4M are understood
                              (chosen for the size: 16 KiB to 16 MiB)
+  --pad                      let each file begin with a piece of its own: padding between them
+                             is counted, hashed and sent, but stored by nobody who knows it
   --private                  peers come from the trackers only
   -o, --output FILE          write here instead of NAME.torrent
   --force                    replace the file if there is one
@@ -50,6 +52,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         private: arguments.has("private"),
         comment: arguments.text("comment")?,
         piece_bytes: making::piece_length(arguments, screen)?,
+        pad: arguments.has("pad"),
     };
     let replace = arguments.has("force");
     let output = arguments.path("output");

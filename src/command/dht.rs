@@ -10,8 +10,12 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+use serde_json::json;
+
 use super::events::Line;
 use super::failure::reason;
+use super::remote::{Remote, cleaned, daemon_options};
 use super::swarm::hash_of;
 use super::{Arguments, Command, Failure, Screen, files};
 use crate::base::limits::DHT_DATAGRAM_BYTES_MAX;
@@ -21,7 +25,8 @@ use crate::world::dht::read_record;
 use crate::world::resume::RECORD_DIR;
 use crate::world::sys;
 
-const USAGE: &str = "\
+const USAGE: &str = concat!(
+    "\
 show what is known of the DHT, and look a torrent up there
 
 usage: swarmlet dht [options] [INFOHASH or TORRENT]
@@ -33,17 +38,22 @@ node id= nodes= buckets=
 peer addr=
 found peers= seeds= leechers= nodes= hops= questions=
 
+With --rpc it asks a running daemon how its own node is doing, and prints
+dht id= joined= nodes= good= nodes6= good6= asked= heard= served= peers=
+
 options:
   -d, --dir DIR          the directory of that peer (the current directory)
   -n, --dht-node ADDR... ask this node first, HOST:PORT; may be repeated
   -l, --listen ADDR      ask from this address (one that the system picks)
   --wait SECONDS         give up after so long (30)
-  -h, --help             this text
-
-examples:
+",
+    daemon_options!(bare),
+    "\nexamples:
   swarmlet dht
   swarmlet dht --dht-node 192.168.1.7:6881 holiday.torrent
-";
+  swarmlet dht --rpc 127.0.0.1:9091
+"
+);
 
 pub const COMMAND: Command = Command {
     name: "dht",
@@ -64,6 +74,12 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         [word] => Some(hash_of(word)?),
         _ => return Err(arguments.wrong("takes one INFOHASH or TORRENT at most")),
     };
+    if arguments.has("rpc") {
+        return match hash {
+            None => ask_daemon(arguments, screen),
+            Some(_) => Err(arguments.wrong("--rpc shows a daemon's node and looks nothing up")),
+        };
+    }
     let dir = arguments.path("dir").unwrap_or_else(|| PathBuf::from("."));
     let record = record(&dir.join(RECORD_DIR).join("dht"))?;
     let nodes = arguments.peers("dht-node")?;
@@ -103,6 +119,46 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     }
     line = line.with("nodes", outcome.answered).with("hops", outcome.hops);
     screen.line(&line.with("questions", outcome.queries).into_string());
+    Ok(())
+}
+
+/// A daemon's node, as remote control tells of it; nodes of IPv4, then of IPv6.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Live {
+    #[serde(deserialize_with = "cleaned")]
+    id: String,
+    joined: bool,
+    nodes: [u64; 2],
+    good: [u64; 2],
+    asked: u64,
+    heard: u64,
+    served: u64,
+    #[serde(rename = "storedPeers")]
+    peers: u64,
+}
+
+/// What a daemon says of itself, as far as it matters here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Stats {
+    dht: Option<Live>,
+}
+
+/// Shows how the node of a running daemon is doing.
+fn ask_daemon(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    let mut remote = Remote::of(arguments)?;
+    let stats: Stats = remote.call("session-stats", &json!({}))?;
+    let Some(live) = stats.dht else {
+        let message = format!("the daemon at {} keeps out of the DHT", remote.name());
+        return Err(Failure::new(message, "start it with --dht"));
+    };
+    let line = Line::new("dht").with("id", &live.id).with("joined", live.joined);
+    let line = line.with("nodes", live.nodes[0]).with("good", live.good[0]);
+    let line = line.with("nodes6", live.nodes[1]).with("good6", live.good[1]);
+    let line = line.with("asked", live.asked).with("heard", live.heard);
+    let line = line.with("served", live.served).with("peers", live.peers);
+    screen.line(&line.into_string());
     Ok(())
 }
 

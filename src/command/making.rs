@@ -20,7 +20,7 @@ use crate::format::layout::{File, Layout, piece_bytes_for};
 use crate::format::metainfo::Metainfo;
 use crate::format::query::{Scheme, TrackerUrl};
 use crate::format::text;
-use crate::world::hashing::{self, Tree, Trouble};
+use crate::world::hashing::{self, Found, Tree, Trouble};
 use crate::world::sys;
 
 /// What the person wants of the torrent.
@@ -34,6 +34,8 @@ pub struct Wishes {
     pub comment: Option<String>,
     /// `None`: chosen for the size.
     pub piece_bytes: Option<u32>,
+    /// Each file begins with a piece of its own.
+    pub pad: bool,
 }
 
 /// Data that a torrent can be made of.
@@ -60,7 +62,7 @@ pub struct Made {
 pub fn survey(screen: &mut Screen, path: &Path, wishes: &Wishes) -> Result<Source, Failure> {
     // `.`, `..` and symbolic links say nothing about the name and the place of what they lead to.
     let path = path.canonicalize().map_err(|error| files::cannot("read", path, &error))?;
-    let tree = hashing::walk(&path).map_err(|trouble| unreadable(&trouble))?;
+    let mut tree = hashing::walk(&path).map_err(|trouble| unreadable(&trouble))?;
     tree.warnings.iter().take(WARNINGS_MAX).for_each(|warning| screen.warn(warning));
     if let Some(more) = tree.warnings.len().checked_sub(WARNINGS_MAX).filter(|more| *more > 0) {
         screen.warn(&format!("left out {more} more of that kind"));
@@ -73,8 +75,12 @@ pub fn survey(screen: &mut Screen, path: &Path, wishes: &Wishes) -> Result<Sourc
         Some(name) => name.clone(),
         None => name_of(&path)?,
     };
+    let piece_bytes = wishes.piece_bytes.unwrap_or_else(|| piece_bytes_for(tree.bytes));
+    if wishes.pad {
+        tree.pad(piece_bytes);
+    }
     let draft = Draft {
-        layout: lay_out(&tree, &name, wishes.piece_bytes)?,
+        layout: lay_out(&tree, &name, piece_bytes)?,
         piece_hashes: Vec::new(),
         private: wishes.private,
         trackers: wishes.trackers.clone(),
@@ -233,11 +239,10 @@ fn name_of(path: &Path) -> Result<String, Failure> {
     })
 }
 
-fn lay_out(tree: &Tree, name: &str, piece_bytes: Option<u32>) -> Result<Layout, Failure> {
+fn lay_out(tree: &Tree, name: &str, piece_bytes: u32) -> Result<Layout, Failure> {
     let path = |below: &[String]| [&[name.to_string()], below].concat();
-    let files = tree.files.iter().map(|found| File::new(path(&found.path), found.len)).collect();
-    let piece_bytes = piece_bytes.unwrap_or_else(|| piece_bytes_for(tree.bytes));
-    Layout::new(piece_bytes, files).map_err(|misfit| {
+    let file = |found: &Found| File { pad: found.pad, ..File::new(path(&found.path), found.len) };
+    Layout::new(piece_bytes, tree.files.iter().map(file).collect()).map_err(|misfit| {
         Failure::new(format!("no torrent can hold this: {misfit}"), "divide it, or see -l")
     })
 }

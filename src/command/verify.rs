@@ -9,6 +9,7 @@ use super::{Arguments, Command, Failure, Screen, files, order};
 use crate::base::{PieceIndex, TorrentId};
 use crate::format::layout::File;
 use crate::format::metainfo::Metainfo;
+use crate::format::resume::FileStamp;
 use crate::world::hashing;
 use crate::world::store::Store;
 
@@ -22,6 +23,8 @@ usage: swarmlet verify --dir DIR FILE
 With --dir it reads all the data in DIR that belongs to the torrent FILE, compares every piece with
 its hash, and tells of each file whether it is whole. Nothing is changed. Exits 0 only if all is
 whole. A piece may reach over the border of two files: if it is damaged, both are called damaged.
+Where the torrent gives a file a sha1 of its own, too, and the whole file has another, that is told;
+what counts are the pieces.
 
 Without, it has a daemon check what it has of these torrents, and get anew what is damaged;
 'swarmlet status' shows how far it is. Into a pipe or a file it prints one line for each:
@@ -57,11 +60,15 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         return Err(Failure::new(message, "give the one that holds the data to --dir"));
     }
     let verdicts = judge(screen, &metainfo, &dir)?;
-    let mut broken = 0;
+    let (mut broken, mut others) = (0, 0);
     for (file, verdict) in &verdicts {
         let path = file.path.join("/");
         screen.line(&format!("{:<22}  {path}", verdict.to_string()));
-        broken += usize::from(*verdict != Verdict::Whole);
+        broken += usize::from(!matches!(verdict, Verdict::Whole | Verdict::WholeOtherSum));
+        others += usize::from(*verdict == Verdict::WholeOtherSum);
+    }
+    if others > 0 {
+        screen.warn(&contradiction(&metainfo.name, others));
     }
     if broken == 0 {
         screen.line(&format!("all of {} is whole", metainfo.name));
@@ -76,6 +83,8 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Verdict {
     Whole,
+    /// Every piece is right, and the file's own sha1 (BEP 47) is another.
+    WholeOtherSum,
     Missing,
     /// So many of its pieces have the wrong hash.
     Damaged {
@@ -92,6 +101,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verdict::Whole => f.write_str("whole"),
+            Verdict::WholeOtherSum => f.write_str("whole, another sha1"),
             Verdict::Missing => f.write_str("missing"),
             Verdict::Damaged { wrong, pieces } => write!(f, "damaged {wrong}/{pieces} pieces"),
             Verdict::TooLong { bytes } => write!(f, "too long by {bytes} B"),
@@ -120,17 +130,31 @@ fn judge<'m>(
     });
     screen.clear();
     let right = right.map_err(unreadable)?;
-    let stored = (0..).zip(layout.files()).zip(stamps).filter(|((_, file), _)| !file.pad);
-    let verdicts = stored.map(|((number, file), stamp)| {
+    let verdict = |(number, stamp): (usize, Option<FileStamp>)| {
         let wrong = |piece: &u32| !right.has(PieceIndex::checked(*piece));
         let pieces = layout.pieces_of(number);
-        let verdict = match (stamp, pieces.clone().filter(wrong).count()) {
+        let len = layout.files()[number].len;
+        match (stamp, pieces.clone().filter(wrong).count()) {
             (None, _) => Verdict::Missing,
-            (Some(stamp), 0) if stamp.len == file.len => Verdict::Whole,
-            (Some(stamp), 0) => Verdict::TooLong { bytes: stamp.len.saturating_sub(file.len) },
+            (Some(stamp), 0) if stamp.len == len => Verdict::Whole,
+            (Some(stamp), 0) => Verdict::TooLong { bytes: stamp.len.saturating_sub(len) },
             (Some(_), wrong) => Verdict::Damaged { wrong, pieces: pieces.len() },
-        };
-        (file, verdict)
-    });
-    Ok(verdicts.collect())
+        }
+    };
+    let mut verdicts: Vec<Verdict> = (0..).zip(stamps).map(verdict).collect();
+    let is_whole = |number: usize| verdicts[number] == Verdict::Whole;
+    let others = hashing::other_sums(&mut store, torrent, layout, is_whole, |_| ());
+    for other in others.map_err(unreadable)? {
+        verdicts[other] = Verdict::WholeOtherSum;
+    }
+    Ok(layout.files().iter().zip(verdicts).filter(|(file, _)| !file.pad).collect())
+}
+
+/// What to say of files whose pieces are right and whose own sha1 is another.
+pub(super) fn contradiction(name: &str, files: usize) -> String {
+    format!(
+        "{name}: {} right by the pieces, and not by the sha1 that the torrent gives: its maker \
+         contradicts himself",
+        if files == 1 { "1 file is".to_owned() } else { format!("{files} files are") }
+    )
 }

@@ -49,6 +49,11 @@ pub struct File {
     pub len: u64,
     /// BEP 47 padding: zeros that are hashed and served but never stored or listed.
     pub pad: bool,
+    /// A program: made with the right to be run, as far as the host grants it (BEP 47).
+    pub executable: bool,
+    /// What the torrent's maker says that its SHA-1 is: a hint, for the pieces alone are judged
+    /// (BEP 47). In a box: few have one, and there may be a million files.
+    pub sha1: Option<Box<[u8; 20]>>,
 }
 
 /// A range of bytes of one file.
@@ -87,7 +92,7 @@ impl File {
     /// A file to be laid; `Layout::new` finds its offset.
     pub fn new<S: Into<String>>(path: impl IntoIterator<Item = S>, len: u64) -> File {
         let path = path.into_iter().map(Into::into).collect();
-        File { path, offset: 0, len, pad: false }
+        File { path, offset: 0, len, pad: false, executable: false, sha1: None }
     }
 }
 

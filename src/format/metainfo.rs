@@ -97,6 +97,9 @@ struct Info {
     piece_length: Option<Loose>,
     length: Option<Loose>,
     private: Option<Loose>,
+    /// Of a single file.
+    attr: Option<Loose>,
+    sha1: Option<Loose>,
 }
 
 /// One dictionary of `files`.
@@ -107,6 +110,7 @@ struct FileDict {
     #[serde(rename = "path.utf-8")]
     path_utf8: Option<Loose>,
     attr: Option<Loose>,
+    sha1: Option<Loose>,
 }
 
 /// Latest `creation date` believed: the end of the year 9999.
@@ -241,7 +245,11 @@ fn read_info(
     let name = read_name(&info, info_hash, warnings);
     let piece_bytes = read_piece_length(dict, info.piece_length.as_ref())?;
     let files = match (has(dict, "length"), dict.get("files")) {
-        (true, None) => vec![File::new([name.as_str()], read_length(dict, info.length.as_ref())?)],
+        (true, None) => {
+            let len = read_length(dict, info.length.as_ref())?;
+            let file = File::new([name.as_str()], len);
+            vec![with_attributes(file, info.attr.as_ref(), info.sha1.as_ref())]
+        }
         (false, Some(files)) => read_files(files, &name, warnings)?,
         (true, Some(files)) => {
             return Err(Malformed::new("both `length` and `files`", files.at()));
@@ -390,7 +398,7 @@ fn read_file(
         if symlink && !has(dict, "length") { 0 } else { read_length(dict, file.length.as_ref())? };
     if attr.contains(&b'p') {
         let path = vec![name.to_string(), ".pad".to_string(), len.to_string()];
-        return Ok(File { path, offset: 0, len, pad: true });
+        return Ok(File { pad: true, ..File::new(path, len) });
     }
     if symlink {
         // A link could point anywhere; what it would have led to is in the torrent anyway.
@@ -398,7 +406,18 @@ fn read_file(
     }
     let said = read_path(dict, &file)?;
     let path = tree.place(name, said).map_err(|what| Malformed::new(what, item.at()))?;
-    Ok(File { path, offset: 0, len, pad: false })
+    Ok(with_attributes(File::new(path, len), file.attr.as_ref(), file.sha1.as_ref()))
+}
+
+/// What is said of a file beyond name and length. Letters that we do not know, `h` (hidden) among
+/// them, mean nothing here; a `sha1` that is none is as good as absent.
+fn with_attributes(file: File, attr: Option<&Loose>, sha1: Option<&Loose>) -> File {
+    let attr = attr.and_then(Loose::bytes).unwrap_or_default();
+    let sha1 = sha1.and_then(Loose::bytes).and_then(|said| <[u8; 20]>::try_from(said).ok());
+    // Where a link was meant, the hash is that of what it would have led to.
+    let is_link = attr.contains(&b'l');
+    let executable = attr.contains(&b'x') && !is_link;
+    File { executable, sha1: sha1.filter(|_| !is_link).map(Box::new), ..file }
 }
 
 /// The components of a file's path as they are said.

@@ -50,6 +50,7 @@ use self::hours::Hours;
 use crate::base::limits::{RPC_BODY_BYTES_MAX, RPC_SAVE_EVERY};
 use crate::base::{InfoHash, Span, Time, TorrentId};
 use crate::border::Event;
+use crate::dht::Figures;
 use crate::engine::control::Control;
 use crate::engine::{Engine, Order, Output};
 use crate::format::Malformed;
@@ -394,6 +395,7 @@ impl Rpc {
             "torrentCount": self.book.len(), "downloadSpeed": down, "uploadSpeed": up,
             "cumulative-stats": stats(&now), "current-stats": stats(&current),
             "longestTurn": desk.facts.longest_turn.as_millis(),
+            "dht": desk.engine.dht_figures(desk.now).map(|figures| dht_words(&figures)),
         }))
     }
 
@@ -805,6 +807,16 @@ fn respond(body: &Value, keep_alive: bool, answer: &mut Vec<u8>) {
     let status = Status::Ok;
     ResponseHead { status, content_type, keep_alive, extra: HARDENING }.write(body.len(), answer);
     answer.extend_from_slice(&body);
+}
+
+/// What a node of the DHT knows and does; nodes as IPv4 and IPv6.
+fn dht_words(figures: &Figures) -> Value {
+    json!({
+        "id": figures.id.to_string(), "joined": figures.joined, "readOnly": figures.read_only,
+        "externalIp": figures.external_ip.map(|ip| ip.to_string()),
+        "nodes": figures.nodes, "good": figures.good, "storedPeers": figures.stored_peers,
+        "asked": figures.asked, "heard": figures.heard, "served": figures.served,
+    })
 }
 
 fn object(value: Value) -> Map<String, Value> {

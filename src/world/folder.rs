@@ -97,7 +97,7 @@ impl Folder {
                 let parent = self.descend(dirs)?;
                 Ok(Opened { file: open_plain(&parent, name, OFlags::RDONLY)?, made: false })
             }
-            Access::Write => self.open_or_make(path),
+            Access::Write => self.make(path, false),
         }
     }
 
@@ -192,8 +192,11 @@ impl Folder {
         }
     }
 
-    /// A file for writing: as it is, or made together with its directories.
-    fn open_or_make(&self, path: &[String]) -> io::Result<Opened> {
+    /// A file for writing: as it is, or made together with its directories. `executable`: if it is
+    /// made, whoever may read it may run it.
+    ///
+    /// Errors: as `open`.
+    pub fn make(&self, path: &[String], executable: bool) -> io::Result<Opened> {
         let (name, dirs) = split(path);
         // The usual case first: asking to create would not tell us that nothing was created.
         let existing = self.descend(dirs).and_then(|dir| open_plain(&dir, name, OFlags::RDWR));
@@ -201,7 +204,8 @@ impl Folder {
             Ok(file) => Ok(Opened { file, made: false }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let parent = self.descend_or_make(dirs)?;
-                let file = open_plain(&parent, name, OFlags::RDWR | OFlags::CREATE)?;
+                let mode = if executable { 0o777 } else { 0o666 };
+                let file = open_or_create(&parent, name, OFlags::RDWR | OFlags::CREATE, mode)?;
                 Ok(Opened { file, made: true })
             }
             Err(error) => Err(error),
@@ -311,8 +315,13 @@ fn open_dir(parent: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
 /// `O_NONBLOCK` and `O_NOCTTY` mean nothing to a plain file; they keep us from waiting for the
 /// other end of a pipe, or from adopting a terminal, that somebody put in the file's place.
 fn open_plain(parent: &OwnedFd, name: &str, how: OFlags) -> io::Result<File> {
+    open_or_create(parent, name, how, 0o666)
+}
+
+/// The same. `mode`: of a file that is made; the host takes away what `umask` says.
+fn open_or_create(parent: &OwnedFd, name: &str, how: OFlags, mode: u32) -> io::Result<File> {
     let always = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mode = Mode::from_raw_mode(0o666);
+    let mode = Mode::from_raw_mode(mode);
     let file = File::from(openat(parent, name, how | always, mode)?);
     if !file.metadata()?.is_file() {
         return Err(Errno::ISDIR.into());

@@ -42,6 +42,8 @@ pub struct Found {
     /// Components below the path that was walked; none if that path is the file itself.
     pub path: Vec<String>,
     pub len: u64,
+    /// Zeros that stand between two files, and in no file at all (BEP 47).
+    pub pad: bool,
 }
 
 /// A file or directory that cannot be read, and why.
@@ -93,6 +95,10 @@ pub fn hash_pieces(
     let mut pieces = Pieces::new(piece_bytes);
     let mut buffer = vec![0; BUFFER_BYTES];
     for found in files {
+        if found.pad {
+            pieces.add_zeros(found.len, &mut buffer);
+            continue;
+        }
         let hashed = open(&folder, found)
             .and_then(|mut file| pieces.add_file(&mut file, found.len, &mut buffer, &mut progress));
         let at = || found.path.iter().fold(path.to_path_buf(), |at, name| at.join(name));
@@ -127,6 +133,56 @@ pub fn verify(
     Ok(right)
 }
 
+/// The files whose SHA-1 is not what the torrent says beside its pieces (BEP 47), of those that
+/// `is_here` says are whole. `progress` is told how many more bytes were read.
+///
+/// Fault: as `Store::read`.
+pub fn other_sums(
+    store: &mut Store,
+    torrent: TorrentId,
+    layout: &Layout,
+    is_here: impl Fn(usize) -> bool,
+    mut progress: impl FnMut(u64),
+) -> Result<Vec<usize>, DiskFault> {
+    let mut others = Vec::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    for (number, file) in layout.files().iter().enumerate().filter(|(_, file)| !file.pad) {
+        let Some(said) = file.sha1.as_deref().filter(|_| is_here(number)) else { continue };
+        if file_hash(store, torrent, layout, number, &mut buffer)? != *said {
+            others.push(number);
+        }
+        progress(file.len);
+    }
+    Ok(others)
+}
+
+/// The SHA-1 of one file on disk. Each of its files begins somewhere in a piece.
+fn file_hash(
+    store: &mut Store,
+    torrent: TorrentId,
+    layout: &Layout,
+    number: usize,
+    buffer: &mut [u8],
+) -> Result<[u8; 20], DiskFault> {
+    let file = &layout.files()[number];
+    let step = buffer.len() as u64;
+    let mut digest = Digest::new();
+    for piece in layout.pieces_of(number).map(PieceIndex::checked) {
+        let offset = layout.piece_offset(piece);
+        let end = (file.offset + file.len).min(offset + u64::from(layout.piece_len(piece)));
+        let mut at = offset.max(file.offset);
+        while at < end {
+            let len = step.min(end - at);
+            let part = &mut buffer[..usize::try_from(len).expect("at most the buffer")];
+            let begin = u32::try_from(at - offset).expect("inside the piece");
+            store.read(torrent, layout, piece, begin, part)?;
+            digest.update(part);
+            at += len;
+        }
+    }
+    Ok(digest.finish())
+}
+
 /// The SHA-1 of one piece on disk, read through `buffer`, which must not be empty.
 ///
 /// Fault: as `Store::read`.
@@ -152,6 +208,25 @@ pub fn piece_hash(
 }
 
 impl Tree {
+    /// Puts padding behind each file that ends inside a piece, so that the next one begins with a
+    /// piece of its own. Behind the last file there is none, nor behind an empty one.
+    ///
+    /// Source: BEP 47, "padding files"; the path is the recommended one.
+    pub fn pad(&mut self, piece_bytes: u32) {
+        let piece_bytes = u64::from(piece_bytes);
+        let last = self.files.iter().rposition(|found| found.len > 0).unwrap_or(0);
+        let mut padded = Vec::new();
+        for (number, found) in std::mem::take(&mut self.files).into_iter().enumerate() {
+            let gap = found.len.next_multiple_of(piece_bytes) - found.len;
+            padded.push(found);
+            if gap > 0 && number < last {
+                let path = vec![".pad".to_owned(), gap.to_string()];
+                padded.push(Found { path, len: gap, pad: true });
+            }
+        }
+        self.files = padded;
+    }
+
     /// Sorts the entries of one directory into files, further directories, and what is left out.
     fn read_dir(
         &mut self,
@@ -196,7 +271,7 @@ impl Tree {
             return Err(io::Error::other(format!("more than {FILES_MAX} files")));
         }
         self.bytes = self.bytes.saturating_add(len);
-        self.files.push(Found { path, len });
+        self.files.push(Found { path, len, pad: false });
         Ok(())
     }
 
@@ -260,6 +335,16 @@ impl Pieces {
                 self.end_piece();
             }
             bytes = rest;
+        }
+    }
+
+    fn add_zeros(&mut self, len: u64, buffer: &mut [u8]) {
+        buffer.fill(0);
+        let mut left = len;
+        while left > 0 {
+            let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            self.add(&buffer[..count]);
+            left -= count as u64;
         }
     }
 

@@ -29,7 +29,7 @@ use crate::base::limits::{
     CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, HTTP_CONNECTIONS_MAX, OPEN_FILES_MAX,
     RPC_CONNECTIONS_MAX, UNCHOKED_MAX,
 };
-use crate::base::{Span, Time, TorrentId};
+use crate::base::{Bits, Span, Time, TorrentId};
 use crate::dht::Figures;
 use crate::engine::prospects::Quest;
 use crate::engine::queue;
@@ -307,6 +307,11 @@ impl Node {
     /// All torrents, in the order of arrival.
     pub fn torrents(&self) -> Vec<TorrentId> {
         self.reactor.engine.torrents()
+    }
+
+    /// Which pieces of a torrent are here and verified.
+    pub fn have(&self, torrent: TorrentId) -> Option<&Bits> {
+        self.reactor.engine.have(self.metainfo(torrent)?.info_hash)
     }
 
     pub fn metainfo(&self, torrent: TorrentId) -> Option<&Metainfo> {

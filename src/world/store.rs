@@ -325,7 +325,8 @@ impl Store {
         };
         let mut made = false;
         let open = || {
-            let opened = place.folder.open(path_of(layout, run.file)?, Access::Write)?;
+            let executable = layout.files()[run.file].executable;
+            let opened = place.folder.make(path_of(layout, run.file)?, executable)?;
             made |= opened.made;
             Ok(opened.file)
         };
@@ -352,7 +353,7 @@ impl Place {
             // Looked at before it is opened: on a read-only share that has it all, nothing may ask
             // to write.
             if file.len == 0 && walk.stamp(path)?.is_none() {
-                self.folder.open(path, Access::Write)?;
+                self.folder.make(path, file.executable)?;
                 made.push(number);
             }
         }

@@ -1,6 +1,7 @@
 //! Commands that work on files: create, info, magnet, verify, edit.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::workdir::{Workdir, noise, one_clean_line, value};
@@ -31,6 +32,67 @@ fn the_same_data_makes_the_same_torrent() {
     assert_eq!(value(&first, "info_hash"), value(&again, "info_hash"));
     let private = dir.ok(&["create", "--private", "-o", "c.torrent", album]);
     assert_ne!(value(&first, "info_hash"), value(&private, "info_hash"));
+}
+
+#[test]
+fn a_padded_torrent_has_each_file_at_the_beginning_of_a_piece() {
+    let dir = Workdir::new("create-pad");
+    dir.album();
+    let plain = dir.ok(&["create", "album", "-o", "plain.torrent"]);
+    let padded = dir.ok(&["create", "album", "--pad"]);
+    assert_ne!(value(&plain, "info_hash"), value(&padded, "info_hash"));
+    // 100,000 and 70,001 and 10 bytes: 7 and 5 and 1 pieces.
+    assert_eq!(value(&padded, "pieces"), "13");
+    assert_eq!(value(&padded, "bytes"), (12 * 16_384 + 10).to_string());
+    let info = dir.ok(&["info", "album.torrent"]);
+    assert!(!info.contains(".pad") && info.contains("album/one.flac"), "{info}");
+    dir.ok(&["verify", "--dir", ".", "album.torrent"]);
+    let mut sharer = dir.start(&["share", "--listen", "127.0.0.1:0", "album.torrent"]);
+    let ready = sharer.wait_for("ready ");
+    let get = ["get", "album.torrent", "-d", "got", "--listen", "127.0.0.1:0"];
+    dir.ok(&[&get[..], &["--peer", &value(&ready, "listen")]].concat());
+    for name in ["one.flac", "empty.log", "scans/front page.png", "zz.txt"] {
+        assert_eq!(dir.read(&format!("got/album/{name}")), dir.read(&format!("album/{name}")));
+    }
+    assert!(!dir.0.join("got/album/.pad").exists(), "padding is stored nowhere");
+    // A single file needs none.
+    let single = dir.ok(&["create", "album/one.flac", "--pad"]);
+    assert_eq!(value(&single, "bytes"), "100000");
+}
+
+#[test]
+fn a_torrent_that_contradicts_itself_is_told_of_once_and_its_pieces_count() {
+    let dir = Workdir::new("sums");
+    dir.write("data/right", b"right");
+    dir.write("data/wrong", b"wrong");
+    let sum = |bytes: &[u8]| swarmlet::format::digest::Digest::of(bytes);
+    let mut info = b"d5:filesl".to_vec();
+    for (name, said) in [("right", &b"right"[..]), ("wrong", b"other")] {
+        info.extend(format!("d4:attr1:x6:lengthi5e4:pathl5:{name}e4:sha120:").bytes());
+        info.extend(sum(said));
+        info.extend(b"e");
+    }
+    info.extend(b"e4:name4:data12:piece lengthi16384e6:pieces20:");
+    info.extend(sum(b"rightwrong"));
+    info.extend(b"e");
+    dir.write("data.torrent", &[b"d4:info", &info[..], b"e"].concat());
+
+    let ran = dir.run(&["verify", "--dir", ".", "data.torrent"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("whole                   data/right"), "{ran:?}");
+    assert!(ran.out.contains("whole, another sha1     data/wrong"), "{ran:?}");
+    let told = "data: 1 file is right by the pieces, and not by the sha1 that the torrent gives";
+    assert_eq!(ran.err.matches(told).count(), 1, "{ran:?}");
+
+    let mut sharer = dir.start(&["share", "--listen", "127.0.0.1:0", "data.torrent"]);
+    let ready = sharer.wait_for("ready ");
+    let peer = value(&ready, "listen");
+    let get = ["get", "data.torrent", "-d", "got", "--listen", "127.0.0.1:0", "--peer", &peer];
+    let ran = dir.run(&get);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.err.matches(told).count(), 1, "{ran:?}");
+    let mode = fs::metadata(dir.0.join("got/data/right")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o100, 0o100, "a program may be run");
 }
 
 #[test]

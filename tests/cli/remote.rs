@@ -288,3 +288,27 @@ fn what_cannot_be_remembered_is_done_and_the_answer_says_so() {
     assert_eq!(remote.fields("name"), ["a"], "it is here all the same");
     assert_eq!(running.stop(), Some(0));
 }
+
+#[test]
+fn a_daemon_tells_how_its_node_of_the_dht_is_doing() {
+    let dir = Workdir::new("remote-dht");
+    let words = |state| ["peer", "--dir", state, "--listen", LOCAL, "--rpc", LOCAL];
+    let mut first = dir.start(&[&words(".")[..], &["--dht"]].concat());
+    let entry = first.ready("listen");
+    dir.write("second/empty", b"");
+    let mut second = dir.start(&[&words("second")[..], &["--dht-node", &entry]].concat());
+    let rpc = second.ready("rpc");
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let line = dir.ok(&["dht", "--rpc", &rpc]);
+        assert!(line.starts_with("dht id=") && line.contains(" joined="), "{line}");
+        if line.contains(" nodes=1 good=1 nodes6=0 ") {
+            break;
+        }
+        assert!(Instant::now() < until, "{line}");
+    }
+    dir.write("third/empty", b"");
+    let mut third = dir.start(&words("third"));
+    let line = dir.fails(1, &["dht", "--rpc", &third.ready("rpc")]);
+    assert!(line.contains("keeps out of the DHT"), "{line}");
+}

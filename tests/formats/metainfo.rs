@@ -186,6 +186,34 @@ fn padding_is_laid_but_not_listed_and_a_hybrid_is_read_as_version_1() {
 }
 
 #[test]
+fn attributes_and_hashes_of_files_are_read_and_what_is_odd_about_them_means_nothing() {
+    let sum = "20:abcdefghijabcdefghij";
+    let cases = [
+        ("4:attr1:x6:lengthi9e", "", true, false),
+        ("4:attr2:hx6:lengthi9e", sum, true, true),
+        ("4:attr1:h6:lengthi9e", sum, false, true),
+        ("4:attr3:?zq6:lengthi9e", "", false, false),
+        ("4:attri7e6:lengthi9e", "19:abcdefghijabcdefghi", false, false),
+        ("6:lengthi9e", "i20e", false, false),
+        // A link is never made, nor what it would have led to judged.
+        ("4:attr2:lx6:lengthi9e", sum, false, false),
+    ];
+    for (head, sum, executable, has_sum) in cases {
+        let sum = if sum.is_empty() { String::new() } else { format!("4:sha1{sum}") };
+        let many = info_of(format!("d{head}4:pathl1:ae{sum}e").as_bytes());
+        let rest = "4:name1:n12:piece lengthi16384e6:pieces20:xxxxxxxxxxxxxxxxxxxx";
+        let single = format!("{head}{rest}{sum}").into_bytes();
+        for info in [many, single] {
+            let metainfo = Metainfo::parse(&torrent(b"", &info)).expect(head);
+            let file = &metainfo.layout.files()[0];
+            assert_eq!(file.executable, executable, "{head}");
+            let expected = has_sum.then(|| Box::new(*b"abcdefghijabcdefghij"));
+            assert_eq!(file.sha1, expected, "{head}{sum}");
+        }
+    }
+}
+
+#[test]
 fn oddities_load_with_a_warning() {
     let cases = [
         ("unsorted-info", "keys out of order, at byte 73"),

@@ -109,10 +109,14 @@ class Swarmlet(Client):
         self.create_torrent(folder, payload, target, tracker)
 
     @classmethod
-    def create_torrent(cls, folder, payload, target, tracker):
+    def create_padded(cls, folder, payload, target, tracker):
+        cls.create_torrent(folder, payload, target, tracker, ["--pad"])
+
+    @classmethod
+    def create_torrent(cls, folder, payload, target, tracker, more=()):
         length = ["--piece-length", payload.piece_length]
         at = ["--tracker", tracker] if tracker else []
-        arguments = [cls.program, "create", folder / payload.name, *at, *length]
+        arguments = [cls.program, "create", folder / payload.name, *at, *length, *more]
         status, out, err = run([*arguments, "-o", target], folder)
         if status:
             raise RowFailed(f"swarmlet create: status {status}: {(err or out).strip()}")

@@ -112,7 +112,8 @@ class Scene:
         row, source = self.row, self._folder("source")
         torrent = self.folder / "it.torrent"
         row.payload.write(source)
-        create = LibTorrent.create_hybrid if row.payload.is_padded else self.sharer.create
+        makers = {"libtorrent": LibTorrent.create_hybrid, "swarmlet": Swarmlet.create_padded}
+        create = makers.get(row.payload.padded_by, self.sharer.create)
         create(source, row.payload, torrent, self.tracker.url)
         info_hash = bencode.info_hash(torrent.read_bytes())
         if row.by_link:

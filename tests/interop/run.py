@@ -68,8 +68,11 @@ def rows_with_ours():
         for ends in both_ways(other):
             link = (f"{other.name} link", *ends, payloads.MANY, SwarmletTracker)
             rows.append(Row(*link, by_link=True))
+    to_aria2 = ("ours shares", Swarmlet, (Aria2,))
+    rows.append(Row("aria2", *to_aria2, payloads.PADDED_BY_OURS, SwarmletTracker))
     for ends in both_ways(LibTorrent):
         rows.append(Row("libtorrent", *ends, payloads.PADDED, SwarmletTracker))
+        rows.append(Row("libtorrent", *ends, payloads.PADDED_BY_OURS, SwarmletTracker))
         for tracker in [SwarmletTracker, SwarmletUdp]:
             rows.append(Row("libtorrent v6", *ends, payloads.MANY, tracker, is_ipv6=True))
     return rows

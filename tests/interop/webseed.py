@@ -62,7 +62,7 @@ class Nginx:
 
 def create(folder, payload, target, url):
     """A torrent with a web seed and no tracker: ours, or libtorrent's with the seed put in."""
-    if payload.is_padded:
+    if payload.padded_by:
         LibTorrent(target.parent, IP).create_hybrid(folder, payload, target, "")
         outer = bencode.read(target.read_bytes())[0]
         outer = {key.decode(): value for key, value in outer.items() if key != b"announce"}

@@ -39,7 +39,7 @@ fn a_single_file_has_no_components_and_may_be_reached_by_a_link() {
     symlink(scratch.at("file"), scratch.at("link")).unwrap();
     for name in ["file", "link"] {
         let tree = hashing::walk(&scratch.at(name)).unwrap();
-        assert_eq!(tree.files, [Found { path: Vec::new(), len: 5 }]);
+        assert_eq!(tree.files, [Found { path: Vec::new(), len: 5, pad: false }]);
         let hashes = hashing::hash_pieces(&scratch.at(name), &tree.files, 16384, |_| ()).unwrap();
         assert_eq!(hashes, [Digest::of(b"12345")]);
     }
@@ -55,7 +55,7 @@ fn what_a_torrent_cannot_carry_is_left_out_with_a_warning() {
     fs::write(scratch.at("back\\slash"), "1").unwrap();
     fs::write(scratch.at("\u{1b}[2Jclear"), "1").unwrap();
     let tree = hashing::walk(&scratch.at("")).unwrap();
-    assert_eq!(tree.files, [Found { path: vec!["kept".to_string()], len: 1 }]);
+    assert_eq!(tree.files, [Found { path: vec!["kept".to_string()], len: 1, pad: false }]);
     assert_eq!(tree.warnings.len(), 5, "{:?}", tree.warnings);
     assert!(tree.warnings.iter().all(|warning| !warning.contains('\u{1b}')));
     assert!(tree.warnings.iter().any(|warning| warning.ends_with("/link: a symbolic link")));
@@ -109,13 +109,13 @@ fn a_file_that_grows_or_shrinks_meanwhile_is_trouble() {
     let scratch = Scratch::new("grows");
     fs::write(scratch.at("a"), "12345").unwrap();
     for len in [4, 6] {
-        let files = [Found { path: vec!["a".to_string()], len }];
+        let files = [Found { path: vec!["a".to_string()], len, pad: false }];
         let error = hashing::hash_pieces(&scratch.at(""), &files, 16384, |_| ()).unwrap_err();
         assert!(error.to_string().ends_with("/a: its length changed while it was read"));
     }
     fs::remove_file(scratch.at("a")).unwrap();
     symlink("/dev/zero", scratch.at("a")).unwrap();
-    let files = [Found { path: vec!["a".to_string()], len: 5 }];
+    let files = [Found { path: vec!["a".to_string()], len: 5, pad: false }];
     assert!(hashing::hash_pieces(&scratch.at(""), &files, 16384, |_| ()).is_err());
 }
 
@@ -151,4 +151,61 @@ fn verify_says_which_pieces_are_right() {
     fs::remove_file(scratch.at("t/b")).unwrap();
     fs::create_dir(scratch.at("t/b")).unwrap();
     assert_eq!(verify(&hashes), Ok(vec![0, 1, 2]), "a directory is not the file");
+}
+
+#[test]
+fn padding_lets_each_file_begin_with_a_piece_of_its_own() {
+    let scratch = Scratch::new("padded");
+    let lens = [("a", 10), ("b", 0), ("c", 20), ("d", 16), ("e", 33), ("f", 1), ("g", 0)];
+    for (name, len) in lens {
+        fs::write(scratch.at(name), vec![name.as_bytes()[0]; len]).unwrap();
+    }
+    let mut tree = hashing::walk(&scratch.at("")).unwrap();
+    tree.pad(16);
+    let found: Vec<_> = tree.files.iter().map(|file| (file.path.join("/"), file.pad)).collect();
+    let names = ["a", ".pad/6", "b", "c", ".pad/12", "d", "e", ".pad/15", "f", "g"];
+    assert_eq!(found, names.map(|name| (name.to_owned(), name.starts_with(".pad"))));
+    let expected: Vec<[u8; 20]> = [
+        [vec![b'a'; 10], vec![0; 6]].concat(),
+        vec![b'c'; 16],
+        [vec![b'c'; 4], vec![0; 12]].concat(),
+        vec![b'd'; 16],
+        vec![b'e'; 16],
+        vec![b'e'; 16],
+        [vec![b'e'; 1], vec![0; 15]].concat(),
+        vec![b'f'; 1],
+    ]
+    .map(|piece| Digest::of(&piece))
+    .to_vec();
+    let hashes = hashing::hash_pieces(&scratch.at(""), &tree.files, 16, |_| ()).unwrap();
+    assert_eq!(hashes, expected);
+}
+
+#[test]
+fn a_file_whose_own_hash_is_another_is_found() {
+    let scratch = Scratch::new("sums");
+    fs::create_dir(scratch.at("t")).unwrap();
+    // The second begins and ends inside a piece, and is read in more than one go.
+    let bytes = [vec![1; 7], vec![2; 700_000], vec![3; 5]];
+    let sums = [Digest::of(&bytes[0]), Digest::of(&bytes[1]), Digest::of(b"another")];
+    let file = |number: usize| {
+        let name = number.to_string();
+        fs::write(scratch.at("t").join(&name), &bytes[number]).unwrap();
+        let sha1 = Some(Box::new(sums[number]));
+        File { sha1, ..File::new(["t".to_owned(), name], bytes[number].len() as u64) }
+    };
+    let plain = File::new(["t", "absent"], 3);
+    let layout = Layout::new(100_000, vec![file(0), file(1), plain, file(2)]).unwrap();
+    let mut store = Store::new();
+    store.add(T, scratch.at(""));
+    let mut read = 0;
+    let others = hashing::other_sums(&mut store, T, &layout, |_| true, |bytes| read += bytes);
+    assert_eq!((others, read), (Ok(vec![3]), 700_012));
+    let others = hashing::other_sums(&mut store, T, &layout, |number| number != 3, |_| ());
+    assert_eq!(others, Ok(vec![]));
+    fs::remove_file(scratch.at("t/1")).unwrap();
+    let mut store = Store::new();
+    store.add(T, scratch.at(""));
+    let others = hashing::other_sums(&mut store, T, &layout, |_| true, |_| ());
+    assert_eq!(others, Err(DiskFault::Missing));
 }

@@ -1,7 +1,7 @@
 //! The store and its neighbours, on real files in a scratch directory that goes away again.
 
 use std::fs;
-use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use swarmlet::base::limits::{OPEN_FILES_MAX, WRITE_SLICES_MAX};
@@ -50,6 +50,22 @@ fn bytes_go_to_their_files_and_come_back() {
         }
     }
     store.check();
+}
+
+#[test]
+fn a_program_is_made_with_the_right_to_be_run() {
+    let program = |name: &str, len| File { executable: true, ..File::new(["t", name], len) };
+    let files = vec![program("run", 5), File::new(["t", "text"], 5), program("empty", 0)];
+    let layout = Layout::new(16, files).unwrap();
+    let (scratch, mut store) = scratch("programs");
+    store.prepare(T, &layout).unwrap();
+    assert_eq!(put(&mut store, &layout, 0, 0, b"0123456789"), Ok(()));
+    let may_run = |name: &str| fs::metadata(scratch.at(name)).unwrap().mode() & 0o100 != 0;
+    assert!(may_run("t/run") && may_run("t/empty") && !may_run("t/text"));
+    // One that is there already is left as it is.
+    fs::set_permissions(scratch.at("t/run"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(put(&mut store, &layout, 0, 0, b"0123456789"), Ok(()));
+    assert!(!may_run("t/run"));
 }
 
 #[test]
