@@ -427,6 +427,7 @@ fn beyond_a_trace(options: &NodeOptions) -> Vec<&'static str> {
     let is_there = [
         (options.remote.is_some(), "remote-control"),
         (options.dht.is_some(), "dht"),
+        (options.local, "lsd"),
         (options.memory_max.is_some(), "max-memory"),
         (options.manners != Manners::default(), "queue-or-goal"),
     ];
