@@ -12,9 +12,12 @@ use std::time::{Duration, Instant};
 
 use swarmlet::base::limits::{HTTP_LIFETIME, REDIRECTS_MAX};
 use swarmlet::base::{Bits, InfoHash, PeerId, Random, Span};
+use swarmlet::engine::prospects::Quest;
 use swarmlet::engine::{Event, Order, Phase};
 use swarmlet::format::digest::Digest;
+use swarmlet::format::draft::Draft;
 use swarmlet::format::layout::{File, Layout};
+use swarmlet::format::magnet::Magnet;
 use swarmlet::format::metainfo::Metainfo;
 use swarmlet::trace::{Difference, Played, replay};
 use swarmlet::tracker::{Policy, Service};
@@ -200,6 +203,42 @@ fn what_was_traced_is_said_again_when_it_is_replayed() {
     }
     let cut = lines[..lines.len() / 2].join("\n");
     assert!(matches!(torrent.replay(&cut), Ok(_) | Err(Difference::More { .. })));
+}
+
+#[test]
+fn a_link_that_was_followed_is_followed_again() {
+    let scratch = Scratch::new();
+    let mut torrent = Torrent::make(&scratch.dir("seed"), &[]);
+    let draft = Draft {
+        layout: torrent.metainfo.layout.clone(),
+        piece_hashes: torrent.metainfo.piece_hashes.clone(),
+        private: false,
+        trackers: Vec::new(),
+        web_seeds: Vec::new(),
+        comment: None,
+        created_by: None,
+        creation_date: None,
+    };
+    let mut file = Vec::new();
+    draft.write(&mut file);
+    torrent.metainfo = Metainfo::parse(&file).expect("a good draft");
+    let mut seed = peer(true);
+    seed.add(torrent.order(&[], true), scratch.dir("seed")).expect("a new torrent");
+    let path = scratch.dir("traces").join("link");
+    let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let options = NodeOptions { listen, trace: Some(path.clone()), ..NodeOptions::default() };
+    let mut node = Node::open(options).expect("a free port");
+    let magnet = Magnet { name: Some("a \"b\\ name".into()), ..Magnet::of(&torrent.metainfo) };
+    let peers = vec![seed.listen_addr().expect("it listens")];
+    let quest = Quest { peers, ..Quest::new(magnet) };
+    let id = node.seek(quest, scratch.dir("got")).expect("a new link");
+    let mut nodes = [seed, node];
+    turn_until(&mut nodes, |nodes| is_complete(&mut nodes[1], id));
+    farewell(&mut nodes);
+    torrent.assert_in(&scratch.dir("got"));
+    let trace = fs::read_to_string(path).expect("a trace");
+    let played = torrent.replay(&trace).unwrap_or_else(|other| panic!("{other}"));
+    assert!(played.inputs > 50 && played.outputs > 50, "{played:?}");
 }
 
 /// A peer with a node of the DHT, which enters by another's.

@@ -19,7 +19,7 @@ use super::events::{self, Line, Reporter};
 use super::failure::reason;
 use super::level::Level;
 use super::progress::{self, counted, per_cent};
-use super::{Failure, Screen, making, verify};
+use super::{Failure, Screen, making};
 use crate::base::{PieceIndex, Span, TorrentId};
 use crate::engine::prospects::Quest;
 use crate::engine::{Event, Order, Phase, Status};
@@ -500,10 +500,10 @@ impl Run {
             let is_here = |number: usize| {
                 layout.pieces_of(number).all(|piece| have.has(PieceIndex::checked(piece)))
             };
-            let others = hashing::other_sums(&mut store, *id, layout, is_here, |_| ());
+            let others = hashing::other_sums(&mut store, *id, layout, is_here);
             match others.map_or(0, |others| others.len()) {
                 0 => {}
-                count => screen.warn(&verify::contradiction(name, count)),
+                count => screen.warn(&hashing::contradiction(name, count)),
             }
         }
     }
@@ -545,14 +545,16 @@ impl Run {
 fn open(options: NodeOptions, serves_peers: bool, http_option: &str) -> Result<Node, Failure> {
     let remote = options.remote.as_ref().map(|remote| remote.listen);
     for (addr, option) in [(options.http, http_option), (remote, "--rpc")] {
-        // Whoever has only one address hears of it from the node itself.
-        let Some(addr) = addr.filter(|_| serves_peers) else { continue };
+        // Whoever has only one address hears of it from the node itself; and who keeps to an
+        // interface opens nothing beside it, not even for a moment.
+        let may_try = serves_peers && options.interface.is_none();
+        let Some(addr) = addr.filter(|_| may_try) else { continue };
         std::net::TcpListener::bind(addr).map_err(|source| {
             let what = format!("cannot listen on {addr}");
             cannot_open(&OpenError { what, source }, option)
         })?;
     }
-    for addr in &options.udp {
+    for addr in options.udp.iter().filter(|_| options.interface.is_none()) {
         std::net::UdpSocket::bind(addr).map_err(|source| {
             let what = format!("cannot receive datagrams at {addr}");
             cannot_open(&OpenError { what, source }, "--udp")

@@ -68,7 +68,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         others += usize::from(*verdict == Verdict::WholeOtherSum);
     }
     if others > 0 {
-        screen.warn(&contradiction(&metainfo.name, others));
+        screen.warn(&hashing::contradiction(&metainfo.name, others));
     }
     if broken == 0 {
         screen.line(&format!("all of {} is whole", metainfo.name));
@@ -143,18 +143,9 @@ fn judge<'m>(
     };
     let mut verdicts: Vec<Verdict> = (0..).zip(stamps).map(verdict).collect();
     let is_whole = |number: usize| verdicts[number] == Verdict::Whole;
-    let others = hashing::other_sums(&mut store, torrent, layout, is_whole, |_| ());
+    let others = hashing::other_sums(&mut store, torrent, layout, is_whole);
     for other in others.map_err(unreadable)? {
         verdicts[other] = Verdict::WholeOtherSum;
     }
     Ok(layout.files().iter().zip(verdicts).filter(|(file, _)| !file.pad).collect())
-}
-
-/// What to say of files whose pieces are right and whose own sha1 is another.
-pub(super) fn contradiction(name: &str, files: usize) -> String {
-    format!(
-        "{name}: {} right by the pieces, and not by the sha1 that the torrent gives: its maker \
-         contradicts himself",
-        if files == 1 { "1 file is".to_owned() } else { format!("{files} files are") }
-    )
 }

@@ -179,6 +179,16 @@ impl Layout {
         u64::from(piece.get()) * u64::from(self.piece_bytes)
     }
 
+    /// The piece that holds this byte of the torrent, and where in the piece it stands.
+    ///
+    /// Panics if there is no such byte.
+    pub fn place_of(&self, offset: u64) -> (PieceIndex, u32) {
+        assert!(offset < self.total_bytes, "byte {offset} of {}", self.total_bytes);
+        let piece_bytes = u64::from(self.piece_bytes);
+        let fits = |number: u64| u32::try_from(number).expect("no more than the piece count");
+        (PieceIndex::checked(fits(offset / piece_bytes)), fits(offset % piece_bytes))
+    }
+
     /// Bytes of this piece.
     pub fn piece_len(&self, piece: PieceIndex) -> u32 {
         assert!(piece.get() < self.piece_count, "{piece:?} of {} pieces", self.piece_count);

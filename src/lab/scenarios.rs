@@ -91,11 +91,11 @@ have what the rest lacks, so nearly everything goes through them.",
         name: "super-seed",
         summary: "the same slow seed shows each peer one piece after the other",
         look: "\
-As slow-seed, but the seed says that it has nothing and shows each peer the rarest piece, and the
-next when somebody has that one from it (BEP 16, share --super-seed). Compare how often the seed
-gives the file: hardly a piece should leave it twice. It helps the seed, and with it those who
-wait for the first copy; the price is that its line may rest while pieces are passed on. Try
---peers 3, where there are few to pass anything on to.",
+As slow-seed, but the seed says that it has nothing and shows each peer the rarest piece, and
+the next when somebody has that one from it (BEP 16, share --super-seed). Compare how often
+the seed gives the file: hardly a piece should leave it twice. It helps the seed, and with it
+those who wait for the first copy; the price is that its line may rest while pieces are passed
+on. Try --peers 3, where there are few to pass anything on to.",
         cast: |setup, stage| {
             let quarter = |rate: Option<u64>| rate.map(|rate| (rate / 4).max(1));
             stage.seeds(setup, Line { up: quarter(setup.line.up), ..setup.line });

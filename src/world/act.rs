@@ -22,6 +22,7 @@ use std::io;
 
 use super::fault::fault;
 use super::gather::Write;
+use super::hashing::{self, Sums};
 use super::http_call::CallOrder;
 use super::http_io;
 use super::keeper::{Done, Finished};
@@ -29,7 +30,7 @@ use super::peer_io::{PeerConn, Stage};
 use super::reactor::Reactor;
 use super::resume;
 use crate::base::limits::{CHECK_BYTES_PER_TURN, ERASE_FILES_PER_TURN};
-use crate::base::{Block, ConnId, TorrentId};
+use crate::base::{Block, ConnId, PieceIndex, TorrentId};
 use crate::engine::{DiskFault, Event, Input, Output, ReadJob};
 use crate::format::layout::Layout;
 use crate::format::resume::Resume;
@@ -118,6 +119,40 @@ impl Reactor {
                     return;
                 }
             }
+        }
+    }
+
+    /// What arrived whole is compared with the hashes that the torrent gives its files beside the
+    /// pieces (BEP 47), if it does.
+    fn note_arrival(&mut self, event: &Event) {
+        let Event::Complete { torrent, downloaded: true, .. } = *event else { return };
+        let layout = self.engine.layout(torrent).filter(|_| self.compares_sums);
+        if layout.is_some_and(|layout| layout.files().iter().any(|file| file.sha1.is_some())) {
+            self.sums.push_back(Sums::new(torrent));
+        }
+    }
+
+    /// Compares a buffer full, if the disk has nothing better to do.
+    pub(super) fn compare_sums(&mut self) {
+        if !self.jobs.is_empty() {
+            return;
+        }
+        let Some(mut sums) = self.sums.pop_front() else { return };
+        let Some(metainfo) = self.engine.metainfo(sums.torrent) else { return };
+        let (layout, buffer) = (&metainfo.layout, &mut self.send_buffer);
+        let Some(have) = self.engine.have(metainfo.info_hash) else { return };
+        let is_here = |number: usize| {
+            layout.pieces_of(number).all(|piece| have.has(PieceIndex::checked(piece)))
+        };
+        match sums.step(&mut self.store, layout, is_here, buffer) {
+            Ok(false) => self.sums.push_back(sums),
+            Ok(true) if sums.others.is_empty() => {}
+            Ok(true) => {
+                let news = hashing::contradiction(&metainfo.name, sums.others.len());
+                self.news.push(Event::Host { what: "sha1", news });
+            }
+            // The disk fails: that is told, and what is read again then is judged by its pieces.
+            Err(_) => {}
         }
     }
 
@@ -238,7 +273,10 @@ impl Reactor {
             }
             // It may be lost on its way, too.
             Output::SendDatagram { to, bytes } => drop(self.send_datagram(to, &bytes)),
-            Output::Event(event) => self.news.push(event),
+            Output::Event(event) => {
+                self.note_arrival(&event);
+                self.news.push(event);
+            }
             // It was told above.
             Output::Because { .. } => {}
         }

@@ -134,7 +134,7 @@ pub fn verify(
 }
 
 /// The files whose SHA-1 is not what the torrent says beside its pieces (BEP 47), of those that
-/// `is_here` says are whole. `progress` is told how many more bytes were read.
+/// `is_here` says are whole.
 ///
 /// Fault: as `Store::read`.
 pub fn other_sums(
@@ -142,45 +142,88 @@ pub fn other_sums(
     torrent: TorrentId,
     layout: &Layout,
     is_here: impl Fn(usize) -> bool,
-    mut progress: impl FnMut(u64),
 ) -> Result<Vec<usize>, DiskFault> {
-    let mut others = Vec::new();
+    let mut sums = Sums::new(torrent);
     let mut buffer = vec![0; BUFFER_BYTES];
-    for (number, file) in layout.files().iter().enumerate().filter(|(_, file)| !file.pad) {
-        let Some(said) = file.sha1.as_deref().filter(|_| is_here(number)) else { continue };
-        if file_hash(store, torrent, layout, number, &mut buffer)? != *said {
-            others.push(number);
-        }
-        progress(file.len);
-    }
-    Ok(others)
+    while !sums.step(store, layout, &is_here, &mut buffer)? {}
+    Ok(sums.others)
 }
 
-/// The SHA-1 of one file on disk. Each of its files begins somewhere in a piece.
-fn file_hash(
-    store: &mut Store,
-    torrent: TorrentId,
-    layout: &Layout,
+/// A comparison of files with their own SHA-1 that goes on as far as it gets time.
+#[derive(Debug)]
+pub struct Sums {
+    pub torrent: TorrentId,
+    /// The file that is read, and how many bytes of it were.
     number: usize,
-    buffer: &mut [u8],
-) -> Result<[u8; 20], DiskFault> {
-    let file = &layout.files()[number];
-    let step = buffer.len() as u64;
-    let mut digest = Digest::new();
-    for piece in layout.pieces_of(number).map(PieceIndex::checked) {
-        let offset = layout.piece_offset(piece);
-        let end = (file.offset + file.len).min(offset + u64::from(layout.piece_len(piece)));
-        let mut at = offset.max(file.offset);
-        while at < end {
-            let len = step.min(end - at);
-            let part = &mut buffer[..usize::try_from(len).expect("at most the buffer")];
-            let begin = u32::try_from(at - offset).expect("inside the piece");
-            store.read(torrent, layout, piece, begin, part)?;
-            digest.update(part);
-            at += len;
-        }
+    at: u64,
+    digest: Digest,
+    /// Files that have another one.
+    pub others: Vec<usize>,
+}
+
+impl Sums {
+    pub fn new(torrent: TorrentId) -> Sums {
+        Sums { torrent, number: 0, at: 0, digest: Digest::new(), others: Vec::new() }
     }
-    Ok(digest.finish())
+
+    /// Reads on, at most a buffer full. Returns whether it is done.
+    ///
+    /// Fault: as `Store::read`.
+    pub fn step(
+        &mut self,
+        store: &mut Store,
+        layout: &Layout,
+        is_here: impl Fn(usize) -> bool,
+        buffer: &mut [u8],
+    ) -> Result<bool, DiskFault> {
+        let files = layout.files();
+        let is_meant = |number: &usize| {
+            let file = &files[*number];
+            !file.pad && file.sha1.is_some() && is_here(*number)
+        };
+        let Some(number) = (self.number..files.len()).find(is_meant) else { return Ok(true) };
+        self.number = number;
+        let file = &files[number];
+        if self.at < file.len {
+            let len = self.read(store, layout, buffer)?;
+            self.digest.update(&buffer[..len]);
+            self.at += len as u64;
+        }
+        if self.at == file.len {
+            let found = std::mem::take(&mut self.digest).finish();
+            if file.sha1.as_deref() != Some(&found) {
+                self.others.push(number);
+            }
+            (self.number, self.at) = (number + 1, 0);
+        }
+        Ok(false)
+    }
+
+    /// Reads what comes next of the file, up to the end of its piece. Returns how much it was.
+    fn read(
+        &self,
+        store: &mut Store,
+        layout: &Layout,
+        buffer: &mut [u8],
+    ) -> Result<usize, DiskFault> {
+        let file = &layout.files()[self.number];
+        let offset = file.offset + self.at;
+        let (piece, begin) = layout.place_of(offset);
+        let in_piece = u64::from(layout.piece_len(piece) - begin);
+        let len = in_piece.min(file.len - self.at).min(buffer.len() as u64);
+        let len = usize::try_from(len).expect("at most the buffer");
+        store.read(self.torrent, layout, piece, begin, &mut buffer[..len])?;
+        Ok(len)
+    }
+}
+
+/// What to say of files whose pieces are right and whose own SHA-1 is another.
+pub fn contradiction(name: &str, files: usize) -> String {
+    let files = if files == 1 { "1 file is".to_owned() } else { format!("{files} files are") };
+    format!(
+        "{name}: {files} right by the pieces, and not by the sha1 that the torrent gives: its \
+         maker contradicts himself"
+    )
 }
 
 /// The SHA-1 of one piece on disk, read through `buffer`, which must not be empty.

@@ -164,6 +164,8 @@ impl Node {
             reactor.trace = Some(trace);
         }
         reactor.tells = options.explain;
+        // Who leaves when it is complete compares afterwards.
+        reactor.compares_sums = options.seed;
         if let Some(interface) = &interface {
             reactor.keep_to(interface.clone());
         }

@@ -49,6 +49,7 @@ use super::act::Job;
 use super::conn::{Kind, Table, token};
 use super::dht::DhtRecord;
 use super::fault::is_table_full;
+use super::hashing::Sums;
 use super::hook::Hook;
 use super::http_call::Calls;
 use super::http_io::Serves;
@@ -114,6 +115,9 @@ pub struct Reactor {
     pub(super) done: VecDeque<Input<'static>>,
     pub(super) jobs: VecDeque<Job>,
     pub(super) news: Vec<Event>,
+    /// Files to be compared with their own hashes, and whether anybody waits to hear of it.
+    pub(super) sums: VecDeque<Sums>,
+    pub(super) compares_sums: bool,
     /// Room for the results of one call of the store.
     pub(super) results: Vec<Result<(), DiskFault>>,
 
@@ -201,6 +205,8 @@ impl Reactor {
             done: VecDeque::new(),
             jobs: VecDeque::new(),
             news: Vec::new(),
+            sums: VecDeque::new(),
+            compares_sums: false,
             results: Vec::new(),
             listeners: Vec::new(),
             ports: Vec::new(),
@@ -318,6 +324,7 @@ impl Reactor {
         }
         // 8.
         self.run_jobs();
+        self.compare_sums();
         self.take_census();
         // 9.
         self.flush_peers();
@@ -421,6 +428,7 @@ impl Reactor {
             || !self.http_ready.is_empty()
             || !self.done.is_empty()
             || !self.jobs.is_empty()
+            || !self.sums.is_empty()
             || self.calls.can_begin()
             || self.listeners.iter().any(can_accept)
             || self.ports.iter().any(|port| port.is_ready)

@@ -91,6 +91,10 @@ fn a_torrent_that_contradicts_itself_is_told_of_once_and_its_pieces_count() {
     let ran = dir.run(&get);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(ran.err.matches(told).count(), 1, "{ran:?}");
+    // Who stays tells of it, too.
+    let stay = ["get", "data.torrent", "-d", "stay", "--listen", "127.0.0.1:0", "--peer", &peer];
+    let line = dir.start(&[&stay[..], &["--seed"]].concat()).wait_for("host what=sha1");
+    assert!(line.contains(told), "{line}");
     let mode = fs::metadata(dir.0.join("got/data/right")).unwrap().permissions().mode();
     assert_eq!(mode & 0o100, 0o100, "a program may be run");
 }
