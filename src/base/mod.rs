@@ -10,6 +10,7 @@ pub mod limits;
 pub mod order;
 pub mod random;
 pub mod rate;
+pub mod shelf;
 pub mod slots;
 pub mod time;
 
@@ -18,5 +19,6 @@ pub use block::{Block, Claim};
 pub use id::{ConnId, InfoHash, NodeId, PeerId, PieceIndex, TorrentId};
 pub use random::Random;
 pub use rate::Rate;
+pub use shelf::Shelf;
 pub use slots::Slots;
 pub use time::{Span, Time};

@@ -78,9 +78,9 @@ impl Engine {
         let strangers = self.waiting.iter().filter(|(_, waiting)| waiting.wants.is_none());
         // On a host with few descriptors, strangers are to be few, too.
         let strangers_max = HANDSHAKES_WAITING_MAX.min(self.connections_max().div_ceil(2));
-        if strangers.clone().count() >= strangers_max
-            && let Some((&oldest, _)) = strangers.min_by_key(|(_, waiting)| waiting.since)
-        {
+        let is_crowded = strangers.clone().count() >= strangers_max;
+        let oldest = strangers.min_by_key(|(_, waiting)| waiting.since).map(|(&conn, _)| conn);
+        if let Some(oldest) = oldest.filter(|_| is_crowded) {
             self.waiting.remove(&oldest);
             out.push(Output::Close { conn: oldest, why: "too many silent connections" });
         }

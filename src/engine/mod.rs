@@ -23,7 +23,7 @@ pub mod prospects;
 pub mod queue;
 pub mod throttle;
 
-use std::collections::BTreeMap;
+use crate::base::Shelf;
 use std::net::SocketAddr;
 
 use self::diet::Diet;
@@ -102,13 +102,13 @@ pub struct Engine {
     peer_id: PeerId,
     key: u32,
     random: Random,
-    torrents: BTreeMap<TorrentId, Torrent>,
+    torrents: Shelf<TorrentId, Torrent>,
     /// Torrents to be: their metadata is looked for.
-    prospects: BTreeMap<TorrentId, Sought>,
+    prospects: Shelf<TorrentId, Sought>,
     next_id: u32,
     /// Connections that have not said who they are.
-    waiting: BTreeMap<ConnId, Waiting>,
-    conns: BTreeMap<ConnId, TorrentId>,
+    waiting: Shelf<ConnId, Waiting>,
+    conns: Shelf<ConnId, TorrentId>,
     dials: Dials,
     service: Option<Service>,
     /// Our node of the DHT.
@@ -142,11 +142,11 @@ impl Engine {
             peer_id: PeerId(peer_id),
             key: u32::from_le_bytes([a, b, c, d]),
             random,
-            torrents: BTreeMap::new(),
-            prospects: BTreeMap::new(),
+            torrents: Shelf::new(),
+            prospects: Shelf::new(),
             next_id: 1,
-            waiting: BTreeMap::new(),
-            conns: BTreeMap::new(),
+            waiting: Shelf::new(),
+            conns: Shelf::new(),
             dials: Dials::new(),
             service: None,
             member: None,
@@ -537,7 +537,7 @@ impl Engine {
 
     /// Asserts every invariant; for debug builds and simulations.
     pub fn check(&self) {
-        for (conn, id) in &self.conns {
+        for (conn, id) in self.conns.iter() {
             assert!(!self.waiting.contains_key(conn), "{conn:?} waits and belongs to {id:?}");
             let of_torrent = self.torrents.get(id).is_some_and(|t| t.has_peer(*conn));
             let of_prospect = self.prospects.get(id).is_some_and(|s| s.prospect.has_peer(*conn));

@@ -27,8 +27,8 @@
 //! `set_limits`, `set_order`; the engine asks `decide` whenever something may have changed, and
 //! at `deadline`.
 
+use crate::base::Shelf;
 use crate::base::order;
-use std::collections::BTreeMap;
 
 use super::{Engine, Output};
 use crate::base::{Span, Time, TorrentId};
@@ -66,7 +66,7 @@ pub struct Verdict {
 pub struct Queue {
     limits: Limits,
     /// Who is not in it comes after those who are, in the order of arrival.
-    order: BTreeMap<TorrentId, usize>,
+    order: Shelf<TorrentId, usize>,
     /// Something happened since the last decision.
     is_stale: bool,
     is_lowered: bool,

@@ -22,7 +22,8 @@
 //! packet's worth at each turn of the loop, and batching is what makes a byte cheap. A limit on
 //! receiving works by leaving bytes in the socket: TCP tells the other end to slow down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::base::Shelf;
+use std::collections::BTreeSet;
 
 use crate::base::{Span, Time, TorrentId};
 
@@ -46,7 +47,7 @@ pub struct Throttle {
     /// For the node, where nothing else is set.
     usual: [Option<u64>; 2],
     node: [Option<Bucket>; 2],
-    torrents: BTreeMap<TorrentId, [Option<Bucket>; 2]>,
+    torrents: Shelf<TorrentId, [Option<Bucket>; 2]>,
     /// Those that the limits of the node are not for.
     exempt: BTreeSet<TorrentId>,
 }
@@ -75,7 +76,7 @@ impl Throttle {
         let bucket = rate.map(|bytes_per_sec| Bucket { bytes_per_sec, tenths: 0, filled_at: now });
         let lane = match of {
             None => &mut self.node,
-            Some(torrent) => self.torrents.entry(torrent).or_default(),
+            Some(torrent) => self.torrents.get_or_insert_with(torrent, Default::default),
         };
         let before = &mut lane[way as usize];
         // Saying the same again must not empty the bucket.

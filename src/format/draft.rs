@@ -7,11 +7,10 @@
 //! # Spec
 //! BEP 3, "metainfo files"; BEP 12, `announce-list`; BEP 27, `private`.
 
-use std::collections::BTreeMap;
-
 use super::bencode::{Dict, Strictness, Writer};
 use super::layout::{File, Layout};
 use super::{Malformed, text};
+use crate::base::Shelf;
 use crate::base::limits::TORRENT_FILE_BYTES_MAX;
 
 /// All that goes into a new .torrent.
@@ -123,7 +122,7 @@ pub fn edit(bytes: &[u8], edit: &Edit) -> Result<Vec<u8>, Malformed> {
 }
 
 /// The outer dictionary: each key with its value as bencode, in the order in which they go out.
-type Outer<'k> = BTreeMap<&'k [u8], Vec<u8>>;
+type Outer<'k> = Shelf<&'k [u8], Vec<u8>>;
 
 /// Sets the value of a key, or takes the key out.
 fn put<'k>(outer: &mut Outer<'k>, key: &'k str, value: Option<Vec<u8>>) {
@@ -205,7 +204,7 @@ fn write_int(value: i64) -> Vec<u8> {
 fn write_outer(outer: &Outer<'_>, out: &mut Vec<u8>) {
     let mut writer = Writer::new(out);
     writer.begin_dict();
-    for (key, value) in outer {
+    for (key, value) in outer.iter() {
         writer.key(key).raw(value);
     }
     writer.end();

@@ -18,12 +18,11 @@
 //! Room is counted by bytes written, also where they replace others. A crash restores what an
 //! unsaved write replaced; where unsaved writes overlap, their order may show.
 
-use std::collections::BTreeMap;
-
 use super::clock::Moment;
 use super::content::{Content, Cutting};
 use super::rope::Sink;
 use super::source::{Source, Stretch};
+use crate::base::Shelf;
 use crate::base::{Bits, InfoHash, PieceIndex, Random, Span};
 use crate::engine::DiskFault;
 use crate::format::layout::{FileSpan, Layout};
@@ -49,7 +48,7 @@ pub enum Loss {
 /// All folders of one node.
 #[derive(Debug)]
 pub struct Disk {
-    folders: BTreeMap<InfoHash, Folder>,
+    folders: Shelf<InfoHash, Folder>,
     speed: Speed,
     busy_until: Moment,
     /// Bytes that may still be written; `None`: as many as you like.
@@ -91,7 +90,7 @@ struct Replaced {
 impl Disk {
     pub fn new() -> Disk {
         Disk {
-            folders: BTreeMap::new(),
+            folders: Shelf::new(),
             speed: Speed::default(),
             busy_until: Moment::START,
             room: None,
@@ -117,7 +116,7 @@ impl Disk {
     /// Says what a torrent's files will hold once they are whole. It changes nothing but the
     /// memory that they take: bytes that were compared and are the same need not be kept.
     pub fn expect(&mut self, torrent: InfoHash, files: &[Stretch]) {
-        self.folders.entry(torrent).or_default().truths = files.to_vec();
+        self.folders.get_or_insert_with(torrent, Default::default).truths = files.to_vec();
     }
 
     pub fn set_speed(&mut self, speed: Speed) {
@@ -368,7 +367,7 @@ impl Disk {
     }
 
     fn folder(&mut self, torrent: InfoHash, layout: &Layout) -> &mut Folder {
-        let folder = self.folders.entry(torrent).or_default();
+        let folder = self.folders.get_or_insert_with(torrent, Default::default);
         folder.files.resize(layout.files().len(), None);
         folder
     }

@@ -18,7 +18,8 @@
 //! In swarms of hundreds (`relax`) there is no witness, what scripted peers ask is not followed, and
 //! nodes are recounted now and then only: every so many turns, so that it is the same each time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::base::Shelf;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::clock::Moment;
@@ -63,7 +64,7 @@ pub struct Judge {
     /// By the key of the connection: what was said at the dialler's end, and at the listener's.
     conns: Vec<[Said; 2]>,
     witness: Option<Witness>,
-    queues: BTreeMap<NodeId, Queue>,
+    queues: Shelf<NodeId, Queue>,
     /// Turns so far, of all nodes; every so many of them are recounted.
     turns: u64,
     every: u64,
@@ -75,7 +76,7 @@ struct Said {
     /// Pieces that may be asked for all the same.
     allowed: BTreeSet<u32>,
     /// Requests that were not answered, and how often each was said.
-    asked: BTreeMap<Claim, u32>,
+    asked: Shelf<Claim, u32>,
 }
 
 impl Judge {
@@ -84,7 +85,7 @@ impl Judge {
         Judge {
             conns: Vec::new(),
             witness: Some(Witness::default()),
-            queues: BTreeMap::new(),
+            queues: Shelf::new(),
             turns: 0,
             every: 1,
         }
@@ -120,7 +121,7 @@ impl Judge {
         adds_up(node, engine)?;
         let Some(witness) = &self.witness else { return Ok(()) };
         witness.recount(now, node, engine)?;
-        self.queues.entry(id).or_default().recount(now, engine)
+        self.queues.get_or_insert_with(id, Default::default).recount(now, engine)
     }
 
     /// A node was switched on or off.
@@ -152,7 +153,9 @@ impl Judge {
         match message {
             Message::Choke => said.unchoked = false,
             Message::Unchoke => said.unchoked = true,
-            Message::Request(claim) => *said.asked.entry(*claim).or_default() += 1,
+            Message::Request(claim) => {
+                *said.asked.get_or_insert_with(*claim, Default::default) += 1
+            }
             Message::AllowedFast(piece) => {
                 said.allowed.insert(*piece);
             }

@@ -66,7 +66,7 @@ pub mod tally;
 mod turn;
 mod witness;
 
-use std::collections::BTreeMap;
+use crate::base::Shelf;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -126,13 +126,13 @@ pub struct Lab {
     pub net: Net,
     nodes: Vec<Node>,
     sources: Vec<Source>,
-    by_addr: BTreeMap<SocketAddr, NodeId>,
-    by_hash: BTreeMap<InfoHash, SourceId>,
+    by_addr: Shelf<SocketAddr, NodeId>,
+    by_hash: Shelf<InfoHash, SourceId>,
     trackers: Vec<NodeId>,
     /// The trackers are asked over UDP.
     asks_by_datagram: bool,
     /// Nodes that nobody has started yet, and how long after the next run begins they do.
-    starts: BTreeMap<NodeId, Span>,
+    starts: Shelf<NodeId, Span>,
     judge: Judge,
     record: Record,
     tally: Tally,
@@ -283,11 +283,11 @@ impl Lab {
             net: Net::new(random.next_u64(), USUAL_PATH),
             nodes: Vec::new(),
             sources: Vec::new(),
-            by_addr: BTreeMap::new(),
-            by_hash: BTreeMap::new(),
+            by_addr: Shelf::new(),
+            by_hash: Shelf::new(),
             trackers: Vec::new(),
             asks_by_datagram: false,
-            starts: BTreeMap::new(),
+            starts: Shelf::new(),
             judge: Judge::new(),
             record: Record::new(),
             tally: Tally::default(),

@@ -4,7 +4,8 @@
 //! that; engine and connections belong to one *life*. Events that were meant for an earlier life
 //! find another number and come to nothing.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use crate::base::Shelf;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use super::clock::Moment;
@@ -32,7 +33,7 @@ pub struct Node {
     pub(super) life: u32,
     pub(super) talks: Slots<Talk>,
     /// Dials that nobody has answered yet.
-    pub(super) dials: BTreeMap<Key, (TorrentId, SocketAddr)>,
+    pub(super) dials: Shelf<Key, (TorrentId, SocketAddr)>,
     /// Connections with something to send, each once, in the order in which they got it.
     dirty: VecDeque<ConnId>,
     /// The earliest call of `tick` that stands in the queue.
@@ -42,7 +43,7 @@ pub struct Node {
     /// Torrents that its engine said are complete, in this life.
     pub(super) complete: BTreeSet<InfoHash>,
     /// Disk jobs under way in this life.
-    pub(super) jobs: BTreeMap<(TorrentId, JobKind), usize>,
+    pub(super) jobs: Shelf<(TorrentId, JobKind), usize>,
     pub(super) effects: Effects,
     /// The next connect or call fails.
     pub(super) is_cut_off: bool,
@@ -152,12 +153,12 @@ impl Node {
             is_retired: false,
             life: 0,
             talks: Slots::new(),
-            dials: BTreeMap::new(),
+            dials: Shelf::new(),
             dirty: VecDeque::new(),
             armed: None,
             ticks_at: (Moment::START, 0),
             complete: BTreeSet::new(),
-            jobs: BTreeMap::new(),
+            jobs: Shelf::new(),
             effects: Effects::default(),
             is_cut_off: false,
         }

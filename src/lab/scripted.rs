@@ -9,7 +9,8 @@
 //! After the last act it stays and goes on serving as it was told last; requests that came
 //! earlier are answered when `Serve` begins. Each connection plays the script from the top.
 
-use std::collections::{BTreeMap, VecDeque};
+use crate::base::Shelf;
+use std::collections::VecDeque;
 
 use super::net::NodeId;
 use super::node::{Node, Role, Talk, Voice};
@@ -84,7 +85,7 @@ pub struct Part {
     /// The next act.
     next: usize,
     /// Words that came and nobody has waited for yet.
-    heard: BTreeMap<&'static str, u32>,
+    heard: Shelf<&'static str, u32>,
     requests: VecDeque<Claim>,
     serving: Serving,
     /// What is still to be sent.
@@ -103,7 +104,7 @@ impl Part {
         Part {
             link,
             next: 0,
-            heard: BTreeMap::new(),
+            heard: Shelf::new(),
             requests: VecDeque::new(),
             serving: Serving::Nothing,
             outgoing: VecDeque::new(),
@@ -137,7 +138,7 @@ impl Part {
                     message.name()
                 }
             };
-            *self.heard.entry(word).or_default() += 1;
+            *self.heard.get_or_insert_with(word, Default::default) += 1;
         }
         Ok(())
     }

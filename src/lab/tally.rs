@@ -7,10 +7,9 @@
 //! # Limits
 //! Nodes, not torrents: where a node has several torrents, `whole_at` is the first of them.
 
-use std::collections::BTreeMap;
-
 use super::clock::Moment;
 use super::net::NodeId;
+use crate::base::Shelf;
 use crate::engine::Event;
 use crate::wire::Message;
 
@@ -19,7 +18,7 @@ use crate::wire::Message;
 pub struct Tally {
     nodes: Vec<Count>,
     /// By giver: payload bytes that left for each taker.
-    given: Vec<BTreeMap<NodeId, u64>>,
+    given: Vec<Shelf<NodeId, u64>>,
     whole: usize,
     gave_up: usize,
     payload: u64,
@@ -108,9 +107,9 @@ impl Tally {
 
     pub(super) fn on_gave(&mut self, from: NodeId, to: NodeId, payload: u64) {
         if self.given.len() <= from.0 {
-            self.given.resize_with(from.0 + 1, BTreeMap::new);
+            self.given.resize_with(from.0 + 1, Shelf::new);
         }
-        *self.given[from.0].entry(to).or_default() += payload;
+        *self.given[from.0].get_or_insert_with(to, Default::default) += payload;
         self.payload += payload;
         self.count(from).gave += payload;
         self.count(to).was_given += payload;

@@ -395,7 +395,7 @@ impl Lab {
     fn job_done(&mut self, id: NodeId, bytes: usize, job: Job) {
         let at = self.nodes[id.0].disk.done_at(self.now, bytes);
         let life = self.nodes[id.0].life;
-        *self.nodes[id.0].jobs.entry(job.kind()).or_default() += 1;
+        *self.nodes[id.0].jobs.get_or_insert_with(job.kind(), || 0) += 1;
         self.clock.push(at, Happening::Done { node: id, life, job });
     }
 

@@ -15,6 +15,7 @@
 //! # Limits
 //! Costs about as much as the run itself: stories have one, swarms of hundreds do without.
 
+use crate::base::Shelf;
 use crate::base::order;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -68,7 +69,7 @@ struct Overheard {
     asked: BTreeSet<Claim>,
     /// Requests that we took back and whose answers are still to come: who speaks Fast answers
     /// every one of them, and the oldest first.
-    taken_back: BTreeMap<Claim, u32>,
+    taken_back: Shelf<Claim, u32>,
     /// What has to be queued for them once this turn's words are answered.
     due: Option<Vec<Block>>,
 }
@@ -197,7 +198,7 @@ impl Witness {
             }
             Message::Cancel(claim) => {
                 if overheard.asked.remove(claim) && overheard.is_fast {
-                    *overheard.taken_back.entry(*claim).or_default() += 1;
+                    *overheard.taken_back.get_or_insert_with(*claim, || 0) += 1;
                 }
                 Ok(())
             }
@@ -303,7 +304,7 @@ impl Overheard {
             last_word: now,
             was_unchoked: false,
             asked: BTreeSet::new(),
-            taken_back: BTreeMap::new(),
+            taken_back: Shelf::new(),
             due: None,
         }
     }
@@ -403,7 +404,7 @@ fn change(flag: &mut bool, to: bool, what: &str) -> Result<(), String> {
 /// Since when somebody at a node has waited for a place that is free.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    since: BTreeMap<TorrentId, Moment>,
+    since: Shelf<TorrentId, Moment>,
 }
 
 impl Queue {
@@ -415,7 +416,7 @@ impl Queue {
                 self.since.remove(&id);
                 continue;
             };
-            let since = *self.since.entry(id).or_insert(now);
+            let since = *self.since.get_or_insert_with(id, || now);
             if now.since(since) > CHOKE_ROUND.times(ROUNDS_WAITED_MAX) {
                 let peers = torrent.sessions().count();
                 return Err(format!(

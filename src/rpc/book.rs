@@ -16,7 +16,8 @@
 //! JSON, because a person may want to read it, and another version of this program must: what it
 //! does not know it leaves out, what is missing has its default.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::base::Shelf;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -121,7 +122,7 @@ pub struct Seen {
 }
 
 /// All torrents of this run.
-pub type Book = BTreeMap<TorrentId, Entry>;
+pub type Book = Shelf<TorrentId, Entry>;
 
 impl Default for Page {
     fn default() -> Page {

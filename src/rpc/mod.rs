@@ -629,7 +629,7 @@ impl Rpc {
 
     /// Takes note of how all torrents are.
     fn look(&mut self, now: Time, unix: i64, engine: &mut Engine) {
-        for (&id, entry) in &mut self.book {
+        for (&id, entry) in self.book.iter_mut() {
             let Some(status) = engine.status(now, id) else { continue };
             let seen = Seen {
                 phase: status.phase,

@@ -13,8 +13,8 @@
 //! It costs two reads of a piece, and only when something is wrong. (libtorrent calls it *smart
 //! ban*.)
 
+use crate::base::Shelf;
 use crate::base::order;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::pieces::Verdict;
@@ -29,7 +29,7 @@ const CASES_MAX: usize = 16;
 /// The open cases of one torrent.
 #[derive(Debug, Default)]
 pub struct Blame {
-    cases: BTreeMap<PieceIndex, Case>,
+    cases: Shelf<PieceIndex, Case>,
 }
 
 #[derive(Debug)]

@@ -69,7 +69,7 @@ impl Torrent {
         }
         let there = self.who_is_there();
         let mut next: Option<Time> = None;
-        for (&conn, session) in &mut self.peers {
+        for (&conn, session) in self.peers.iter_mut() {
             let own = [Some(session.addr), listens_at(session)];
             let Some(extensions) = &mut session.extensions else { continue };
             let Some(due) = extensions.pex_due else { continue };

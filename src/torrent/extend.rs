@@ -12,7 +12,7 @@
 //! # Spec
 //! BEP 6; BEP 9, "extension message"; BEP 10; BEP 21; BEP 24; BEP 40; BEP 54.
 
-use std::collections::BTreeMap;
+use crate::base::Shelf;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{CLIENT, State, Torrent};
@@ -88,11 +88,11 @@ impl Torrent {
             let said = session.extensions.as_ref()?.said().your_ip?;
             Some((session.addr.ip(), said.to_canonical()))
         };
-        let by_host: BTreeMap<IpAddr, IpAddr> = self.peers.values().filter_map(of_peer).collect();
+        let by_host: Shelf<IpAddr, IpAddr> = self.peers.values().filter_map(of_peer).collect();
         let by_trackers = self.seen_by_trackers.into_iter().flatten();
-        let mut voices: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        let mut voices: Shelf<IpAddr, usize> = Shelf::new();
         for ip in by_host.into_values().chain(by_trackers.clone()).chain(by_trackers) {
-            *voices.entry(ip).or_default() += 1;
+            *voices.get_or_insert_with(ip, Default::default) += 1;
         }
         for is_ipv6 in [false, true] {
             let family = voices.iter().filter(|(ip, _)| ip.is_ipv6() == is_ipv6);
@@ -121,7 +121,7 @@ impl Torrent {
 
     /// We have what we want, or (`false`) a person wants more: tells everybody who listens.
     pub(super) fn say_upload_only(&mut self, now: Time, is_so: bool, out: &mut Vec<Output>) {
-        for (&conn, session) in &mut self.peers {
+        for (&conn, session) in self.peers.iter_mut() {
             let extensions = session.extensions.as_ref();
             if let Some(message) = extensions.and_then(|them| them.upload_only(is_so)) {
                 session.last_said = now;

@@ -337,7 +337,7 @@ impl Torrent {
 
     /// Takes back everything that anyone was asked for.
     pub(super) fn drop_requests(&mut self, out: &mut Vec<Output>) {
-        for (&conn, session) in &mut self.peers {
+        for (&conn, session) in self.peers.iter_mut() {
             session.current = None;
             for block in session.pipeline.take_back_all() {
                 self.pieces.release(block);
@@ -432,7 +432,7 @@ impl Torrent {
 
     /// The end game was won by one peer: the others need not send this block.
     fn cancel_elsewhere(&mut self, winner: ConnId, block: Block, out: &mut Vec<Output>) {
-        for (&conn, session) in &mut self.peers {
+        for (&conn, session) in self.peers.iter_mut() {
             if conn != winner && session.pipeline.take_back(block) {
                 self.pieces.release(block);
                 out.push(Output::Send { conn, message: Message::Cancel(block.claim()) });

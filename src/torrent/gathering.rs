@@ -18,7 +18,7 @@
 //! # Spec
 //! BEP 9, "extension message".
 
-use std::collections::BTreeMap;
+use crate::base::Shelf;
 use std::net::SocketAddr;
 
 use crate::base::limits::{
@@ -30,8 +30,8 @@ use crate::base::{ConnId, Time};
 #[derive(Debug)]
 pub struct Gathering {
     total_bytes: u32,
-    here: BTreeMap<u32, Given>,
-    asked: BTreeMap<u32, Asked>,
+    here: Shelf<u32, Given>,
+    asked: Shelf<u32, Asked>,
     /// Nobody else is asked.
     alone: Option<ConnId>,
 }
@@ -52,7 +52,7 @@ impl Gathering {
     /// Begins. `total_bytes`: 1 to `METADATA_BYTES_MAX`. `alone`: ask this peer and no other.
     pub fn new(total_bytes: u32, alone: Option<ConnId>) -> Gathering {
         assert!((1..=METADATA_BYTES_MAX).contains(&total_bytes), "metadata of {total_bytes} bytes");
-        Gathering { total_bytes, here: BTreeMap::new(), asked: BTreeMap::new(), alone }
+        Gathering { total_bytes, here: Shelf::new(), asked: Shelf::new(), alone }
     }
 
     pub fn total_bytes(&self) -> u32 {

@@ -173,7 +173,7 @@ impl Torrent {
     /// Counts a piece as ours and tells the peers that lack it.
     fn announce_piece(&mut self, now: Time, piece: PieceIndex, out: &mut Vec<Output>) {
         self.book(piece);
-        for (&conn, session) in &mut self.peers {
+        for (&conn, session) in self.peers.iter_mut() {
             if !session.have.has(piece) && self.super_seed.is_none() {
                 session.last_said = now;
                 out.push(Output::Send { conn, message: Message::Have(piece.get()) });

@@ -51,7 +51,8 @@ mod turn;
 pub mod webs;
 mod will;
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::base::Shelf;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use self::announcer::Announcer;
@@ -171,7 +172,7 @@ pub struct Torrent {
     /// The pieces that are here and verified.
     have: Bits,
 
-    peers: BTreeMap<ConnId, Session>,
+    peers: Shelf<ConnId, Session>,
     picker: Picker,
     selection: Selection,
     pieces: Pieces,
@@ -318,7 +319,7 @@ impl Torrent {
             id,
             state: State::Surveying,
             have: Bits::none(count),
-            peers: BTreeMap::new(),
+            peers: Shelf::new(),
             picker: Picker::new(count),
             selection: Selection::default(),
             pieces: Pieces::new(),
@@ -621,11 +622,11 @@ impl Torrent {
             let count = roles.iter().filter(|&&role| role).count();
             assert!(count <= 1, "{piece:?} is two things: {roles:?} (had, wanted, open)");
         }
-        let mut asked = BTreeMap::new();
+        let mut asked = Shelf::new();
         for session in self.peers.values() {
             session.check();
             for block in session.pipeline.blocks() {
-                *asked.entry(block).or_insert(0u8) += 1;
+                *asked.get_or_insert_with(block, || 0u8) += 1;
             }
         }
         assert_eq!(self.pieces.all_asked(layout), asked, "asked as counted, and as under way");

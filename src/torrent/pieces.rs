@@ -26,7 +26,7 @@
 //! back to hash it costs CPU and, once memory is short, the disk. HTTP-like streaming costs
 //! neither.
 
-use std::collections::BTreeMap;
+use crate::base::Shelf;
 use std::net::SocketAddr;
 
 use crate::base::limits::{BLOCK_BYTES, BLOCK_SLOW, SEND_BUFFER_BYTES};
@@ -37,7 +37,7 @@ use crate::format::layout::Layout;
 /// The open pieces of one torrent.
 #[derive(Debug, Default)]
 pub struct Pieces {
-    open: BTreeMap<PieceIndex, OpenPiece>,
+    open: Shelf<PieceIndex, OpenPiece>,
 }
 
 /// A piece that is being fetched.
@@ -295,7 +295,7 @@ impl Pieces {
 
     /// Asserts the invariants above.
     pub fn check(&self, layout: &Layout) {
-        for (&piece, open) in &self.open {
+        for (&piece, open) in self.open.iter() {
             let hot = open.before_hot.is_some();
             let next = open.blocks.get(open.hashed as usize);
             assert!(
@@ -319,9 +319,9 @@ impl Pieces {
     }
 
     /// Every block that somebody is asked for, and how many are; for `Torrent::check`.
-    pub fn all_asked(&self, layout: &Layout) -> BTreeMap<Block, u8> {
-        let mut all = BTreeMap::new();
-        for (&piece, open) in &self.open {
+    pub fn all_asked(&self, layout: &Layout) -> Shelf<Block, u8> {
+        let mut all = Shelf::new();
+        for (&piece, open) in self.open.iter() {
             for (number, state) in (0u32..).zip(&open.blocks).filter(|(_, state)| state.asked > 0) {
                 all.insert(layout.block_at(piece, number), state.asked);
             }

@@ -27,7 +27,7 @@
 //! # Spec
 //! BEP 9; BEP 10.
 
-use std::collections::BTreeMap;
+use crate::base::Shelf;
 use std::net::{IpAddr, SocketAddr};
 
 use super::announcer::{Announcer, Order};
@@ -57,7 +57,7 @@ pub struct Prospect {
     identity: Identity,
     magnet: Magnet,
     state: State,
-    suitors: BTreeMap<ConnId, Suitor>,
+    suitors: Shelf<ConnId, Suitor>,
     gathering: Option<Gathering>,
     /// How often metadata was wrong so far: then one peer alone is asked.
     failures: u32,
@@ -100,7 +100,7 @@ pub struct Suitor {
 pub struct Found {
     pub metainfo: Metainfo,
     pub magnet: Magnet,
-    pub suitors: BTreeMap<ConnId, Suitor>,
+    pub suitors: Shelf<ConnId, Suitor>,
     pub announcer: Announcer,
     pub candidates: Candidates,
 }
@@ -124,7 +124,7 @@ impl Prospect {
             id,
             identity,
             state: if paused { State::Resting } else { State::Seeking },
-            suitors: BTreeMap::new(),
+            suitors: Shelf::new(),
             gathering: None,
             failures: 0,
             announcer: Announcer::new(&tiers, &mut random),
@@ -389,7 +389,7 @@ impl Prospect {
         }
         self.choose(now);
         let Some(gathering) = &mut self.gathering else { return };
-        for (&conn, suitor) in &mut self.suitors {
+        for (&conn, suitor) in self.suitors.iter_mut() {
             if suitor.offers(now) != Some(gathering.total_bytes()) {
                 continue;
             }
@@ -417,13 +417,15 @@ impl Prospect {
         if self.gathering.as_ref().is_some_and(is_offered) {
             return;
         }
-        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut counts: Shelf<u32, usize> = Shelf::new();
         let offers = self
             .suitors
             .iter()
             .filter_map(|(&conn, suitor)| Some((conn, suitor.offers(now)?, suitor.wrongs)));
         let offers: Vec<(ConnId, u32, u32)> = offers.collect();
-        offers.iter().for_each(|(_, bytes, _)| *counts.entry(*bytes).or_default() += 1);
+        offers
+            .iter()
+            .for_each(|(_, bytes, _)| *counts.get_or_insert_with(*bytes, Default::default) += 1);
         // Those first who were wrong least often; then what most of them say.
         let best = offers
             .iter()

@@ -315,7 +315,7 @@ impl Torrent {
         if let Some(before) = before {
             out.extend(before.round(&chosen).into_iter().map(because));
         }
-        for (&conn, session) in &mut self.peers {
+        for (&conn, session) in self.peers.iter_mut() {
             let serve = chosen.iter().any(|choice| choice.conn == conn);
             if serve && session.us.choking {
                 unchoke(now, conn, session, out);

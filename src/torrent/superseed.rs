@@ -298,7 +298,7 @@ impl Torrent {
     pub(super) fn end_super_seed(&mut self, now: Time, out: &mut Vec<Output>) {
         let Some(super_seed) = self.super_seed.take() else { return };
         let mut too_much = Vec::new();
-        for (&conn, session) in &mut self.peers {
+        for (&conn, session) in self.peers.iter_mut() {
             let Some(shown) = super_seed.shown(conn) else { continue };
             let is_news = |piece: &PieceIndex| !session.have.has(*piece);
             let news: Vec<PieceIndex> = self.have.beyond(shown).filter(is_news).collect();

@@ -19,6 +19,7 @@
 //! the other: with ten thousand torrents that is five megabytes, some milliseconds. A library that
 //! grows beyond that wants an index.
 
+use crate::base::Shelf;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -46,7 +47,7 @@ pub struct Library {
     rules: Rules,
     entries: BTreeMap<InfoHash, Entry>,
     /// In the order in which they came.
-    by_age: BTreeMap<u64, InfoHash>,
+    by_age: Shelf<u64, InfoHash>,
     next_number: u64,
     /// Torrents on their way to the disk.
     coming: usize,
@@ -116,7 +117,7 @@ impl Library {
         Library {
             rules,
             entries: BTreeMap::new(),
-            by_age: BTreeMap::new(),
+            by_age: Shelf::new(),
             next_number: 1,
             coming: 0,
             publishers: Publishers::default(),
@@ -207,7 +208,7 @@ impl Library {
         before: Option<u64>,
     ) -> impl Iterator<Item = (u64, InfoHash, &'l Entry)> {
         self.by_age
-            .range(..before.unwrap_or(u64::MAX))
+            .before(before.unwrap_or(u64::MAX))
             .rev()
             .filter_map(|(number, hash)| Some((*number, *hash, self.get_public(*hash)?)))
             .filter(|(_, _, entry)| search.fits(entry))
@@ -290,7 +291,7 @@ impl Default for Rules {
 #[derive(Debug, Default)]
 struct Publishers {
     began: Time,
-    counts: BTreeMap<[u8; 8], u32>,
+    counts: Shelf<[u8; 8], u32>,
 }
 
 impl Publishers {
@@ -307,7 +308,7 @@ impl Publishers {
             self.counts.clear();
             self.began = now;
         }
-        *self.counts.entry(network(from)).or_default() += 1;
+        *self.counts.get_or_insert_with(network(from), || 0) += 1;
     }
 }
 

@@ -24,7 +24,8 @@
 //! simpler, and on small hosts no slower, than several that wait for each other. The one call
 //! that really takes seconds, syncing, is the `Syncer`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::base::Shelf;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
@@ -47,7 +48,7 @@ use crate::format::resume::{FileStamp, Resume};
 /// All files of the node.
 #[derive(Debug, Default)]
 pub struct Store {
-    places: BTreeMap<TorrentId, Place>,
+    places: Shelf<TorrentId, Place>,
     handles: Handles,
     writes: u64,
 }
@@ -62,7 +63,7 @@ struct Place {
     /// somebody changes it meanwhile, the record names the old stamp and the next run checks.
     stamps: Option<Vec<Option<FileStamp>>>,
     /// Files written since they were last synced, and whether they are new.
-    unsynced: BTreeMap<usize, bool>,
+    unsynced: Shelf<usize, bool>,
     /// Files whose sync once failed. The kernel reports that once and then forgets the pages, so
     /// a later success proves nothing: such a file has no stamp any more, and the next run checks
     /// it.
@@ -81,7 +82,7 @@ impl Store {
         let place = Place {
             folder: Folder::new(root),
             stamps: None,
-            unsynced: BTreeMap::new(),
+            unsynced: Shelf::new(),
             doubted: BTreeSet::new(),
             unsafe_for: None,
         };
@@ -363,7 +364,7 @@ impl Place {
 
     /// Notes that a file must be synced; `made` stays true until it was.
     fn mark(&mut self, file: usize, made: bool) {
-        *self.unsynced.entry(file).or_default() |= made;
+        *self.unsynced.get_or_insert_with(file, Default::default) |= made;
     }
 }
 

@@ -26,7 +26,8 @@
 //! `fsync`, not `fdatasync`: the record names each file's modification time, which `fdatasync`
 //! may leave behind; after a power cut all would have to be checked for nothing.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use crate::base::Shelf;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -270,7 +271,7 @@ impl Job {
 
     /// Takes the files of an older job that this one replaces.
     fn take_over(&mut self, older: &mut Job) {
-        let mut files: BTreeMap<usize, Changed> =
+        let mut files: Shelf<usize, Changed> =
             older.files.drain(..).map(|changed| (changed.file, changed)).collect();
         for mut changed in self.files.drain(..) {
             changed.made |= files.get(&changed.file).is_some_and(|before| before.made);
