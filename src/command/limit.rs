@@ -1,6 +1,5 @@
 //! `swarmlet limit`: how fast a daemon may be, in all and per torrent.
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -140,7 +139,7 @@ fn set(
     }
     match (wishes.as_object().is_some_and(|wishes| wishes.is_empty()), which) {
         (true, _) => Ok(()),
-        (false, None) => remote.call::<IgnoredAny>("session-set", &wishes).map(|_| ()),
+        (false, None) => remote.ask("session-set", &wishes).map(|_| ()),
         (false, Some(which)) => remote.act("torrent-set", which, Value::take(&mut wishes)),
     }
 }

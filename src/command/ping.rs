@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -97,7 +96,7 @@ fn shutdown(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     arguments.no_paths()?;
     let mut remote = Remote::of(arguments)?;
     let name = remote.name();
-    remote.call::<IgnoredAny>("session-close", &json!({}))?;
+    remote.ask("session-close", &json!({}))?;
     let until = Instant::now() + real(DAEMON_WAIT_MAX);
     while remote.is_there() {
         if Instant::now() >= until {

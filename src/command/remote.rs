@@ -19,7 +19,7 @@
 use std::net::{TcpStream, ToSocketAddrs};
 
 use serde::de::value::Error as Unread;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ impl Remote {
         self.url.host_header()
     }
 
-    /// Has a method carried out.
+    /// Has a method carried out, and reads what it says.
     ///
     /// Failure: no daemon is there, it does not let us in, or it says why it does not do it.
     pub fn call<T: DeserializeOwned>(
@@ -106,6 +106,12 @@ impl Remote {
         method: &str,
         arguments: &Value,
     ) -> Result<T, Failure> {
+        let said = self.ask(method, arguments)?;
+        self.understand(said)
+    }
+
+    /// The same as what came, whatever it is.
+    pub fn ask(&mut self, method: &str, arguments: &Value) -> Result<Value, Failure> {
         let body = json!({ "method": method, "arguments": arguments }).to_string();
         let mut response = self.post(body.as_bytes())?;
         if response.status() == 409 {
@@ -127,18 +133,18 @@ impl Remote {
         mut arguments: Value,
     ) -> Result<(), Failure> {
         arguments["ids"] = which.iter().map(|known| json!(known.info_hash)).collect();
-        self.call::<IgnoredAny>(method, &arguments).map(|_| ())
+        self.ask(method, &arguments).map(|_| ())
     }
 
     /// What `T` says of all torrents.
     pub fn all<T: DeserializeOwned>(&mut self) -> Result<Vec<T>, Failure> {
-        self.get(&json!({ "fields": fields_of::<T>() }))
+        self.get(json!({ "fields": fields_of::<T>() }))
     }
 
     /// What `T` says of these torrents, in the order of the daemon.
     pub fn each<T: DeserializeOwned>(&mut self, which: &[Known]) -> Result<Vec<T>, Failure> {
         let ids: Value = which.iter().map(|known| json!(known.info_hash)).collect();
-        self.get(&json!({ "fields": fields_of::<T>(), "ids": ids }))
+        self.get(json!({ "fields": fields_of::<T>(), "ids": ids }))
     }
 
     /// What `T` says of one torrent.
@@ -152,12 +158,9 @@ impl Remote {
         })
     }
 
-    fn get<T: DeserializeOwned>(&mut self, arguments: &Value) -> Result<Vec<T>, Failure> {
-        #[derive(Deserialize)]
-        struct Torrents<T> {
-            torrents: Vec<T>,
-        }
-        Ok(self.call::<Torrents<T>>("torrent-get", arguments)?.torrents)
+    fn get<T: DeserializeOwned>(&mut self, arguments: Value) -> Result<Vec<T>, Failure> {
+        let mut said = self.ask("torrent-get", &arguments)?;
+        self.understand(said["torrents"].take())
     }
 
     /// The torrents that `words` name; `all` names every one.
@@ -205,7 +208,7 @@ impl Remote {
 
     /// Makes sure that a daemon is there and lets us in.
     pub fn greet(&mut self) -> Result<(), Failure> {
-        self.call::<IgnoredAny>("session-get", &json!({ "fields": ["version"] })).map(|_| ())
+        self.ask("session-get", &json!({ "fields": ["version"] })).map(|_| ())
     }
 
     /// Whether it is on this host, where a daemon could be started.
@@ -260,29 +263,27 @@ impl Remote {
         ))
     }
 
-    fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
-        #[derive(Deserialize)]
-        struct Verdict {
-            result: String,
-        }
-        #[derive(Deserialize)]
-        struct Said<T> {
-            arguments: T,
-        }
-        let verdict: Verdict =
-            serde_json::from_slice(body).map_err(|_| self.no_daemon_of_ours())?;
-        if verdict.result != "success" {
-            let said = text::clean(&verdict.result);
+    /// What an answer says, if it is none that refuses.
+    fn read(&self, body: &[u8]) -> Result<Value, Failure> {
+        let said: Option<Value> = serde_json::from_slice(body).ok();
+        let mut said = said.filter(Value::is_object).ok_or_else(|| self.no_daemon_of_ours())?;
+        let result = said["result"].as_str().ok_or_else(|| self.no_daemon_of_ours())?;
+        if result != "success" {
+            let said = text::clean(result);
             let message = format!("the daemon at {} refuses: {said}", self.name());
             return Err(Failure::new(message, advice(&said)));
         }
-        match serde_json::from_slice::<Said<T>>(body) {
-            Ok(said) => Ok(said.arguments),
-            Err(error) => Err(Failure::new(
+        Ok(said["arguments"].take())
+    }
+
+    fn understand<T: DeserializeOwned>(&self, said: Value) -> Result<T, Failure> {
+        serde_json::from_value(said).map_err(|error| {
+            let error = text::clean(error.to_string());
+            Failure::new(
                 format!("the daemon at {} says what we do not understand: {error}", self.name()),
                 "is it of another version than this program?",
-            )),
-        }
+            )
+        })
     }
 
     fn no_daemon_of_ours(&self) -> Failure {
