@@ -72,6 +72,7 @@ pub mod command;
 pub mod dht;
 pub mod engine;
 pub mod format;
+#[cfg(feature = "lab")]
 pub mod lab;
 pub mod peer;
 pub mod rpc;

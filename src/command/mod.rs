@@ -37,6 +37,7 @@ pub mod fetch;
 pub mod files;
 pub mod get;
 pub mod info;
+#[cfg(feature = "lab")]
 pub mod lab;
 pub mod launch;
 pub mod level;
@@ -136,6 +137,7 @@ pub const COMMANDS: &[Command] = &[
     shell::COMMAND,
     config::COMMAND,
     unit::COMMAND,
+    #[cfg(feature = "lab")]
     lab::COMMAND,
     trace::COMMAND,
 ];

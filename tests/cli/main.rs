@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod hostile;
 mod interface;
+#[cfg(feature = "lab")]
 mod lab;
 mod library;
 mod magnet;
