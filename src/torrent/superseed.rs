@@ -32,7 +32,7 @@
 //! # Spec
 //! BEP 16.
 
-use std::collections::BTreeMap;
+use crate::base::Shelf;
 
 use super::{State, Torrent};
 use crate::base::limits::{
@@ -46,7 +46,7 @@ use crate::wire::Message;
 /// Whom a super-seed shows what.
 #[derive(Debug)]
 pub struct SuperSeed {
-    peers: BTreeMap<ConnId, Guest>,
+    peers: Shelf<ConnId, Guest>,
     /// By piece: how many peers were shown it and have not passed it on yet.
     open_count: Vec<u16>,
     /// Somebody left: those who waited for it to take a piece wait no more.
@@ -92,7 +92,7 @@ const HAVE_WORD_BYTES: usize = 9;
 impl SuperSeed {
     /// For a torrent of so many pieces.
     pub fn new(pieces: u32) -> SuperSeed {
-        SuperSeed { peers: BTreeMap::new(), open_count: vec![0; pieces as usize], look_at: None }
+        SuperSeed { peers: Shelf::new(), open_count: vec![0; pieces as usize], look_at: None }
     }
 
     pub fn on_join(&mut self, now: Time, conn: ConnId) {

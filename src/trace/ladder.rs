@@ -16,7 +16,7 @@
 //! # Limits
 //! `LADDER_STEPS_MAX` steps are held.
 
-use std::collections::BTreeMap;
+use crate::base::Shelf;
 use std::net::SocketAddr;
 
 use super::line::{Damaged, Line, Word};
@@ -45,14 +45,14 @@ pub struct Ladder {
     choice: Choice,
     talks: Vec<Talk>,
     /// The talk of each connection that is open.
-    of_conn: BTreeMap<ConnId, usize>,
+    of_conn: Shelf<ConnId, usize>,
     /// And of each tracker of each torrent: their names in the trace.
-    of_tracker: BTreeMap<(String, String), usize>,
-    torrents: BTreeMap<InfoHash, Known>,
+    of_tracker: Shelf<(String, String), usize>,
+    torrents: Shelf<InfoHash, Known>,
     /// The same by its number in the trace.
-    numbered: BTreeMap<String, InfoHash>,
+    numbered: Shelf<String, InfoHash>,
     /// Calls that nobody took, and how often.
-    unreached: BTreeMap<SocketAddr, u64>,
+    unreached: Shelf<SocketAddr, u64>,
     steps: usize,
 }
 
@@ -96,7 +96,7 @@ struct Step {
     /// The lowest and the highest piece.
     pieces: Option<(u32, u32)>,
     /// How often each rule chose.
-    rules: BTreeMap<String, u64>,
+    rules: Shelf<String, u64>,
 }
 
 /// Who speaks.
@@ -141,7 +141,7 @@ impl Ladder {
             Word::Accepts | Word::Connected => self.on_opened(line),
             Word::Refused => {
                 if let Some(addr) = line.peer {
-                    *self.unreached.entry(addr).or_default() += 1;
+                    *self.unreached.get_or_insert_with(addr, || 0) += 1;
                 }
                 Some(())
             }
@@ -329,7 +329,7 @@ impl Ladder {
         let mut words = fields(line.rest);
         let key = (words.next()?.to_owned(), words.next()?.to_owned());
         let torrent = self.numbered.get(&key.0).copied();
-        let at = *self.of_tracker.entry(key).or_insert_with(|| {
+        let at = *self.of_tracker.get_or_insert_with(key, || {
             let url = url.unwrap_or_default();
             self.talks.push(Talk::new(Who::Tracker { url }, torrent));
             self.talks.len() - 1
@@ -342,7 +342,7 @@ impl Ladder {
     /// The talk that a line belongs to; `None`: its connection is over.
     fn talk<'l>(
         talks: &'l mut [Talk],
-        of_conn: &BTreeMap<ConnId, usize>,
+        of_conn: &Shelf<ConnId, usize>,
         line: &Line<'_>,
     ) -> Option<&'l mut Talk> {
         talks.get_mut(*of_conn.get(&line.conn?)?)
@@ -550,7 +550,7 @@ impl Talk {
 
 impl Step {
     fn new(at: Time, side: Side, kind: Kind, text: String) -> Step {
-        let rules = BTreeMap::new();
+        let rules = Shelf::new();
         Step { at, side, kind, text, count: 1, bytes: 0, pieces: None, rules }
     }
 
@@ -569,7 +569,7 @@ impl Step {
             (ours, theirs) => ours.or(theirs),
         };
         for (rule, count) in other.rules {
-            *self.rules.entry(rule).or_default() += count;
+            *self.rules.get_or_insert_with(rule, || 0) += count;
         }
     }
 

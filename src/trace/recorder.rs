@@ -9,7 +9,7 @@
 //! Whoever traces nothing has no recorder, and then nothing is put into words: the way of a block
 //! has one question more for a whole buffer of them.
 
-use std::collections::BTreeMap;
+use crate::base::Shelf;
 use std::fmt::{self, Write};
 use std::net::SocketAddr;
 
@@ -31,14 +31,14 @@ use crate::wire::{Frame, Speech, Violation};
 pub struct Recorder {
     text: String,
     /// Who is at the other end.
-    peers: BTreeMap<ConnId, SocketAddr>,
+    peers: Shelf<ConnId, SocketAddr>,
 }
 
 impl Recorder {
     /// A recorder whose trace begins with what explains it.
     pub fn new() -> Recorder {
         let text = format!("{HEAD}\n{LEGEND}");
-        Recorder { text, peers: BTreeMap::new() }
+        Recorder { text, peers: Shelf::new() }
     }
 
     /// The lines since the last call.

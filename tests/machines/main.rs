@@ -35,6 +35,7 @@ mod scratch;
 mod selection;
 mod service;
 mod session;
+mod shelf;
 mod store;
 mod superseed;
 mod swarm;
