@@ -20,6 +20,7 @@
 //! # Spec
 //! BEP 14; BEP 27 (private torrents).
 
+use crate::base::order;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -68,7 +69,7 @@ impl Local {
             return Vec::new();
         }
         // Who waits longest goes first; a new one waits longest of all.
-        due.sort_by_key(|info_hash| told(info_hash));
+        order::sort_by_key(&mut due, |info_hash| told(info_hash));
         due.truncate(NOTICE_HASHES_MAX);
         self.told.extend(due.iter().map(|&info_hash| (info_hash, now)));
         self.rests_until = now + NOTICES_APART;

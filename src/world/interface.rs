@@ -23,6 +23,7 @@
 //!
 //! Neither `std` nor `rustix` can bind to a device or list addresses, hence `nix`.
 
+use crate::base::order;
 use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -82,7 +83,7 @@ impl Interface {
             State::Gone => {
                 let mut names: Vec<String> =
                     addresses().map(|address| address.interface_name).collect();
-                names.sort();
+                order::sort(&mut names);
                 names.dedup();
                 Err(io::Error::other(format!("there is none; there are {}", names.join(", "))))
             }
