@@ -10,7 +10,7 @@
 //! room is full, the one who waited longest goes.
 //!
 //! A torrent whose places are all taken still takes a newcomer whose priority is higher than that
-//! of some peer it has no use for at the moment: that one goes. Else whoever came first would keep
+//! of some peer that came a while ago and is of no use at the moment: that one goes. Else whoever came first would keep
 //! everybody out for ever.
 //!
 //! # Limits
@@ -192,7 +192,7 @@ impl Engine {
             self.on_closed(now, twin);
         } else if !has_room {
             let torrent = self.torrents.get(&id);
-            let loser = torrent.and_then(|torrent| torrent.who_yields(addr));
+            let loser = torrent.and_then(|torrent| torrent.who_yields(now, addr));
             let loser = loser.ok_or("no place left")?;
             out.push(Output::Close { conn: loser, why: "yields to one of higher priority" });
             self.on_closed(now, loser);

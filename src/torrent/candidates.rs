@@ -134,7 +134,16 @@ impl Candidates {
                 self.insert(Candidate { priority, ..Candidate::new(now, addr, source, arrival) })
             }
         };
-        self.look_ahead();
+        // Peers name hundreds to each other: to look at all of them for each is worth avoiding.
+        // Whoever is named can only be due sooner than before; a person's word, and somebody
+        // thrown out, may change more.
+        match self.place(addr) {
+            Ok(at) if source != Source::ByHand && self.known.len() < CANDIDATES_MAX => {
+                let due = self.known[at].due(self.is_complete);
+                self.due = self.due.into_iter().chain(due).min();
+            }
+            Ok(_) | Err(_) => self.look_ahead(),
+        }
         is_new
     }
 

@@ -105,7 +105,9 @@ impl Torrent {
 
     /// We part with a seed, being done ourselves.
     pub(super) fn remember_seed(&mut self, now: Time, conn: ConnId) {
-        let Some(addr) = self.peers.get(&conn).and_then(listens_at) else { return };
+        let Some(addr) = self.peers.get(&conn).and_then(|session| listens_at(session)) else {
+            return;
+        };
         let lately = &mut self.exchange.lately;
         lately.retain(|(known, _)| *known != addr);
         if lately.len() == PEX_LATELY_MAX {

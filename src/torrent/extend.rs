@@ -84,11 +84,11 @@ impl Torrent {
     /// Learns where we are: in each family what most say who see us, each host with one voice. A
     /// tracker is believed alone, of peers at least two must agree.
     fn mind_our_addr(&mut self) {
-        let of_peer = |session: &Session| {
+        let of_peer = |(_, session): (ConnId, &Session)| {
             let said = session.extensions.as_ref()?.said().your_ip?;
             Some((session.addr.ip(), said.to_canonical()))
         };
-        let by_host: Shelf<IpAddr, IpAddr> = self.peers.values().filter_map(of_peer).collect();
+        let by_host: Shelf<IpAddr, IpAddr> = self.sessions().filter_map(of_peer).collect();
         let by_trackers = self.seen_by_trackers.into_iter().flatten();
         let mut voices: Shelf<IpAddr, usize> = Shelf::new();
         for ip in by_host.into_values().chain(by_trackers.clone()).chain(by_trackers) {

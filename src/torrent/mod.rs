@@ -172,7 +172,8 @@ pub struct Torrent {
     /// The pieces that are here and verified.
     have: Bits,
 
-    peers: Shelf<ConnId, Session>,
+    /// In boxes: to find one, only ids are passed by, and not whole sessions.
+    peers: Shelf<ConnId, Box<Session>>,
     picker: Picker,
     selection: Selection,
     pieces: Pieces,
@@ -414,7 +415,7 @@ impl Torrent {
 
     /// Everybody who is connected, and what was said.
     pub fn sessions(&self) -> impl Iterator<Item = (ConnId, &Session)> {
-        self.peers.iter().map(|(&conn, session)| (conn, session))
+        self.peers.iter().map(|(&conn, session)| (conn, &**session))
     }
 
     /// How many interested peers may be served at once.
@@ -568,7 +569,7 @@ impl Torrent {
 
     /// Who is at the other end of a connection.
     pub fn session(&self, conn: ConnId) -> Option<&Session> {
-        self.peers.get(&conn)
+        self.peers.get(&conn).map(|session| &**session)
     }
 
     /// Whom to dial now, if anyone. `dialling`: connects of ours that are under way.

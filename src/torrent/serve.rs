@@ -6,7 +6,9 @@ use super::choker::Standing;
 use super::exchange::listens_at;
 use super::explain::Before;
 use super::{State, Torrent};
-use crate::base::limits::{KEEP_ALIVE_EVERY, MUTUAL_DISINTEREST_MAX, SEND_STALL_MAX, SILENCE_MAX};
+use crate::base::limits::{
+    KEEP_ALIVE_EVERY, MUTUAL_DISINTEREST_MAX, SEND_STALL_MAX, SILENCE_MAX, YIELDS_AFTER,
+};
 use crate::base::{Bits, Block, ConnId, PeerId, PieceIndex, Span, Time};
 use crate::border::{Event, Output, Reason};
 use crate::peer::{News, Session};
@@ -32,7 +34,7 @@ impl Torrent {
         let mut session = Session::new(now, addr, theirs.peer_id, dialled, pieces);
         session.on_handshake(theirs);
         self.picker.on_join(&session.have);
-        self.peers.insert(conn, session);
+        self.peers.insert(conn, Box::new(session));
         if dialled {
             self.candidates.on_connected(addr);
         }
@@ -115,14 +117,19 @@ impl Torrent {
     /// Who makes room for a newcomer at `addr` when all places are taken: the one whose priority
     /// is lowest, if it is lower than the newcomer's.
     ///
-    /// Nobody goes with whom blocks move, whom a person named, nor a web server.
+    /// Nobody goes with whom blocks move, who came less than `YIELDS_AFTER` ago, whom a person
+    /// named, nor a web server.
     /// Spec: BEP 40.
-    pub fn who_yields(&self, addr: SocketAddr) -> Option<ConnId> {
-        let may_go = |(conn, session): &(&ConnId, &Session)| {
+    pub fn who_yields(&self, now: Time, addr: SocketAddr) -> Option<ConnId> {
+        let may_go = |(conn, session): &(ConnId, &Session)| {
             let moves = session.pipeline.is_busy() || session.waiting() > 0;
-            !moves && !self.candidates.is_by_hand(session.addr) && !self.webs.has(**conn)
+            let is_settled = now.since(session.since) >= YIELDS_AFTER;
+            !moves
+                && is_settled
+                && !self.candidates.is_by_hand(session.addr)
+                && !self.webs.has(*conn)
         };
-        let others = self.peers.iter().filter(may_go).map(|(&conn, session)| {
+        let others = self.sessions().filter(may_go).map(|(conn, session)| {
             let theirs = listens_at(session).unwrap_or(session.addr);
             (self.candidates.priority_of(theirs), conn)
         });
@@ -260,7 +267,7 @@ impl Torrent {
     }
 
     pub(super) fn mind_seed(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
-        if self.peers.get(&conn).is_some_and(Session::is_upload_only) && self.is_done() {
+        if self.peers.get(&conn).is_some_and(|session| session.is_upload_only()) && self.is_done() {
             self.part_with_seeds(now, out);
         }
     }
@@ -352,10 +359,10 @@ impl Torrent {
 
     /// How many of those whom we do not choke make use of it.
     fn places_taken(&self) -> usize {
-        let takes = |session: &&Session| {
+        let takes = |(_, session): &(ConnId, &Session)| {
             !session.us.choking && session.them.interested && !session.is_seed()
         };
-        self.peers.values().filter(takes).count()
+        self.sessions().filter(takes).count()
     }
 
     fn standings(&mut self, now: Time) -> Vec<Standing> {

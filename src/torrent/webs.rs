@@ -195,7 +195,7 @@ impl Torrent {
         session.them.choking = false;
         session.pipeline.keep_above(WEB_REQUESTS_MIN);
         self.picker.on_join(&session.have);
-        self.peers.insert(conn, session);
+        self.peers.insert(conn, Box::new(session));
         self.tick_soon(now);
         self.mind_interest(now, conn, out);
         self.fill(now, conn, out);
@@ -216,9 +216,9 @@ impl Torrent {
 
     /// How many web servers are asked for something at the moment.
     pub fn busy_webs(&self) -> usize {
-        let is_busy = |(conn, session): &(&ConnId, &Session)| {
-            !session.pipeline.is_empty() && self.webs.has(**conn)
+        let is_busy = |(conn, session): &(ConnId, &Session)| {
+            !session.pipeline.is_empty() && self.webs.has(*conn)
         };
-        self.peers.iter().filter(is_busy).count()
+        self.sessions().filter(is_busy).count()
     }
 }

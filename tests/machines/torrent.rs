@@ -1,6 +1,6 @@
 //! Torrent: one engine with one torrent, and peers who say exactly what a test wants.
 
-use swarmlet::base::limits::{BLOCK_BYTES, SAVE_EVERY};
+use swarmlet::base::limits::{BLOCK_BYTES, SAVE_EVERY, YIELDS_AFTER};
 use swarmlet::base::{Bits, Block, ConnId, PeerId, PieceIndex, Random, Span, Time, TorrentId};
 use swarmlet::engine::control::Control;
 use swarmlet::engine::{DiskFault, Engine, Input, Order, Output, Phase, Settings};
@@ -612,6 +612,9 @@ fn a_full_torrent_takes_a_newcomer_of_higher_priority_for_the_lowest_that_is_of_
     assert_eq!(closed(&mut bench), []);
     let stranger = bench.join(least);
     assert_eq!(closed(&mut bench), [(stranger, "no place left")]);
+    let hasty = bench.join(high);
+    assert_eq!(closed(&mut bench), [(hasty, "no place left")]);
+    bench.wait(YIELDS_AFTER);
     // The lowest is being served: the next one goes.
     bench.say(a, Message::Interested);
     bench.tick();
