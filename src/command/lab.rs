@@ -288,7 +288,11 @@ fn table(report: &Report, setup: &Setup) -> String {
         loss => format!(", {} % lost", hundredths(u64::from(loss), 100)),
     };
     let lines = format!("lines: up {up}, down {down}, {delay}{jitter} ms between any two{loss}");
-    text.push_str(&format!("{lines}\npeers: {}\n\n", coming_and_going(&report.schedule)));
+    text.push_str(&format!("{lines}\npeers: {}\n", coming_and_going(&report.schedule)));
+    if let Some(step) = setup.step() {
+        text.push_str(&format!("time:  in steps of {} ms\n", step.as_millis()));
+    }
+    text.push('\n');
 
     text.push_str("                            done so long after it came        gave, in files\n");
     text.push_str(

@@ -30,6 +30,13 @@ pub(super) struct Call {
     gives_up: Moment,
 }
 
+impl Call {
+    /// The tracker's node.
+    pub fn to(&self) -> NodeId {
+        self.to
+    }
+}
+
 /// Who asked, and about what.
 #[derive(Clone, Copy, Debug)]
 struct Caller {
@@ -84,7 +91,7 @@ impl Lab {
         http::write_get(&url, &announce.target(&url), &mut request);
         let at = self.now.after(self.net.travel_alone(id, to));
         let call = Call { caller, to, request, gives_up };
-        self.clock.push(at, Happening::Asked(Box::new(call)));
+        self.plan(at, Happening::Asked(Box::new(call)));
     }
 
     /// A request has reached a tracker's host.
@@ -166,7 +173,7 @@ impl Lab {
     ) {
         let Caller { node, life, torrent, tracker } = caller;
         let answer = Box::new(Answer { torrent, tracker, from, response });
-        self.clock.push(at, Happening::Answered { node, life, answer });
+        self.plan(at, Happening::Answered { node, life, answer });
     }
 }
 

@@ -8,11 +8,17 @@
 //! Engines count in milliseconds, as the real world tells them. The network needs finer steps:
 //! at 10 MB/s a packet takes less than two of them, and rounding each one would bend the rates
 //! that a run is there to show. Hence `Moment`, in microseconds, and `time()` for the engines.
+//!
+//! A large swarm's clock may go in steps all the same (`go_in_steps`): what would happen between
+//! two steps happens at the latter, a node after the other. A thousand peers are more than the
+//! processor's caches hold; so what a node needs is fetched from memory once a step, and not for
+//! every packet.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::fmt;
 
+use super::net::NodeId;
 use crate::base::{Span, Time};
 
 /// A point in virtual time: microseconds since the run began.
@@ -49,6 +55,10 @@ impl Moment {
         self.after_micros(span.as_millis().saturating_mul(1000))
     }
 
+    pub const fn before_micros(self, micros: u64) -> Moment {
+        Moment(self.0.saturating_sub(micros))
+    }
+
     pub const fn after_micros(self, micros: u64) -> Moment {
         Moment(self.0.saturating_add(micros))
     }
@@ -64,7 +74,8 @@ impl fmt::Debug for Moment {
 const SLOT_MICROS: u64 = 256;
 const SLOTS: usize = 4096;
 
-/// A queue of events, earliest first; equal moments in the order of `push`.
+/// A queue of events, earliest first; equal moments in the order of `push` (in steps: of the nodes,
+/// and then of `push`).
 ///
 /// One heap of a million events would go through cold memory twenty times for each of them. Most
 /// events are a packet's, a few milliseconds ahead; so they wait, unsorted, in a ring of short
@@ -87,6 +98,8 @@ pub struct Clock<E> {
     len: usize,
     /// Numbers the pushes; it is what makes the order of equal moments fixed.
     pushes: u64,
+    /// Moments are multiples of this; 1 unless it goes in steps.
+    step_micros: u64,
 }
 
 type Heap<E> = BinaryHeap<Reverse<Entry<E>>>;
@@ -94,6 +107,8 @@ type Heap<E> = BinaryHeap<Reverse<Entry<E>>>;
 #[derive(Debug)]
 struct Entry<E> {
     at: Moment,
+    /// Whose event it is, if the clock goes in steps; otherwise always the same.
+    whose: NodeId,
     number: u64,
     event: E,
 }
@@ -108,12 +123,33 @@ impl<E> Clock<E> {
             late: BinaryHeap::new(),
             len: 0,
             pushes: 0,
+            step_micros: 1,
         }
     }
 
-    pub fn push(&mut self, at: Moment, event: E) {
+    /// From now on it goes in steps of so many microseconds.
+    pub fn go_in_steps(&mut self, step_micros: u64) {
+        assert!(step_micros > 0, "a step takes time");
+        self.step_micros = step_micros;
+    }
+
+    /// How far apart its moments are, in microseconds.
+    pub fn step_micros(&self) -> u64 {
+        self.step_micros
+    }
+
+    /// The first step that is not before `at`.
+    pub fn step_at(&self, at: Moment) -> Moment {
+        Moment(at.0.checked_next_multiple_of(self.step_micros).unwrap_or(u64::MAX))
+    }
+
+    /// Puts an event in, at the first step that is not before `at`. Returns when that is.
+    pub fn push(&mut self, at: Moment, whose: NodeId, event: E) -> Moment {
         self.pushes += 1;
-        let entry = Entry { at, number: self.pushes, event };
+        let in_steps = self.step_micros > 1;
+        let at = self.step_at(at);
+        let whose = if in_steps { whose } else { NodeId(0) };
+        let entry = Entry { at, whose, number: self.pushes, event };
         let slot = entry.slot();
         if self.len == 0 {
             self.slot = slot;
@@ -128,11 +164,12 @@ impl<E> Clock<E> {
         } else {
             self.late.push(Reverse(entry));
         }
+        at
     }
 
-    /// When the next event happens; `None` if nothing is to come.
-    pub fn next_at(&self) -> Option<Moment> {
-        self.present.peek().map(|Reverse(entry)| entry.at)
+    /// When the next event happens, and whose it is; `None` if nothing is to come.
+    pub fn next(&self) -> Option<(Moment, NodeId)> {
+        self.present.peek().map(|Reverse(entry)| (entry.at, entry.whose))
     }
 
     /// Takes the next event out.
@@ -208,11 +245,11 @@ impl<E> Default for Clock<E> {
     }
 }
 
-// Only moment and number take part in the order; events need not be comparable.
+// Moment, owner and number make the order; events need not be comparable.
 
 impl<E> Ord for Entry<E> {
     fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
+        (self.at, self.whose, self.number).cmp(&(other.at, other.whose, other.number))
     }
 }
 

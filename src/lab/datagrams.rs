@@ -30,6 +30,13 @@ pub(super) struct Datagram {
     is_notice: bool,
 }
 
+impl Datagram {
+    /// Whom it reaches.
+    pub fn to(&self) -> NodeId {
+        self.to
+    }
+}
+
 /// What a node asks trackers by datagrams, in one life.
 #[derive(Debug)]
 pub(super) struct Questions {
@@ -61,7 +68,7 @@ impl Lab {
             }
             let at = self.now.after(self.net.travel(from, to) + late);
             let datagram = Datagram { from, to, bytes: bytes.clone(), is_notice };
-            self.clock.push(at, Happening::Datagram(Box::new(datagram)));
+            self.plan(at, Happening::Datagram(Box::new(datagram)));
         }
     }
 
@@ -168,15 +175,17 @@ impl Lab {
                 }
             }
         }
-        let now = self.now;
         let life = self.nodes[id.0].life;
         let Some(Some(questions)) = self.questions(id) else { return };
         questions.asking.check();
+        let armed = questions.armed;
         let Some(due) = questions.asking.deadline() else { return };
-        let at = Moment::of(due).max(now);
-        if questions.armed.is_none_or(|armed| at < armed) {
-            questions.armed = Some(at);
-            self.clock.push(at, Happening::AskingDue { node: id, life });
+        let at = self.clock.step_at(Moment::of(due).max(self.now));
+        if armed.is_none_or(|armed| at < armed) {
+            if let Some(Some(questions)) = self.questions(id) {
+                questions.armed = Some(at);
+            }
+            self.plan(at, Happening::AskingDue { node: id, life });
         }
     }
 

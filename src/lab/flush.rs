@@ -29,9 +29,20 @@ pub(super) enum Filled {
 }
 
 impl Lab {
+    /// A node has done what an event asked of it. Unless the clock goes in steps, that was its
+    /// turn; otherwise the turn is over when nothing more happens to this node in this step.
+    pub(super) fn finish_turn(&mut self, id: NodeId) {
+        if self.clock.step_micros() == 1 {
+            return self.flush(id);
+        }
+        if let Some(other) = self.in_turn.replace(id).filter(|&other| other != id) {
+            self.flush(other);
+        }
+    }
+
     /// Flushes and settles. Sending is reported, the report may want more to be sent, and so on
     /// until windows are full or nobody wants anything.
-    pub(super) fn finish_turn(&mut self, id: NodeId) {
+    pub(super) fn flush(&mut self, id: NodeId) {
         while let Some(conn) = self.nodes[id.0].next_dirty() {
             match self.next_mishap(id) {
                 Some(Mishap::Crash(loss)) => return self.crash_and_reboot(id, loss),

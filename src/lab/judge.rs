@@ -15,8 +15,9 @@
 //! - at the end, every file of everybody who says so equals its source.
 //!
 //! # Limits
-//! In swarms of hundreds (`relax`) there is no witness, what scripted peers ask is not followed, and
-//! nodes are recounted now and then only: every so many turns, so that it is the same each time.
+//! In large swarms (`relax`) nobody's words are followed, and nodes are recounted now and then only:
+//! every so many turns, so that it is the same each time. What they have at the end is compared in
+//! any case.
 
 use crate::base::Shelf;
 use std::collections::BTreeSet;
@@ -146,9 +147,8 @@ impl Judge {
         end: EndId,
         message: &Message,
     ) -> Result<(), String> {
-        if let Some(witness) = &mut self.witness {
-            witness.on_says(now, source, end, message)?;
-        }
+        let Some(witness) = &mut self.witness else { return Ok(()) };
+        witness.on_says(now, source, end, message)?;
         let said = self.said(end);
         match message {
             Message::Choke => said.unchoked = false,
@@ -192,6 +192,9 @@ impl Judge {
         claim: Claim,
         asker_is_ours: bool,
     ) -> Result<(), String> {
+        if !self.is_strict() {
+            return Ok(());
+        }
         let said = self.said(end);
         if !said.unchoked && !said.allowed.contains(&claim.piece) {
             return Err(format!("serves {claim:?} to a peer that it chokes"));
@@ -214,6 +217,9 @@ impl Judge {
     ///
     /// Who chokes takes back what it queued; only the block that has begun to leave may be there.
     pub(super) fn on_flush(&self, end: EndId, waiting: usize) -> Result<(), String> {
+        if !self.is_strict() {
+            return Ok(());
+        }
         let said = self.conns.get(end.key.0 as usize).map(|conn| &conn[end.side as usize]);
         let may = |said: &Said| said.unchoked || !said.allowed.is_empty();
         if waiting <= 1 || said.is_some_and(may) {

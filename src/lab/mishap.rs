@@ -106,6 +106,6 @@ impl Lab {
     pub(super) fn crash_and_reboot(&mut self, id: NodeId, loss: Loss) {
         self.crash(id, loss);
         let start = Happening::Action(Action::Start(id));
-        self.clock.push(self.now.after(REBOOT), start);
+        self.plan(self.now.after(REBOOT), start);
     }
 }

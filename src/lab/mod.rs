@@ -149,6 +149,8 @@ pub struct Lab {
     out: Vec<Output>,
     received: Vec<u8>,
     leaving: Rope,
+    /// Whose turn is not over yet, if the clock goes in steps.
+    in_turn: Option<NodeId>,
 }
 
 /// How arriving bytes are cut.
@@ -231,6 +233,22 @@ enum Job {
     },
 }
 
+impl Happening {
+    /// Whom it happens to; what happens to all goes first.
+    fn whose(&self) -> NodeId {
+        match self {
+            Happening::Wake { node, .. }
+            | Happening::Done { node, .. }
+            | Happening::Cue { node, .. }
+            | Happening::AskingDue { node, .. }
+            | Happening::Answered { node, .. } => *node,
+            Happening::Asked(call) => call.to(),
+            Happening::Datagram(datagram) => datagram.to(),
+            Happening::Action(_) => NodeId(0),
+        }
+    }
+}
+
 impl Job {
     /// Whose job it is, and what waits for it.
     fn kind(&self) -> (TorrentId, JobKind) {
@@ -300,6 +318,7 @@ impl Lab {
             out: Vec::new(),
             received: Vec::new(),
             leaving: Rope::new(),
+            in_turn: None,
         }
     }
 
@@ -307,7 +326,14 @@ impl Lab {
 
     /// Makes something happen, so long after now (the beginning, while nothing has run).
     pub fn at(&mut self, span: Span, action: Action) {
-        self.clock.push(self.now.after(span), Happening::Action(action));
+        self.plan(self.now.after(span), Happening::Action(action));
+    }
+
+    /// From now on time goes in steps; see `clock`. For swarms of hundreds.
+    pub fn go_in_steps(&mut self, step: Span) {
+        let step_micros = step.as_millis() * 1000;
+        self.clock.go_in_steps(step_micros);
+        self.net.go_in_steps(step_micros);
     }
 
     /// How arriving bytes are cut.
@@ -370,7 +396,13 @@ impl Lab {
 
     /// When the next event is.
     pub fn next_at(&self) -> Option<Moment> {
-        [self.net.next_at(), self.clock.next_at()].into_iter().flatten().min()
+        if self.in_turn.is_some() {
+            return Some(self.now);
+        }
+        match (self.net.next(), self.clock.next()) {
+            (Some(net), Some(own)) => Some(net.0.min(own.0)),
+            (net, own) => net.or(own).map(|(at, _)| at),
+        }
     }
 
     /// Lets one event happen. Does nothing when there is none.
@@ -378,11 +410,17 @@ impl Lab {
         if self.film.as_ref().is_some_and(|film| film.is_due(self.now)) {
             self.take_frame();
         }
-        let (net, own) = (self.net.next_at(), self.clock.next_at());
+        let (net, own) = (self.net.next(), self.clock.next());
+        if let Some(id) = self.in_turn
+            && [net, own].into_iter().flatten().min() != Some((self.now, id))
+        {
+            self.in_turn = None;
+            return self.flush(id);
+        }
         if let Some(at) = net
             && own.is_none_or(|own| at <= own)
         {
-            self.now = at;
+            self.now = at.0;
             // Only the net's own event moves bytes on; most of them nobody hears of.
             if let (_, Some(arrival)) = self.net.step() {
                 self.on_arrival(arrival);
@@ -490,6 +528,11 @@ impl Lab {
             Happening::Datagram(datagram) => self.on_datagram(&datagram),
             Happening::Action(action) => self.on_action(action),
         }
+    }
+
+    /// Makes something happen at `at`, or the next step after it.
+    fn plan(&mut self, at: Moment, happening: Happening) {
+        self.clock.push(at, happening.whose(), happening);
     }
 
     fn lives(&self, node: NodeId, life: u32) -> bool {

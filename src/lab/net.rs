@@ -12,7 +12,7 @@
 //! with two rates. Who they are and what they say is `lab`'s matter.
 //!
 //! # Interface
-//! `dial`, `write` (never more than `room`), `shut`, `close`, `reset` act now; `next_at` and
+//! `dial`, `write` (never more than `room`), `shut`, `close`, `reset` act now; `next` and
 //! `step` let the next thing happen and say who shall hear of it. Whoever hears `Bytes` reads
 //! them; whoever hears `Ended` closes its own end.
 //!
@@ -166,6 +166,11 @@ impl Net {
         self.nodes[node.0].line = line;
     }
 
+    /// From now on time goes in steps; see `clock`.
+    pub fn go_in_steps(&mut self, step_micros: u64) {
+        self.clock.go_in_steps(step_micros);
+    }
+
     pub fn set_usual_path(&mut self, path: Path) {
         self.usual = path;
     }
@@ -264,9 +269,9 @@ impl Net {
             let knock = now.after(travel);
             // Not even a hasty good-bye may arrive before the knock.
             conn.dialler.last_arrival = knock;
-            self.clock.push(knock, Happening::Knock(key));
+            self.clock.push(knock, to, Happening::Knock(key));
         } else {
-            self.clock.push(now.after(CONNECT_TIMEOUT), Happening::Refused(key));
+            self.clock.push(now.after(CONNECT_TIMEOUT), from, Happening::Refused(key));
         }
         self.conns.push(Some(Box::new(conn)));
         EndId { key, side: Side::Dialler }
@@ -277,7 +282,7 @@ impl Net {
         let key = self.next_key();
         self.conns.push(None);
         let failed = Arrival::Failed { key, node: from };
-        self.clock.push(now.after(self.usual.delay.times(2)), Happening::Tell(failed));
+        self.clock.push(now.after(self.usual.delay.times(2)), from, Happening::Tell(failed));
         key
     }
 
@@ -363,18 +368,18 @@ impl Net {
             .map(|(_, conn)| (conn.dialler.node, conn.listener.node))
     }
 
-    /// When `step` has something to do.
-    pub fn next_at(&self) -> Option<Moment> {
-        self.clock.next_at()
+    /// When `step` has something to do, and for whom.
+    pub fn next(&self) -> Option<(Moment, NodeId)> {
+        self.clock.next()
     }
 
     // ── What happens ────────────────────────────────────────────────────────────────────────
 
     /// Lets the next thing happen. `None` inside: nobody needs to hear of it.
     ///
-    /// Panics if nothing is to come: ask `next_at` first.
+    /// Panics if nothing is to come: ask `next` first.
     pub fn step(&mut self) -> (Moment, Option<Arrival>) {
-        let (now, happening) = self.clock.pop().expect("next_at said that there is an event");
+        let (now, happening) = self.clock.pop().expect("next said that there is an event");
         let arrival = match happening {
             Happening::Knock(key) => self.on_knock(now, key),
             Happening::Opened(key) => self.on_opened(key),
@@ -409,12 +414,12 @@ impl Net {
         let (from, to) = (conn.dialler.node, conn.listener.node);
         let back = now.after(self.travel_alone(to, from));
         if !self.nodes[to.0].listens {
-            self.clock.push(back, Happening::Refused(key));
+            self.clock.push(back, from, Happening::Refused(key));
             return None;
         }
         // Nothing that the listener says may arrive before the news that it accepted.
         self.end_mut(EndId { key, side: Side::Listener })?.last_arrival = back;
-        self.clock.push(back, Happening::Opened(key));
+        self.clock.push(back, from, Happening::Opened(key));
         Some(Arrival::Accepted(EndId { key, side: Side::Listener }))
     }
 
@@ -427,17 +432,19 @@ impl Net {
         let (here, there) = (self.node_at(from)?, self.node_at(from.other())?);
         let is_cut = !self.reaches(here, there);
         let end = self.end_mut(from)?;
+        let packet = end.joined_by_then(now, packet);
         if is_cut || !end.held.is_empty() {
             end.held.push_back(packet);
             return None;
         }
         let is_first = end.queued_down == 0;
+        let this_step = now.after_micros(self.rest_of_step());
         let station = &mut self.nodes[there.0];
-        let rate = station.line.down;
-        let takes_no_time = rate.is_none() || packet.len() <= SMALL_BYTES;
-        if is_first && takes_no_time && station.down_free_at <= now {
-            let micros = rate.map_or(0, |rate| micros_for(packet.len(), rate));
-            station.down_free_at = now.after_micros(micros);
+        let micros = station.line.down.map_or(0, |rate| micros_for(packet.len(), rate));
+        let landed = now.max(station.down_free_at).after_micros(micros);
+        let is_small = packet.len() <= SMALL_BYTES && station.down_free_at <= now;
+        if is_first && (is_small || landed <= this_step) {
+            station.down_free_at = landed;
             return self.on_landed(now, from, packet);
         }
         self.land(now, there, from, packet);
@@ -466,7 +473,7 @@ impl Net {
         if let Some(end) = self.end_mut(from) {
             end.queued_down += 1;
         }
-        self.clock.push(landed, Happening::Landed(from, packet));
+        self.clock.push(landed, there, Happening::Landed(from, packet));
     }
 
     fn on_landed(&mut self, now: Moment, from: EndId, packet: Packet) -> Option<Arrival> {
@@ -480,7 +487,8 @@ impl Net {
             sender.rope.skip(packet.len());
         }
         if sender.tells_room() {
-            self.clock.push(now, Happening::Tell(Arrival::Room(from)));
+            let (whose, soon) = (sender.node, now.after_micros(self.rest_of_step()));
+            self.clock.push(soon, whose, Happening::Tell(Arrival::Room(from)));
         }
         is_heard.then_some(match packet {
             Packet::Bytes(len) => Arrival::Bytes { end: to, len },
@@ -549,13 +557,14 @@ impl Net {
     pub fn break_one(&mut self, now: Moment, key: Key) {
         for side in [Side::Dialler, Side::Listener] {
             let Some(end) = self.end_mut(EndId { key, side }) else { return };
+            let whose = end.node;
             end.drop_buffered();
             end.held.clear();
             end.ending = Some(Ending::Reset);
             end.ending_left = true;
             end.is_broken = true;
             let ended = Arrival::Ended { end: EndId { key, side }, how: Ending::Reset };
-            self.clock.push(now, Happening::Tell(ended));
+            self.clock.push(now, whose, Happening::Tell(ended));
         }
     }
 
@@ -572,14 +581,17 @@ impl Net {
 
     /// Sends packets, one pipe after the other, for as long as the uplink is free.
     fn pump(&mut self, now: Moment, node: NodeId) {
-        while self.nodes[node.0].up_free_at <= now.after_micros(AHEAD_MICROS) {
+        let ahead = AHEAD_MICROS.max(self.rest_of_step());
+        while self.nodes[node.0].up_free_at <= now.after_micros(ahead) {
             let Some(id) = self.nodes[node.0].turns.pop_front() else { return };
             self.send_packet(now, node, id);
         }
+        let rest = self.rest_of_step();
         let station = &mut self.nodes[node.0];
         if !station.turns.is_empty() && !station.is_pumping {
             station.is_pumping = true;
-            self.clock.push(station.up_free_at, Happening::UplinkFree(node));
+            let at = station.up_free_at.before_micros(rest);
+            self.clock.push(at, node, Happening::UplinkFree(node));
         }
     }
 
@@ -587,7 +599,7 @@ impl Net {
         let Some(there) = self.node_at(id.other()) else { return };
         let Station { line: Line { up: rate, .. }, up_free_at, .. } = self.nodes[node.0];
         let begins = now.max(up_free_at);
-        let bytes_max = self.allowance(id).min(packet_bytes(rate));
+        let bytes_max = self.allowance(id).min(packet_bytes(rate, self.clock.step_micros()));
         let Some(end) = self.end_mut(id) else { return };
         end.has_turn = false;
         if bytes_max == 0 && end.buffered() > 0 {
@@ -609,10 +621,19 @@ impl Net {
 
         let late = self.late(departed, id, there, packet.len());
         let arrival = departed.after(self.travel(node, there) + late).max(earliest);
-        if let Some(end) = self.end_mut(id) {
-            end.last_arrival = arrival;
+        let arrival = self.clock.step_at(arrival);
+        let in_steps = self.clock.step_micros() > 1;
+        let Some(end) = self.end_mut(id) else { return };
+        end.last_arrival = arrival;
+        if !(in_steps && end.joins(arrival, packet)) {
+            self.clock.push(arrival, there, Happening::Crossed(id, packet));
         }
-        self.clock.push(arrival, Happening::Crossed(id, packet));
+    }
+
+    /// How long it is from a moment to the last one before the next: none, unless time goes in
+    /// steps. What begins or is over by then does so in this step.
+    fn rest_of_step(&self) -> u64 {
+        self.clock.step_micros() - 1
     }
 
     /// How much of this pipe may leave now; 0 if it waits for acknowledgements.
@@ -631,7 +652,7 @@ impl Net {
         let Some(congestion) = &mut self.congestion else { return Span::ZERO };
         let fate = congestion.on_sent(departed, id, Leaving { len, behind, round_trip });
         let acked = departed.after(round_trip + fate.late);
-        self.clock.push(acked, Happening::Acked(id, len));
+        self.clock.push(acked, node, Happening::Acked(id, len));
         let station = &mut self.nodes[node.0];
         if let Some(rate) = station.line.up {
             station.up_free_at = departed.after_micros(micros_for(fate.again, rate));
@@ -650,12 +671,12 @@ impl Net {
     fn release(&mut self, now: Moment) {
         let sides = [Side::Dialler, Side::Listener];
         let ends = self.conns().flat_map(|(key, conn)| sides.map(|side| (key, side, conn)));
-        let holding: Vec<EndId> = ends
+        let holding: Vec<(EndId, NodeId)> = ends
             .filter(|(_, side, conn)| !conn.end(*side).held.is_empty())
-            .map(|(key, side, _)| EndId { key, side })
+            .map(|(key, side, conn)| (EndId { key, side }, conn.end(side).node))
             .collect();
-        for end in holding {
-            self.clock.push(now, Happening::Released(end));
+        for (end, node) in holding {
+            self.clock.push(now, node, Happening::Released(end));
         }
     }
 }

@@ -87,6 +87,9 @@ pub(super) struct End {
     pub is_broken: bool,
     /// Packets of one pipe never overtake each other, whatever the jitter.
     pub last_arrival: Moment,
+    /// Packets on their way, by when they cross, and how much joined each of them since it left;
+    /// only where time goes in steps.
+    joined: VecDeque<(Moment, usize)>,
     /// How many packets stand in the other node's queue for its line.
     pub queued_down: usize,
     /// Packets held back by a stall or a partition, in order.
@@ -145,6 +148,7 @@ impl End {
             ending_left: false,
             is_broken: false,
             last_arrival: Moment::START,
+            joined: VecDeque::new(),
             queued_down: 0,
             held: VecDeque::new(),
             has_turn: false,
@@ -185,6 +189,31 @@ impl End {
         Some(Packet::Ending(how))
     }
 
+    /// Whether a packet that crosses at `at` goes with one that does so already. If not, it is the
+    /// one that others may join.
+    pub fn joins(&mut self, at: Moment, packet: Packet) -> bool {
+        let Packet::Bytes(len) = packet else { return false };
+        match self.joined.back_mut() {
+            Some((crosses, joined)) if *crosses == at => {
+                *joined += len;
+                true
+            }
+            Some(_) | None => {
+                self.joined.push_back((at, 0));
+                false
+            }
+        }
+    }
+
+    /// A packet that has crossed, and those that joined it.
+    pub fn joined_by_then(&mut self, at: Moment, packet: Packet) -> Packet {
+        let Packet::Bytes(len) = packet else { return packet };
+        match self.joined.pop_front_if(|(crosses, _)| *crosses == at) {
+            Some((_, joined)) => Packet::Bytes(len + joined),
+            None => packet,
+        }
+    }
+
     /// Loses what has not left this node.
     pub fn drop_buffered(&mut self) {
         self.rope.truncate(self.landed + self.under_way);
@@ -200,9 +229,10 @@ impl Packet {
     }
 }
 
-/// How many bytes one turn on a line of this rate (bytes per second) carries.
-pub(super) fn packet_bytes(rate: Option<u64>) -> usize {
+/// How many bytes one turn on a line of this rate (bytes per second) carries. Where time goes in
+/// steps, a turn lasts for one.
+pub(super) fn packet_bytes(rate: Option<u64>, step_micros: u64) -> usize {
     let Some(rate) = rate else { return PACKET_BYTES_MAX };
-    let turn = rate.saturating_mul(TURN_MICROS) / 1_000_000;
+    let turn = rate.saturating_mul(TURN_MICROS.max(step_micros)) / 1_000_000;
     usize::try_from(turn).unwrap_or(usize::MAX).clamp(PACKET_BYTES_MIN, PACKET_BYTES_MAX)
 }

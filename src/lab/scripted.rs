@@ -254,13 +254,13 @@ impl Lab {
         let end = *end;
         let wish = part.play(script, &sources[script.source.0]);
         nodes[id.0].mark_dirty(conn);
-        self.finish_turn(id);
+        self.flush(id);
         match wish {
             None => {}
             Some(Wish::Later(span)) => {
                 let life = self.nodes[id.0].life;
                 let cue = Happening::Cue { node: id, life, conn };
-                self.clock.push(self.now.after(span), cue);
+                self.plan(self.now.after(span), cue);
             }
             Some(Wish::Shut) => {
                 self.net.shut(self.now, end);

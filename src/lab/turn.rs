@@ -396,7 +396,7 @@ impl Lab {
         let at = self.nodes[id.0].disk.done_at(self.now, bytes);
         let life = self.nodes[id.0].life;
         *self.nodes[id.0].jobs.get_or_insert_with(job.kind(), || 0) += 1;
-        self.clock.push(at, Happening::Done { node: id, life, job });
+        self.plan(at, Happening::Done { node: id, life, job });
     }
 
     pub(super) fn on_done(&mut self, id: NodeId, job: Job) {
@@ -442,11 +442,11 @@ impl Lab {
         }
         let node = &mut self.nodes[id.0];
         if let Some((due, _)) = due {
-            let at = Moment::of(due).max(self.now);
+            let at = self.clock.step_at(Moment::of(due).max(self.now));
             if node.armed.is_none_or(|armed| at < armed) {
                 node.armed = Some(at);
                 let life = node.life;
-                self.clock.push(at, Happening::Wake { node: id, life });
+                self.plan(at, Happening::Wake { node: id, life });
             }
         }
     }

@@ -393,6 +393,10 @@ impl Chaos {
             _ => Cut::Whole,
         };
         self.lab.set_cut(cut);
+        // As in swarms of hundreds, where each node has one turn for all that reached it.
+        if self.lab.seed_number() % 8 == 7 {
+            self.lab.go_in_steps(Span::from_millis(20));
+        }
     }
 
     // ── What goes wrong ─────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
 
 use swarmlet::base::Span;
 use swarmlet::lab::content::Content;
-use swarmlet::lab::{Cut, Lab, Line, NodeId, Scenario, SourceId};
+use swarmlet::lab::{Cut, Lab, Line, NodeId, Scenario, SourceId, all_done};
 
 use crate::{over_seeds, tell};
 
@@ -68,6 +68,27 @@ fn bytes_may_come_one_at_a_time_or_cut_anywhere() {
             lab.verify()
         });
     }
+}
+
+/// What is so in a swarm of hundreds is judged here word by word, in one of ten.
+#[test]
+fn time_may_go_in_steps_and_the_swarm_is_done_as_soon() {
+    over_seeds("time_may_go_in_steps_and_the_swarm_is_done_as_soon", |seed| {
+        let mut took = Vec::new();
+        for step in [None, Some(Span::from_millis(20))] {
+            let mut lab = Lab::new(seed);
+            ten(&mut lab);
+            let line = Line { up: Some(100_000), down: Some(400_000) };
+            (0..10).for_each(|node| lab.net.set_line(NodeId(node), line));
+            step.into_iter().for_each(|step| lab.go_in_steps(step));
+            lab.run_until(all_done, Span::from_secs(60))?;
+            lab.verify()?;
+            took.push(lab.now().as_micros());
+        }
+        let [flowing, in_steps] = took[..] else { unreachable!("two runs") };
+        assert!(in_steps.abs_diff(flowing) < flowing / 4, "{in_steps} and {flowing}");
+        Ok(())
+    });
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn run(net: &mut Net) -> Vec<(Moment, Arrival)> {
 /// The same, and the bytes that were read, end to end.
 fn run_and_read(net: &mut Net) -> (Vec<(Moment, Arrival)>, Vec<u8>) {
     let (mut heard, mut bytes) = (Vec::new(), Vec::new());
-    while net.next_at().is_some() {
+    while net.next().is_some() {
         let (at, arrival) = net.step();
         if let Some(Arrival::Bytes { end, len }) = arrival {
             let before = bytes.len();
@@ -50,10 +50,50 @@ fn run_and_read(net: &mut Net) -> (Vec<(Moment, Arrival)>, Vec<u8>) {
 fn the_clock_keeps_time_and_then_order() {
     let mut clock = Clock::new();
     for (at, event) in [(5, 'c'), (1, 'a'), (5, 'd'), (1, 'b')] {
-        clock.push(Moment::from_micros(at), event);
+        clock.push(Moment::from_micros(at), NodeId(0), event);
     }
     let order: String = std::iter::from_fn(|| clock.pop()).map(|(_, event)| event).collect();
     assert_eq!(order, "abcd");
+}
+
+#[test]
+fn a_clock_in_steps_keeps_time_and_then_nodes_and_then_order() {
+    let mut clock = Clock::new();
+    clock.go_in_steps(1000);
+    let events = [(1001, 1, 'f'), (999, 2, 'd'), (1, 1, 'a'), (1000, 1, 'b'), (2, 2, 'e')];
+    for (at, node, event) in events {
+        let step = clock.push(Moment::from_micros(at), NodeId(node), event);
+        assert_eq!(step.as_micros(), if at > 1000 { 2000 } else { 1000 });
+    }
+    clock.push(Moment::from_micros(1000), NodeId(1), 'c');
+    assert_eq!(clock.next(), Some((Moment::from_micros(1000), NodeId(1))));
+    let order: String = std::iter::from_fn(|| clock.pop()).map(|(_, event)| event).collect();
+    assert_eq!(order, "abcdef");
+}
+
+#[test]
+fn a_net_in_steps_carries_as_much_and_hands_over_what_came_together() {
+    let line = Line { up: Some(100_000), down: Some(80_000) };
+    for (step_micros, hands) in [(1, 91), (20_000, 66), (100_000, 13)] {
+        let mut net = Net::new(7, Path { delay: Span::from_millis(50), jitter: Span::ZERO });
+        net.go_in_steps(step_micros);
+        let nodes = [net.add(line), net.add(line)];
+        let end = net.dial(START, nodes[0], nodes[1]);
+        while net.next().is_some() {
+            net.step();
+        }
+        let sent = vec![7; WINDOW_BYTES];
+        net.write(Moment::from_micros(200_000), end, &sent);
+        let (heard, bytes) = run_and_read(&mut net);
+        assert_eq!(bytes, sent);
+        let (last, _) = heard[heard.len() - 1];
+        assert!((1_800_000..=2_100_000).contains(&last.as_micros()), "{step_micros}: {last:?}");
+        let is_bytes = |arrival: &Arrival| matches!(arrival, Arrival::Bytes { .. });
+        let count = heard.iter().filter(|(_, arrival)| is_bytes(arrival)).count();
+        assert_eq!(count, hands, "in steps of {step_micros}");
+        let in_step = |(at, _): &(Moment, Arrival)| at.as_micros().is_multiple_of(step_micros);
+        assert!(heard.iter().all(in_step));
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn whatever_is_lost_every_byte_arrives_once_and_in_order() {
         // Nothing is left hanging: the farewell comes through as well.
         net.close(Moment::from_micros(0), end);
         let mut ended = false;
-        while net.next_at().is_some() {
+        while net.next().is_some() {
             ended |= matches!(net.step().1, Some(Arrival::Ended { .. }));
         }
         assert!(ended, "loss {loss}");
