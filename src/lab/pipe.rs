@@ -208,9 +208,12 @@ impl End {
     /// A packet that has crossed, and those that joined it.
     pub fn joined_by_then(&mut self, at: Moment, packet: Packet) -> Packet {
         let Packet::Bytes(len) = packet else { return packet };
-        match self.joined.pop_front_if(|(crosses, _)| *crosses == at) {
-            Some((_, joined)) => Packet::Bytes(len + joined),
-            None => packet,
+        match self.joined.front().copied() {
+            Some((crosses, joined)) if crosses == at => {
+                self.joined.pop_front();
+                Packet::Bytes(len + joined)
+            }
+            Some(_) | None => packet,
         }
     }
 
