@@ -16,6 +16,7 @@ use swarmlet::engine::prospects::Quest;
 use swarmlet::engine::{Event, Order, Phase};
 use swarmlet::format::digest::Digest;
 use swarmlet::format::draft::Draft;
+use swarmlet::format::endpoint::Endpoint;
 use swarmlet::format::layout::{File, Layout};
 use swarmlet::format::magnet::Magnet;
 use swarmlet::format::metainfo::Metainfo;
@@ -292,6 +293,26 @@ fn peers_find_one_another_in_the_dht_alone_and_know_it_again_after_a_restart() {
     assert_eq!((figures.id, figures.nodes), (before.id, before.nodes));
     turn_until(&mut again, |nodes| good_nodes(&mut nodes[3]) >= 2);
     farewell(&mut again);
+}
+
+#[test]
+fn the_nodes_that_a_torrent_names_lead_into_the_dht() {
+    let scratch = Scratch::new();
+    let torrent = Torrent::make(&scratch.dir("seed"), &[]);
+    let mut seed = peer_in_dht(None, None);
+    seed.add(torrent.order(&[], true), scratch.dir("seed")).expect("a new torrent");
+    let port = seed.udp_addrs()[0].port();
+    let mut nodes = vec![seed];
+    for host in ["127.0.0.1", "localhost"] {
+        let mut order = torrent.order(&[], false);
+        order.metainfo.nodes.extend(Endpoint::new(host.as_bytes(), port.into()));
+        let mut leecher = peer_in_dht(None, None);
+        let id = leecher.add(order, scratch.dir(host)).expect("a new torrent");
+        nodes.push(leecher);
+        turn_until(&mut nodes, |nodes| is_complete(nodes.last_mut().expect("it came last"), id));
+        torrent.assert_in(&scratch.dir(host));
+    }
+    farewell(&mut nodes);
 }
 
 #[test]
@@ -841,6 +862,7 @@ impl Torrent {
             trackers: trackers.iter().map(|url| vec![url.clone()]).collect(),
             comment: None,
             web_seeds: Vec::new(),
+            nodes: Vec::new(),
             created_by: None,
             creation_date: None,
             warnings: Vec::new(),

@@ -574,6 +574,13 @@ pub const NAME_FRESH: Span = Span::from_secs(300);
 pub const NAME_FAILED_FRESH: Span = Span::from_secs(15);
 pub const NAME_ADDRS_MAX: usize = 16;
 
+/// Nodes of the DHT that a torrent may name, and peers that a link may name by the names of their
+/// hosts; how many of all these wait to be looked up, and addresses used of each.
+pub const TORRENT_NODES_MAX: usize = 16;
+pub const LINK_NAMES_MAX: usize = 8;
+pub const NAMED_WAITING_MAX: usize = 64;
+pub const NAMED_ADDRS_MAX: usize = 4;
+
 /// Longest host name: the DNS's own bound.
 pub const HOST_BYTES_MAX: usize = 253;
 

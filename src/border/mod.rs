@@ -10,5 +10,5 @@ pub mod output;
 pub mod reason;
 
 pub use input::{Closed, DiskFault, Input};
-pub use output::{Event, Output, ReadFor, ReadJob};
+pub use output::{Event, Output, ReadFor, ReadJob, Whom};
 pub use reason::Reason;

@@ -10,9 +10,19 @@ use std::ops::Range;
 use super::input::DiskFault;
 use crate::base::{Bits, Block, ConnId, InfoHash, PieceIndex, Span, TorrentId};
 use crate::format::announce::Announce;
+use crate::format::endpoint::Endpoint;
 use crate::wire::{Handshake, Message};
 
 use super::reason::Reason;
+
+/// Who is looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whom {
+    /// A peer of the torrent.
+    Peer,
+    /// A node of the DHT.
+    Node,
+}
 
 /// One thing that the driver shall do.
 #[derive(Clone, PartialEq, Debug)]
@@ -108,6 +118,14 @@ pub enum Output {
     SendDatagram {
         to: SocketAddr,
         bytes: Box<[u8]>,
+    },
+
+    /// Find out where somebody is whom a torrent or a link names. If they are found, the engine
+    /// hears of it as if a person had named the address.
+    LookUp {
+        torrent: TorrentId,
+        endpoint: Endpoint,
+        whom: Whom,
     },
 
     /// Something that a person or a script wants to know.

@@ -72,18 +72,20 @@ impl Engine {
 
     /// A peer told the port of its node.
     pub(super) fn on_port(&mut self, now: Time, conn: ConnId, port: u16, out: &mut Vec<Output>) {
-        let torrent = self.conns.get(&conn).and_then(|id| self.torrents.get(id));
-        let public = torrent.filter(|torrent| !torrent.metainfo().private);
-        let session = public.and_then(|torrent| torrent.session(conn));
-        if let Some(addr) = session.map(|session| session.addr) {
+        let Some(id) = self.conns.get(&conn) else { return };
+        let torrent = self.torrents.get(id).filter(|torrent| !torrent.metainfo().private);
+        let session = torrent.and_then(|torrent| torrent.session(conn));
+        let suitor = self.sought(*id).and_then(|prospect| prospect.addr_of(conn));
+        if let Some(addr) = session.map(|session| session.addr).or(suitor) {
             self.enter_dht(now, SocketAddr::new(addr.ip(), port), false, out);
         }
     }
 
     /// What to tell a peer that has a node, too, after the handshakes.
     pub(super) fn say_port(&self, conn: ConnId, id: TorrentId, out: &mut Vec<Output>) {
-        let is_public = self.torrents.get(&id).is_some_and(|torrent| !torrent.metainfo().private);
-        if let Some(member) = self.member.as_ref().filter(|_| is_public) {
+        // Of a link nobody knows yet whether its torrent is private.
+        let is_private = self.torrents.get(&id).is_some_and(|torrent| torrent.metainfo().private);
+        if let Some(member) = self.member.as_ref().filter(|_| !is_private) {
             out.push(Output::Send { conn, message: Message::Port(member.port) });
         }
     }

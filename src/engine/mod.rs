@@ -45,7 +45,7 @@ use crate::wire::{Frame, Message, Violation};
 
 pub use self::feed::feed;
 pub use self::throttle::{Throttle, Way};
-pub use crate::border::{Closed, DiskFault, Event, Input, Output, ReadFor, ReadJob, Reason};
+pub use crate::border::{Closed, DiskFault, Event, Input, Output, ReadFor, ReadJob, Reason, Whom};
 pub use crate::torrent::{Phase, Status};
 
 /// What a node is told once, at its birth.
@@ -216,6 +216,11 @@ impl Engine {
         match order.paused {
             true => torrent.begin_at_rest(out),
             false => torrent.start(now, order.whole, out),
+        }
+        if self.member.is_some() {
+            let nodes = torrent.metainfo().nodes.iter().cloned();
+            let look_up = |endpoint| Output::LookUp { torrent: id, endpoint, whom: Whom::Node };
+            out.extend(nodes.map(look_up));
         }
         self.torrents.insert(id, torrent);
         self.after(now, before, out);

@@ -18,15 +18,18 @@
 //! BEP 9, "magnet URI format"; BEP 53, `so`; RFC 4648, section 6, base32.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
+use super::endpoint::{Endpoint, is_near};
 use super::metainfo::Metainfo;
 use super::query::{self, Scheme, TrackerUrl};
 use super::tiers::Tiers;
 use super::warnings::Warnings;
 use super::{Malformed, text};
 use crate::base::InfoHash;
-use crate::base::limits::{FILES_MAX, MAGNET_BYTES_MAX, NAME_BYTES_MAX, TRACKERS_MAX};
+use crate::base::limits::{
+    FILES_MAX, LINK_NAMES_MAX, MAGNET_BYTES_MAX, NAME_BYTES_MAX, TRACKERS_MAX,
+};
 
 /// What a link says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +44,8 @@ pub struct Magnet {
     /// URLs of the files on web servers (`ws`).
     pub web_seeds: Vec<String>,
     pub peers: Vec<SocketAddr>,
+    /// Peers by the names of their hosts.
+    pub named_peers: Vec<Endpoint>,
     /// Ranges of file numbers, both ends included, that the link selects; empty: all files. They
     /// may overlap, and only the torrent knows how many files there are.
     pub select: Vec<(u32, u32)>,
@@ -96,6 +101,7 @@ impl Magnet {
             trackers: metainfo.trackers.concat(),
             web_seeds: metainfo.web_seeds.clone(),
             peers: Vec::new(),
+            named_peers: Vec::new(),
             select: Vec::new(),
             warnings: Vec::new(),
         }
@@ -115,6 +121,7 @@ impl fmt::Display for Magnet {
         self.trackers.iter().try_for_each(|url| write!(f, "&tr={}", encoded(url)))?;
         self.web_seeds.iter().try_for_each(|url| write!(f, "&ws={}", encoded(url)))?;
         self.peers.iter().try_for_each(|peer| write!(f, "&x.pe={peer}"))?;
+        self.named_peers.iter().try_for_each(|peer| write!(f, "&x.pe={peer}"))?;
         for (number, (first, last)) in self.select.iter().enumerate() {
             f.write_str(if number == 0 { "&so=" } else { "," })?;
             write!(f, "{first}")?;
@@ -137,6 +144,7 @@ struct Reading {
     trackers: Tiers,
     web_seeds: Vec<String>,
     peers: Vec<SocketAddr>,
+    named_peers: Vec<Endpoint>,
     select: Vec<(u32, u32)>,
     warnings: Warnings,
 }
@@ -152,6 +160,7 @@ impl Reading {
             trackers: Tiers::default(),
             web_seeds: Vec::new(),
             peers: Vec::new(),
+            named_peers: Vec::new(),
             select: Vec::new(),
             warnings: Warnings::default(),
         }
@@ -206,7 +215,15 @@ impl Reading {
     }
 
     fn take_peer(&mut self, value: &[u8]) {
-        let said = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        let text = str::from_utf8(value).unwrap_or_default();
+        let said = text.parse::<SocketAddr>().ok();
+        // A name is judged by what it stands for, once that is known.
+        if let Some(named) = Endpoint::parse(text).filter(|_| said.is_none())
+            && self.named_peers.len() < LINK_NAMES_MAX
+        {
+            let is_new = !self.named_peers.contains(&named);
+            return self.named_peers.extend(is_new.then_some(named));
+        }
         let peer = said.filter(|peer| can_be_called(*peer, self.local));
         match peer {
             Some(peer) if self.peers.contains(&peer) => {}
@@ -233,6 +250,7 @@ impl Reading {
             trackers: self.trackers.finish(&mut self.warnings).concat(),
             web_seeds: self.web_seeds,
             peers: self.peers,
+            named_peers: self.named_peers,
             select: self.select,
             warnings: self.warnings.into_lines(),
         })
@@ -305,13 +323,7 @@ fn can_be_called(peer: SocketAddr, local: LocalPeers) -> bool {
     if peer.port() == 0 || ip.is_unspecified() || ip.is_multicast() {
         return false;
     }
-    let is_local = match ip {
-        IpAddr::V4(ip) => {
-            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_broadcast()
-        }
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    };
-    !is_local || local == LocalPeers::Keep
+    !is_near(ip) || local == LocalPeers::Keep
 }
 
 fn encoded(text: &str) -> String {

@@ -34,6 +34,7 @@
 use serde::Deserialize;
 
 use super::bencode::{self, Dict, Item, Strictness, Writer};
+use super::endpoint::Endpoint;
 use super::layout::{File, Layout};
 use super::loose::Loose;
 use super::tiers::{read_tiers, read_web_seeds};
@@ -41,7 +42,9 @@ use super::tree::Tree;
 use super::warnings::Warnings;
 use super::{Malformed, digest::Digest, text};
 use crate::base::InfoHash;
-use crate::base::limits::{FILES_MAX, PATH_DEPTH_MAX, PIECE_BYTES_MAX, TORRENT_FILE_BYTES_MAX};
+use crate::base::limits::{
+    FILES_MAX, PATH_DEPTH_MAX, PIECE_BYTES_MAX, TORRENT_FILE_BYTES_MAX, TORRENT_NODES_MAX,
+};
 
 /// Everything we use of a .torrent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,6 +62,8 @@ pub struct Metainfo {
     pub trackers: Vec<Vec<String>>,
     /// Web servers that have the files (BEP 19).
     pub web_seeds: Vec<String>,
+    /// Nodes of the DHT that may know more of it (BEP 5); none for a private torrent.
+    pub nodes: Vec<Endpoint>,
     pub comment: Option<String>,
     pub created_by: Option<String>,
     /// Seconds since 1970.
@@ -148,6 +153,7 @@ impl Metainfo {
             private: inner.private,
             trackers: read_tiers(root, &mut warnings),
             web_seeds: read_web_seeds(root, &mut warnings),
+            nodes: if inner.private { Vec::new() } else { read_nodes(root) },
             comment: outer.comment.and_then(|comment| cleaned(&comment)),
             created_by: outer.created_by.and_then(|program| cleaned(&program)),
             creation_date: outer.creation_date.and_then(|date| read_date(&date, &mut warnings)),
@@ -221,6 +227,21 @@ fn write_file(info: &[u8], trackers: &[Vec<String>], web_seeds: &[String], out: 
         writer.end();
     }
     writer.end();
+}
+
+/// Nodes of the DHT: `l l 4:host i6881e e … e`. Hints of whoever made the file: what is none is
+/// passed over, and so are those beyond `TORRENT_NODES_MAX`.
+fn read_nodes(root: Dict<'_>) -> Vec<Endpoint> {
+    let Some(list) = root.get("nodes").and_then(Item::list) else { return Vec::new() };
+    let mut nodes: Vec<Endpoint> = Vec::new();
+    // However long the list is, it is not looked at without end.
+    for item in list.into_iter().take(4 * TORRENT_NODES_MAX) {
+        let mut pair = item.list().into_iter().flatten();
+        let (host, port) = (pair.next().and_then(Item::bytes), pair.next().and_then(Item::int));
+        let node = host.zip(port).and_then(|(host, port)| Endpoint::new(host, port));
+        nodes.extend(node.filter(|node| nodes.len() < TORRENT_NODES_MAX && !nodes.contains(node)));
+    }
+    nodes
 }
 
 /// What comes out of the `info` dictionary.

@@ -9,6 +9,7 @@ pub mod crc32c;
 pub mod datagram;
 pub mod digest;
 pub mod draft;
+pub mod endpoint;
 pub mod http;
 pub mod ini;
 pub mod krpc;

@@ -79,7 +79,7 @@ impl Lab {
                 self.nodes[id.0].is_cut_off = true
             }
             // The network may lose one without anybody's fault, so stories have no need to.
-            Output::SendDatagram { .. } => {}
+            Output::SendDatagram { .. } | Output::LookUp { .. } => {}
             Output::Event(_) | Output::Because { .. } => {}
         }
     }

@@ -271,6 +271,10 @@ impl Lab {
                     self.announce(id, torrent, tracker, &url, &announce, timeout);
                 }
                 Output::SendDatagram { to, bytes } => self.send_datagram(id, to, bytes),
+                // Nobody in here has a name.
+                Output::LookUp { endpoint, .. } => {
+                    self.note(id, "looks-up", format_args!("{endpoint}"));
+                }
                 Output::Event(event) => self.on_event(id, &event),
                 Output::Because { conn, reason } => self.explain(id, conn, reason),
             }

@@ -40,9 +40,10 @@ use crate::base::limits::{
     PEERS_FEW, PROSPECT_PEERS_MAX, REQUESTS_QUEUED_TOLD, SILENCE_MAX, STOP_PATIENCE,
 };
 use crate::base::{ConnId, InfoHash, PeerId, Random, Time, TorrentId};
-use crate::border::{Event, Output};
+use crate::border::{Event, Output, Whom};
 use crate::format::announce::{Announce, Refusal, Reply};
 use crate::format::digest::Digest;
+use crate::format::endpoint::Endpoint;
 use crate::format::magnet::Magnet;
 use crate::format::metainfo::Metainfo;
 use crate::peer::extensions::{self, Extensions};
@@ -63,6 +64,8 @@ pub struct Prospect {
     failures: u32,
     announcer: Announcer,
     candidates: Candidates,
+    /// Peers whose names were not looked up yet.
+    named: Vec<Endpoint>,
     found: Option<Box<Metainfo>>,
     /// When suitors want to be looked at next.
     tick_at: Option<Time>,
@@ -129,6 +132,7 @@ impl Prospect {
             failures: 0,
             announcer: Announcer::new(&tiers, &mut random),
             candidates,
+            named: magnet.named_peers.clone(),
             found: None,
             tick_at: None,
             magnet,
@@ -152,6 +156,11 @@ impl Prospect {
 
     pub fn has_peer(&self, conn: ConnId) -> bool {
         self.suitors.contains_key(&conn)
+    }
+
+    /// Where a peer is.
+    pub fn addr_of(&self, conn: ConnId) -> Option<SocketAddr> {
+        self.suitors.get(&conn).map(|suitor| suitor.addr)
     }
 
     /// Whether peers may come, or be called.
@@ -632,6 +641,9 @@ impl Prospect {
             State::Stopping(_) => self.mind_stopping(now, out),
             State::Seeking => {
                 self.announce_if_due(now, out);
+                let (torrent, whom) = (self.id, Whom::Peer);
+                let named = std::mem::take(&mut self.named).into_iter();
+                out.extend(named.map(|endpoint| Output::LookUp { torrent, endpoint, whom }));
                 if self.tick_at.take_if(|at| *at <= now).is_some() {
                     self.mind_suitors(now, out);
                     self.seek(now, out);
@@ -653,7 +665,9 @@ impl Prospect {
                     .min()
             }
             State::Seeking => {
-                [named(announce, "announce"), named(self.tick_at, "look for metadata")]
+                let names = (!self.named.is_empty()).then_some(Time::START);
+                let announce = named(announce, "announce");
+                [announce, named(self.tick_at, "look for metadata"), named(names, "look up names")]
                     .into_iter()
                     .flatten()
                     .min()

@@ -280,6 +280,7 @@ impl Recorder {
             | Output::Save { .. }
             | Output::Remove { .. }
             | Output::SendDatagram { .. }
+            | Output::LookUp { .. }
             | Output::Event(_) => {}
         }
     }

@@ -166,6 +166,7 @@ impl Reactor {
         for resolved in self.resolver.collect(self.now) {
             self.on_resolved(&resolved);
             self.on_web_resolved(&resolved);
+            self.on_named_resolved(&resolved);
         }
         for done in self.keeper.collect() {
             self.on_kept(done);
@@ -273,6 +274,7 @@ impl Reactor {
             }
             // It may be lost on its way, too.
             Output::SendDatagram { to, bytes } => drop(self.send_datagram(to, &bytes)),
+            Output::LookUp { torrent, endpoint, whom } => self.look_up(torrent, endpoint, whom),
             Output::Event(event) => {
                 self.note_arrival(&event);
                 self.news.push(event);

@@ -45,6 +45,7 @@ pub mod interface;
 pub mod keeper;
 pub mod line;
 mod local;
+mod named;
 pub mod node;
 pub mod peer_io;
 mod peers;

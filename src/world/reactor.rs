@@ -56,6 +56,7 @@ use super::http_io::Serves;
 use super::interface::{Interface, Watched};
 use super::keeper::{Keeper, Places};
 use super::line::Line;
+use super::named::Named;
 use super::peers::{Readiness, Throttled};
 use super::remote::{Remote, RemoteOptions};
 use super::resolver::Resolver;
@@ -145,6 +146,9 @@ pub struct Reactor {
     pub(super) watched: Option<Watched>,
     pub(super) calls: Calls,
     pub(super) dht_record: Option<DhtRecord>,
+    /// Whom torrents and links name: those whose names are being looked up, and those just found.
+    pub(super) named: Vec<Named>,
+    pub(super) found: Vec<(Named, Vec<IpAddr>)>,
     /// Questions to trackers over UDP, and what is to be done about them.
     pub(super) asking: Asking,
     pub(super) steps: Vec<Step>,
@@ -224,6 +228,8 @@ impl Reactor {
             watched: None,
             calls: Calls::default(),
             dht_record: None,
+            named: Vec::new(),
+            found: Vec::new(),
             asking: Asking::new(secret),
             steps: Vec::new(),
             webs: Vec::new(),
@@ -314,6 +320,7 @@ impl Reactor {
         self.receive_from_peers();
         // 6.
         self.report_done();
+        self.meet_found();
         // 7.
         if self.engine.deadline().is_some_and(|(at, _)| at <= self.now) {
             if let Some(trace) = &mut self.trace {
@@ -427,6 +434,7 @@ impl Reactor {
             || !self.flush_list.is_empty()
             || !self.http_ready.is_empty()
             || !self.done.is_empty()
+            || !self.found.is_empty()
             || !self.jobs.is_empty()
             || !self.sums.is_empty()
             || self.calls.can_begin()

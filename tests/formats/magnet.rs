@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 
 use swarmlet::base::InfoHash;
-use swarmlet::base::limits::{MAGNET_BYTES_MAX, NAME_BYTES_MAX, TRACKERS_MAX};
+use swarmlet::base::limits::{LINK_NAMES_MAX, MAGNET_BYTES_MAX, NAME_BYTES_MAX, TRACKERS_MAX};
 use swarmlet::format::magnet::{LocalPeers, Magnet};
 use swarmlet::format::metainfo::Metainfo;
 
@@ -113,7 +113,9 @@ fn trackers_are_kept_up_to_the_limit_if_they_can_be_asked() {
 fn peers_that_a_link_may_not_name_are_dropped() {
     let odd = [
         "host:99999",
-        "host:1",
+        "ho st:1",
+        "host:0",
+        "a:b:1",
         "1.2.3.4",
         "1.2.3.4:0",
         "0.0.0.0:1",
@@ -143,6 +145,22 @@ fn peers_that_a_link_may_not_name_are_dropped() {
     assert_eq!(parse(&link).peers, addrs(&public));
     let keeping = Magnet::parse(&link, LocalPeers::Keep).expect("good").peers;
     assert_eq!(keeping, addrs(&[&local[..], &public].concat()));
+}
+
+#[test]
+fn peers_by_name_are_kept_to_be_looked_up_and_are_not_many() {
+    let names = ["host:1", "seed.example.org:51413", "localhost:22", "a_b-c:65535"];
+    let link: String = names.iter().chain(&names).map(|peer| format!("&x.pe={peer}")).collect();
+    let link = format!("magnet:?xt=urn:btih:{HEX}{link}");
+    let read = parse(&link);
+    let named: Vec<String> = read.named_peers.iter().map(ToString::to_string).collect();
+    assert_eq!(named, names);
+    assert_eq!((read.peers.len(), read.warnings.len()), (0, 0));
+    // Written again, they are still there.
+    assert_eq!(parse(&read.to_string()).named_peers, read.named_peers);
+    let many: String = (0..100).map(|number| format!("&x.pe=h{number}:1")).collect();
+    let read = parse(&format!("magnet:?xt=urn:btih:{HEX}{many}"));
+    assert_eq!(read.named_peers.len(), LINK_NAMES_MAX);
 }
 
 #[test]

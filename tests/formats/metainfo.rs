@@ -5,6 +5,7 @@
 use std::fs;
 
 use proptest::prelude::*;
+use swarmlet::base::limits::TORRENT_NODES_MAX;
 use swarmlet::base::limits::{
     DUPLICATE_NAMES_MAX, FILES_MAX, TORRENT_FILE_BYTES_MAX, TRACKERS_MAX, URL_BYTES_MAX,
     WARNINGS_MAX,
@@ -648,4 +649,38 @@ proptest! {
         prop_assert_eq!(metainfo.creation_date, draft.creation_date);
         prop_assert_eq!(metainfo.warnings, Vec::<String>::new());
     }
+}
+
+#[test]
+fn nodes_are_hints_kept_up_to_a_limit_and_never_of_a_private_torrent() {
+    let info = "4:infod6:lengthi1e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaa";
+    let nodes_of = |private: &str, nodes: &str| -> Vec<String> {
+        let file = format!("d{info}{private}e{nodes}e");
+        let read = Metainfo::parse(file.as_bytes()).unwrap_or_else(|why| panic!("{file}: {why}"));
+        read.nodes.iter().map(ToString::to_string).collect()
+    };
+    let good = "5:nodesll9:127.0.0.1i6881eel4:hosti4804eel11:2001:db8::1i65535eee";
+    let told = ["127.0.0.1:6881", "host:4804", "[2001:db8::1]:65535"];
+    assert_eq!(nodes_of("", good), told);
+    assert_eq!(nodes_of("7:privatei1e", good), [""; 0]);
+    let table: [(&[&str], &[&str]); 5] = [
+        (&[], &[]),
+        // What is no pair of a text and a number.
+        (&["i1e", "4:host", "le", "l4:hoste", "l4:host4:6881e", "li1e4:hoste", "de"], &[]),
+        // Ports that nobody has, hosts that are none.
+        (&["l4:hosti0ee", "l4:hosti65536ee", "l4:hosti-1ee", "l0:i1ee"], &[]),
+        (&["l5:a b:ci1ee", "l2:\u{1b}[i1ee", "l3:a/bi1ee", "l2:\u{fc}i1ee"], &[]),
+        // A good one among them, once; what comes behind a pair is not looked at.
+        (&["le", "l1:ai7ee", "l1:ai7e3:fooe", "i1e"], &["a:7"]),
+    ];
+    for (items, expected) in table {
+        assert_eq!(nodes_of("", &format!("5:nodesl{}e", items.concat())), expected, "{items:?}");
+    }
+    for no_list in ["5:nodesi5e", "5:nodesde", "5:nodes4:host"] {
+        assert_eq!(nodes_of("", no_list), [""; 0]);
+    }
+    let long = format!("5:nodesll254:{}i1eee", "a".repeat(254));
+    assert_eq!(nodes_of("", &long), [""; 0]);
+    let many: String = (0..10_000).map(|number| format!("l5:{number:05}i1ee")).collect();
+    assert_eq!(nodes_of("", &format!("5:nodesl{many}e")).len(), TORRENT_NODES_MAX);
 }

@@ -89,6 +89,7 @@ impl Bench {
             trackers: trackers.iter().map(|url| vec![(*url).to_owned()]).collect(),
             comment: None,
             web_seeds: Vec::new(),
+            nodes: Vec::new(),
             created_by: None,
             creation_date: None,
             warnings: Vec::new(),
