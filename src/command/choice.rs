@@ -10,6 +10,8 @@
 //! that is called `7` names it by its number, or by `./7`.
 
 use crate::format::layout::{File, Layout};
+use crate::format::text;
+use crate::torrent::selection::{Choice, Wishes};
 
 /// A torrent with more files is named as a whole, or not at all.
 const NUMBERS_MAX: u32 = 100_000;
@@ -31,6 +33,18 @@ pub fn numbers(word: &str) -> Result<Option<Vec<u32>>, String> {
         }
     }
     Ok(Some(numbers))
+}
+
+/// What `--select` and `--sequential` want of a torrent; without `words`, all of it.
+///
+/// Error: the word that names nothing, and why, in clean words.
+pub fn wishes(layout: &Layout, words: &[String], sequential: bool) -> Result<Wishes, String> {
+    if words.is_empty() {
+        return Ok(Wishes { sequential, ..Wishes::default() });
+    }
+    let named = named(layout, words).map_err(|why| format!("--select: {}", text::clean(why)))?;
+    let choice = |is_named| if is_named { Choice::Normal } else { Choice::Skip };
+    Ok(Wishes { files: named.into_iter().map(choice).collect(), sequential })
 }
 
 /// By file as people count them: whether one of the words names it.

@@ -117,7 +117,8 @@ pub fn manners(arguments: &Arguments) -> Result<Manners, Failure> {
         stalled_after: Some(STALLED_AFTER),
     };
     let idle = minutes.map(|minutes| Span::from_secs(60).times(minutes));
-    Ok(Manners { queue, goal: Goal { ratio: ratio(arguments)?, idle } })
+    let goal = Goal { ratio: ratio(arguments)?, idle };
+    Ok(Manners { queue, goal, no_pex: arguments.has("no-pex") })
 }
 
 /// The value of `--ratio`, in thousandths.

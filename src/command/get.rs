@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::run::{Goal, Job};
+use super::run::{Goal, Job, Select};
 use super::{Arguments, Command, Failure, Screen, choice, files, link, nodes, run};
 use crate::engine::Order;
 use crate::engine::prospects::Quest;
 use crate::format::magnet::LocalPeers;
-use crate::format::metainfo::Metainfo;
-use crate::format::text;
-use crate::torrent::selection::{Choice, Wishes};
+use crate::torrent::selection::Wishes;
+use crate::world::node::Manners;
 use crate::world::resume::RECORD_DIR;
 
 const USAGE: &str = "\
@@ -37,6 +36,7 @@ options:
   --dht-read-only        the same, but answer nobody: for hosts with little to spare
   --no-dht               keep out of it, whatever else is said
   --lsd                  find peers in this network by calling out for them (off)
+  --no-pex               tell no peer of others, and do not hear of others by peers
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   --interface NAME       send and receive through this network interface or not at all; host names
@@ -67,37 +67,21 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let goal = if arguments.has("seed") { Goal::Serve } else { Goal::Fetch };
     let (local, trace) = (arguments.has("lsd"), arguments.path("trace"));
     let interface = arguments.text("interface")?;
-    let job = Job { listen, rates, dht, local, trace, interface, ..Job::new(goal) };
+    let manners = Manners { no_pex: arguments.has("no-pex"), ..Manners::default() };
+    let job = Job { listen, rates, manners, dht, local, trace, interface, ..Job::new(goal) };
+    let (words, sequential) = (arguments.texts("select")?, arguments.has("sequential"));
     if let Some(magnet) = link::parse(&path, LocalPeers::Drop)? {
-        let quest = Quest { peers, wishes: order_only(arguments)?, ..Quest::new(magnet) };
+        let wishes = Wishes { sequential, ..Wishes::default() };
+        let quest = Quest { peers, wishes, ..Quest::new(magnet) };
         files::make_dir(&dir)?;
-        return run::run(Job { quests: vec![(quest, dir)], ..job }, screen);
+        // Which files there are is not known yet.
+        let select = Some(Select { words, sequential }).filter(|select| !select.words.is_empty());
+        return run::run(Job { quests: vec![(quest, dir)], select, ..job }, screen);
     }
     let (_, metainfo) = files::read_torrent(&path)?;
-    let wishes = wishes(arguments, &metainfo)?;
+    let wishes = choice::wishes(&metainfo.layout, &words, sequential);
+    let wishes = wishes.map_err(|why| arguments.wrong(why))?;
     files::make_dir(&dir)?;
     let order = Order { peers, wishes, ..Order::new(metainfo) };
     run::run(Job { orders: vec![(order, dir)], ..job }, screen)
-}
-
-/// What is wanted of a torrent whose files nobody knows yet.
-fn order_only(arguments: &Arguments) -> Result<Wishes, Failure> {
-    if !arguments.texts("select")?.is_empty() {
-        let why = "--select: of a magnet link the files are not known; see 'swarmlet info --fetch'";
-        return Err(arguments.wrong(why));
-    }
-    Ok(Wishes { sequential: arguments.has("sequential"), ..Wishes::default() })
-}
-
-/// Which files are wanted, and how.
-fn wishes(arguments: &Arguments, metainfo: &Metainfo) -> Result<Wishes, Failure> {
-    let sequential = arguments.has("sequential");
-    let words = arguments.texts("select")?;
-    if words.is_empty() {
-        return Ok(Wishes { sequential, ..Wishes::default() });
-    }
-    let named = choice::named(&metainfo.layout, &words)
-        .map_err(|why| arguments.wrong(format!("--select: {}", text::clean(why))))?;
-    let choice = |is_named| if is_named { Choice::Normal } else { Choice::Skip };
-    Ok(Wishes { files: named.into_iter().map(choice).collect(), sequential })
 }

@@ -59,6 +59,7 @@ options:
   --dht-read-only        the same, but answer nobody: for hosts with little to spare
   --no-dht               keep out of it, whatever else is said
   --lsd                  find peers in this network by calling out for them (off)
+  --no-pex               tell no peer of others, and do not hear of others by peers
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   --interface NAME       send and receive through this network interface or not at all; host names

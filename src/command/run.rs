@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::choice;
 use super::daemon::Daemon;
 use super::events::{self, Line, Reporter};
 use super::failure::reason;
@@ -72,8 +73,17 @@ pub struct Job {
     pub orders: Vec<(Order, PathBuf)>,
     /// Magnet links, and the directories of the data to come.
     pub quests: Vec<(Quest, PathBuf)>,
+    /// Of the links' torrents, once their files are known.
+    pub select: Option<Select>,
     /// Remote control, and the torrents that it takes care of.
     pub daemon: Option<Daemon>,
+}
+
+/// Which files a person wants of a torrent that nobody knows yet.
+pub struct Select {
+    /// As `choice` reads them.
+    pub words: Vec<String>,
+    pub sequential: bool,
 }
 
 /// Where a tracker listens, what it knows, and where it keeps that.
@@ -97,6 +107,7 @@ impl Job {
             udp: Vec::new(),
             orders: Vec::new(),
             quests: Vec::new(),
+            select: None,
             daemon: None,
         }
     }
@@ -143,6 +154,11 @@ struct Run {
     looked: Instant,
     drawn: String,
     events: Vec<Event>,
+    select: Option<Select>,
+    /// Peers of public torrents are found without tracker and address.
+    finds_strangers: bool,
+    /// Why there is no going on.
+    failed: Option<Failure>,
 }
 
 /// One torrent of a run.
@@ -174,8 +190,10 @@ impl Run {
             udp,
             orders,
             quests,
+            select,
             daemon,
         } = job;
+        let finds_strangers = dht.is_some() || local;
         let remote = daemon.as_ref().map(|daemon| daemon.options.clone());
         let watch = daemon.as_ref().and_then(|daemon| daemon.watch.clone());
         let places_to_listen = places_to_listen(listen);
@@ -220,6 +238,9 @@ impl Run {
             looked: Instant::now(),
             drawn: String::new(),
             events: Vec::new(),
+            select,
+            finds_strangers,
+            failed: None,
         };
         orders.into_iter().for_each(|(order, dir)| run.add(order, dir, screen));
         quests.into_iter().for_each(|(quest, dir)| run.seek(quest, dir, screen));
@@ -241,7 +262,7 @@ impl Run {
             self.introduce_link(id, screen);
         }
         for torrent in adopted {
-            let odd = oddities(&torrent.order);
+            let odd = oddities(&torrent.order, self.finds_strangers);
             let Some(id) = self.node.adopt(torrent) else { continue };
             if !self.torrents.iter().any(|known| known.id == id) {
                 self.introduce_torrent(id, screen);
@@ -280,7 +301,7 @@ impl Run {
     fn add(&mut self, order: Order, dir: PathBuf, screen: &mut Screen) {
         let metainfo = &order.metainfo;
         let name = metainfo.name.clone();
-        let odd = oddities(&order);
+        let odd = oddities(&order, self.finds_strangers);
         let fresh = order.whole;
         let line = match screen.is_terminal() {
             true => introduction(metainfo, order.whole, &dir),
@@ -302,8 +323,11 @@ impl Run {
     fn seek(&mut self, quest: Quest, dir: PathBuf, screen: &mut Screen) {
         let magnet = &quest.magnet;
         let name = magnet.name.clone().unwrap_or_else(|| magnet.info_hash.to_string());
-        let is_lonely =
-            magnet.trackers.is_empty() && magnet.peers.is_empty() && quest.peers.is_empty();
+        let names_nobody = magnet.trackers.is_empty() && magnet.named_peers.is_empty();
+        let is_lonely = names_nobody
+            && magnet.peers.is_empty()
+            && quest.peers.is_empty()
+            && !self.finds_strangers;
         let mut odd: Vec<String> =
             magnet.warnings.iter().map(|odd| format!("{name}: {odd}")).collect();
         if is_lonely {
@@ -385,6 +409,9 @@ impl Run {
                     self.introduce_link(id, screen);
                 }
             }
+            if matches!(event, Event::Learned { .. }) {
+                self.choose_files(id, screen);
+            }
             let Some(torrent) = self.torrents.iter_mut().find(|torrent| torrent.id == id) else {
                 continue;
             };
@@ -420,6 +447,19 @@ impl Run {
             }
             if matches!(event, Event::Removed { .. }) {
                 self.torrents.retain(|torrent| torrent.id != id);
+            }
+        }
+    }
+
+    /// The files of a link's torrent are known: picks those that a person named.
+    fn choose_files(&mut self, id: TorrentId, screen: &mut Screen) {
+        let (Some(select), Some(metainfo)) = (&self.select, self.node.metainfo(id)) else { return };
+        match choice::wishes(&metainfo.layout, &select.words, select.sequential) {
+            Ok(wishes) => self.node.choose(id, wishes),
+            Err(why) => {
+                let hint = "'swarmlet info --fetch' shows the files of a link";
+                self.failed = Some(Failure::new(why, hint));
+                self.stop(screen);
             }
         }
     }
@@ -510,6 +550,9 @@ impl Run {
 
     /// The result of a run that is over.
     fn conclude(&mut self) -> Result<(), Failure> {
+        if let Some(failure) = self.failed.take() {
+            return Err(failure);
+        }
         let mut torrents = self.torrents.iter();
         let doubtful =
             torrents.find_map(|torrent| Some((torrent, self.node.unsafe_for(torrent.id)?)));
@@ -596,11 +639,13 @@ fn announce_url(addr: SocketAddr) -> String {
 }
 
 /// What a person should know that is odd about a torrent.
-fn oddities(order: &Order) -> Vec<String> {
+///
+/// `finds_strangers`: peers of public torrents are found by themselves.
+fn oddities(order: &Order, finds_strangers: bool) -> Vec<String> {
     let name = &order.metainfo.name;
     let warnings = order.metainfo.warnings.iter();
     let mut odd: Vec<_> = warnings.map(|odd| format!("{name}: {odd}")).collect();
-    if is_lonely(order) {
+    if is_lonely(order) && (order.metainfo.private || !finds_strangers) {
         odd.push(format!(
             "{name}: no tracker is named and no --peer given; only who knows this address can \
              connect"

@@ -7,6 +7,7 @@ use super::run::{Goal, Job};
 use super::{Arguments, Command, Failure, Screen, files, link, nodes, run};
 use crate::engine::Order;
 use crate::format::metainfo::Metainfo;
+use crate::world::node::Manners;
 use crate::world::resume::RECORD_DIR;
 
 const USAGE: &str = "\
@@ -33,6 +34,7 @@ options:
   --dht-read-only        the same, but answer nobody: for hosts with little to spare
   --no-dht               keep out of it, whatever else is said
   --lsd                  find peers in this network by calling out for them (off)
+  --no-pex               tell no peer of others, and do not hear of others by peers
   --up RATE              send at most so many bytes per second: 500K, 2M
   --down RATE            receive at most so many
   --interface NAME       send and receive through this network interface or not at all; host names
@@ -88,7 +90,8 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     }
     let (local, trace) = (arguments.has("lsd"), arguments.path("trace"));
     let interface = arguments.text("interface")?;
-    let job = Job { listen, rates, dht, local, trace, interface, ..Job::new(Goal::Serve) };
+    let manners = Manners { no_pex: arguments.has("no-pex"), ..Manners::default() };
+    let job = Job { listen, rates, manners, dht, local, trace, interface, ..Job::new(Goal::Serve) };
     run::run(Job { orders, ..job }, screen)
 }
 

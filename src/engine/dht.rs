@@ -39,6 +39,11 @@ impl Engine {
         self.member = Some(Member { dht, port, look_at: now, acts: Vec::new() });
     }
 
+    /// Whether we have a node.
+    pub fn has_dht(&self) -> bool {
+        self.member.is_some()
+    }
+
     /// What there is to know about our node of the DHT, if we have one.
     pub fn dht_figures(&self, now: Time) -> Option<Figures> {
         self.member.as_ref().map(|member| member.dht.figures(now))

@@ -115,6 +115,8 @@ pub struct Engine {
     member: Option<dht::Member>,
     /// What we say to our own network.
     local: Option<Local>,
+    /// Peers are told of other peers, and tell of them.
+    pex: bool,
     /// What may move now; the world asks before it moves bytes.
     throttle: Throttle,
     queue: Queue,
@@ -151,6 +153,7 @@ impl Engine {
             service: None,
             member: None,
             local: None,
+            pex: true,
             throttle: Throttle::default(),
             queue: Queue::default(),
             diet: Diet::default(),
@@ -188,6 +191,7 @@ impl Engine {
             unchoked_max: self.settings.unchoked_max,
             seed: self.settings.seed,
             explain: self.settings.explain,
+            pex: self.pex,
         }
     }
 
@@ -224,6 +228,13 @@ impl Engine {
         }
         self.torrents.insert(id, torrent);
         self.after(now, before, out);
+    }
+
+    /// Exchanges peers with peers from now on, or (`false`) no longer.
+    pub fn set_pex(&mut self, now: Time, pex: bool, out: &mut Vec<Output>) {
+        self.pex = pex;
+        self.torrents.values_mut().for_each(|torrent| torrent.set_pex(now, pex, out));
+        self.prospects.values_mut().for_each(|sought| sought.prospect.set_pex(pex));
     }
 
     /// When torrents that come from now on have given enough, unless somebody says otherwise.

@@ -68,6 +68,12 @@ impl Rpc {
         }
     }
 
+    /// Puts in force whether peers are exchanged with peers.
+    pub(super) fn mind_exchange(&self, now: Time, engine: &mut Engine, effects: &mut Effects) {
+        let pex = session::is_set(&self.session, "pex-enabled");
+        engine.set_pex(now, pex, &mut effects.out);
+    }
+
     /// Puts the goals of all torrents in force.
     pub(super) fn aim_all(&self, engine: &mut Engine) {
         self.book.keys().for_each(|&id| self.aim(id, engine));

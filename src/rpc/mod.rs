@@ -331,6 +331,8 @@ impl Rpc {
         all.insert("config-dir".to_owned(), text(&self.options.state_dir));
         all.insert("download-dir-free-space".to_owned(), json!(free));
         all.insert("peer-port".to_owned(), json!(self.options.peer_port));
+        all.insert("dht-enabled".to_owned(), json!(desk.engine.has_dht()));
+        all.insert("lpd-enabled".to_owned(), json!(desk.engine.calls_locally()));
         all.insert("session-id".to_owned(), json!(self.gate.session()));
         if let Some(fields) = arguments.get("fields").and_then(Value::as_array) {
             all.retain(|key, _| fields.iter().any(|field| field.as_str() == Some(key)));
@@ -360,6 +362,7 @@ impl Rpc {
         self.limit_queue(desk.now, desk.engine, desk.effects);
         self.aim_all(desk.engine);
         self.limit_connections(desk.now, desk.engine, desk.effects);
+        self.mind_exchange(desk.now, desk.engine, desk.effects);
         self.keep_session(desk.now, desk.effects);
         Ok(Map::new())
     }
@@ -471,6 +474,7 @@ impl Rpc {
         // Before anybody runs.
         self.limit_queue(now, engine, effects);
         self.limit_connections(now, engine, effects);
+        self.mind_exchange(now, engine, effects);
         for (known, page) in found {
             match known {
                 Known::Torrent(metainfo) => {

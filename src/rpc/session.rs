@@ -31,7 +31,7 @@ const NUMBER: i64 = u32::MAX as i64;
 
 /// Wishes. Obeyed are: `download-dir`, `start-added-torrents`, `peer-limit-per-torrent` (all three
 /// for torrents added from then on), the limits of rates and the hours of `alt-speed`, those of
-/// the queue, goals, and `peer-limit-global`. The others are remembered.
+/// the queue, goals, `peer-limit-global` and `pex-enabled`. The others are remembered.
 const WISHES: &[(&str, Kind)] = &[
     ("alt-speed-down", Kind::Int(0, NUMBER, 50)),
     ("alt-speed-enabled", Kind::Bool(false)),
@@ -47,6 +47,7 @@ const WISHES: &[(&str, Kind)] = &[
     ("idle-seeding-limit-enabled", Kind::Bool(false)),
     ("peer-limit-global", Kind::Int(1, NUMBER, 200)),
     ("peer-limit-per-torrent", Kind::Int(1, NUMBER, 60)),
+    ("pex-enabled", Kind::Bool(true)),
     ("queue-stalled-enabled", Kind::Bool(true)),
     ("queue-stalled-minutes", Kind::Int(0, NUMBER, 30)),
     ("seed-queue-enabled", Kind::Bool(false)),
@@ -78,8 +79,7 @@ const FORBIDDEN: &[&str] = &[
 fn fixed() -> Value {
     json!({
         "blocklist-enabled": false, "blocklist-size": 0, "blocklist-url": "",
-        "cache-size-mb": 0, "dht-enabled": false, "incomplete-dir-enabled": false,
-        "lpd-enabled": false, "peer-port-random-on-start": false, "pex-enabled": false,
+        "cache-size-mb": 0, "incomplete-dir-enabled": false, "peer-port-random-on-start": false,
         "port-forwarding-enabled": false, "rename-partial-files": false,
         "rpc-version": 17, "rpc-version-minimum": 14, "rpc-version-semver": "5.3.0",
         "script-torrent-added-enabled": false, "script-torrent-added-filename": "",
@@ -96,7 +96,7 @@ fn fixed() -> Value {
     })
 }
 
-/// All keys but those that only the caller knows (directories, ports, free space).
+/// All keys but those that only the caller knows (directories, ports, free space, DHT).
 pub fn describe(session: &book::Session) -> Map<String, Value> {
     let mut all = match fixed() {
         Value::Object(map) => map,
@@ -124,7 +124,7 @@ pub fn real(session: &book::Session, key: &str) -> f64 {
 }
 
 /// What a command line says, in the words of remote controls.
-pub fn words_for(queue: &Limits, goal: &Goal) -> Map<String, Value> {
+pub fn words_for(queue: &Limits, goal: &Goal, no_pex: bool) -> Map<String, Value> {
     let mut words = Map::new();
     let mut say = |switch: &str, key: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -139,6 +139,9 @@ pub fn words_for(queue: &Limits, goal: &Goal) -> Map<String, Value> {
     say("seedRatioLimited", "seedRatioLimit", ratio);
     let minutes = goal.idle.map(|idle| json!(idle.as_secs() / 60));
     say("idle-seeding-limit-enabled", "idle-seeding-limit", minutes);
+    if no_pex {
+        words.insert("pex-enabled".to_owned(), json!(false));
+    }
     words
 }
 

@@ -48,14 +48,32 @@ pub(super) struct Exchange {
 impl Torrent {
     /// A peer said a hello: does it want to be told who is there?
     pub(super) fn mind_exchange(&mut self, now: Time, conn: ConnId) {
-        let is_private = self.metainfo.private;
-        let session = self.peers.get_mut(&conn).filter(|_| !is_private);
+        let may_tell = self.identity.pex && !self.metainfo.private;
+        let session = self.peers.get_mut(&conn).filter(|_| may_tell);
         let Some(extensions) = session.and_then(|session| session.extensions.as_mut()) else {
             return;
         };
         if extensions.id_of(Extension::Pex).is_some() {
             let due = *extensions.pex_due.get_or_insert(now + PEX_FIRST);
             self.exchange.due = Some(self.exchange.due.map_or(due, |already| already.min(due)));
+        }
+    }
+
+    /// A person wants peers to be exchanged from now on, or (`false`) no longer.
+    pub fn set_pex(&mut self, now: Time, pex: bool, out: &mut Vec<Output>) {
+        if self.identity.pex == pex {
+            return;
+        }
+        self.identity.pex = pex;
+        self.exchange.due = None;
+        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+        for conn in conns {
+            let session = self.peers.get_mut(&conn);
+            if let Some(extensions) = session.and_then(|session| session.extensions.as_mut()) {
+                extensions.pex_due = None;
+            }
+            self.say_hello(conn, out);
+            self.mind_exchange(now, conn);
         }
     }
 
@@ -119,7 +137,7 @@ impl Torrent {
     /// A peer tells who else is there.
     pub(super) fn on_pex(&mut self, now: Time, conn: ConnId, pex: &Pex) {
         let Some(session) = self.peers.get(&conn) else { return };
-        if self.metainfo.private {
+        if self.metainfo.private || !self.identity.pex {
             return;
         }
         let from = session.addr.ip();

@@ -39,7 +39,9 @@ impl Torrent {
         let is_known = self.state != State::Surveying;
         let ids = Extension::ALL.map(|extension| match extension {
             // Who is in a private swarm is for its tracker alone to tell.
-            Extension::Pex => Some(extension.our_id()).filter(|_| !self.metainfo.private),
+            Extension::Pex if self.metainfo.private => None,
+            // 0 takes back what an earlier hello said.
+            Extension::Pex => Some(if self.identity.pex { extension.our_id() } else { 0 }),
             Extension::Metadata => self.metainfo.metadata_bytes().map(|_| extension.our_id()),
             Extension::UploadOnly | Extension::DontHave => Some(extension.our_id()),
         });

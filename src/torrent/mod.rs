@@ -97,6 +97,8 @@ pub struct Identity {
     pub seed: bool,
     /// Say why (`Output::Because`).
     pub explain: bool,
+    /// Tell peers of other peers, and hear of them (BEP 11).
+    pub pex: bool,
 }
 
 /// How a torrent is doing.

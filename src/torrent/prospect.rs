@@ -268,7 +268,8 @@ impl Prospect {
     /// What we say of ourselves. What we have is said when we know how many pieces there are.
     fn hello(&self, addr: SocketAddr) -> Message {
         let ids = Extension::ALL.map(|extension| match extension {
-            Extension::Pex | Extension::Metadata | Extension::UploadOnly | Extension::DontHave => {
+            Extension::Pex => Some(if self.identity.pex { extension.our_id() } else { 0 }),
+            Extension::Metadata | Extension::UploadOnly | Extension::DontHave => {
                 Some(extension.our_id())
             }
         });
@@ -374,7 +375,8 @@ impl Prospect {
                     Ok(false) => return,
                     Err(_) => return self.part(now, conn, "broke the protocol", out),
                 }
-                for (addr, _) in pex.added.into_iter().filter(|(a, _)| may_tell(from, a.ip())) {
+                let is_of_use = |addr: SocketAddr| self.identity.pex && may_tell(from, addr.ip());
+                for (addr, _) in pex.added.into_iter().filter(|(addr, _)| is_of_use(*addr)) {
                     self.candidates.add(now, addr, Whence::Peers);
                 }
             }
@@ -591,6 +593,11 @@ impl Prospect {
     /// Asks the trackers as soon as may be.
     pub fn reannounce(&mut self, now: Time) {
         self.announcer.hurry(now);
+    }
+
+    /// Hears of peers by peers from now on, or (`false`) no longer.
+    pub fn set_pex(&mut self, pex: bool) {
+        self.identity.pex = pex;
     }
 
     pub fn set_peers_max(&mut self, peers_max: usize) {

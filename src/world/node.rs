@@ -31,6 +31,7 @@ use crate::base::limits::{
 };
 use crate::base::{Bits, Span, Time, TorrentId};
 use crate::dht::Figures;
+use crate::engine::control::Control;
 use crate::engine::prospects::Quest;
 use crate::engine::queue;
 use crate::engine::{DiskFault, Engine, Event, Order, Settings, Status, Way};
@@ -39,6 +40,7 @@ use crate::format::metainfo::Metainfo;
 use crate::rpc::Adopted;
 use crate::rpc::session::words_for;
 use crate::torrent::goal::Goal;
+use crate::torrent::selection::Wishes;
 use crate::tracker::{Counts, Service};
 
 /// What a node is to be.
@@ -98,6 +100,8 @@ pub struct Manners {
     pub queue: queue::Limits,
     /// When one has given enough.
     pub goal: Goal,
+    /// Tell no peer of others, and do not hear of them.
+    pub no_pex: bool,
 }
 
 /// A node that could not be opened.
@@ -149,6 +153,7 @@ impl Node {
         engine.throttle().set_usual(Way::Up, options.rates.up);
         engine.throttle().set_usual(Way::Down, options.rates.down);
         engine.set_usual_goal(options.manners.goal);
+        engine.set_pex(Time::START, !options.manners.no_pex, &mut Vec::new());
         engine.limit_queue(Time::START, options.manners.queue, &mut Vec::new());
         let has_tracker = options.tracker.is_some();
         if let Some(mut service) = options.tracker {
@@ -205,7 +210,8 @@ impl Node {
         }
         if let (Some((listener, addr)), Some(remote)) = (remote, options.remote) {
             let peer_port = listen_addr.map_or(0, |addr| addr.port());
-            let usual = words_for(&options.manners.queue, &options.manners.goal);
+            let Manners { queue, goal, no_pex } = &options.manners;
+            let usual = words_for(queue, goal, *no_pex);
             let serving = reactor.serve_remote(listener, remote, peer_port, usual);
             serving.map_err(cannot(&format!("listen on {addr}")))?;
         }
@@ -276,6 +282,11 @@ impl Node {
     /// Links whose torrents are not known yet.
     pub fn prospects(&self) -> Vec<TorrentId> {
         self.reactor.engine.prospects()
+    }
+
+    /// Fetches these files of a torrent from now on, and in this order.
+    pub fn choose(&mut self, torrent: TorrentId, wishes: Wishes) {
+        self.reactor.control(torrent, &Control::Choose(wishes));
     }
 
     /// Dials a peer by hand.

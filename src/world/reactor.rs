@@ -72,6 +72,7 @@ use crate::base::limits::{
     RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, WEIGH_EVERY,
 };
 use crate::base::{ConnId, Span, Time, TorrentId};
+use crate::engine::control::Control;
 use crate::engine::diet::Level;
 use crate::engine::prospects::Quest;
 use crate::engine::{DiskFault, Engine, Event, Input, Order, Output};
@@ -283,6 +284,13 @@ impl Reactor {
         }
         self.store.add(torrent, dir);
         Some(torrent)
+    }
+
+    /// Does what a person wants of a torrent.
+    pub(super) fn control(&mut self, torrent: TorrentId, control: &Control) {
+        let now = self.read_clock();
+        self.engine.control(now, torrent, control, &mut self.out);
+        self.carry_out();
     }
 
     /// Begins to say good-bye.

@@ -2,6 +2,7 @@
 //! killed before and after it has learnt what a link means.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 use rustix::process::Signal;
@@ -28,7 +29,8 @@ fn a_link_is_looked_at_got_given_to_a_daemon_and_survives_its_end() {
     let words = ["peer", "--dir", "d", "--listen", LOCAL, "--rpc", LOCAL];
     let mut daemon = dir.start(&words);
     let rpc = daemon.ready("rpc");
-    let out = dir.ok(&["add", &link, "--rpc", &rpc]);
+    let with_seed = format!("{link}&ws=http%3A%2F%2F127.0.0.1%3A9%2Ffilm.mkv");
+    let out = dir.ok(&["add", &with_seed, "--rpc", &rpc]);
     assert_eq!((value(&out, "name"), value(&out, "new")), ("film.mkv".into(), "true".into()));
     let out = dir.ok(&["add", &link, "--rpc", &rpc]);
     assert_eq!(value(&out, "new"), "false");
@@ -61,8 +63,35 @@ fn a_link_is_looked_at_got_given_to_a_daemon_and_survives_its_end() {
         assert!(Instant::now() < end, "the torrent takes the link's place");
         std::thread::yield_now();
     }
+    // The web server that the link named is kept, too.
+    let file = dir.read(&format!("d/.swarmlet/torrents/{hash}.torrent"));
+    assert!(file.ends_with(b"8:url-listl27:http://127.0.0.1:9/film.mkvee"));
     daemon.signal(Signal::KILL);
     share.signal(Signal::KILL);
     let mut daemon = dir.start(&words);
     daemon.wait_for("complete name=film.mkv");
+}
+
+#[test]
+fn a_link_names_a_peer_by_its_host_and_a_person_some_of_its_files() {
+    let dir = Workdir::new("magnet-select");
+    let album = dir.album();
+    dir.ok(&["create", album, "-o", "album.torrent"]);
+    let mut share = dir.start(&["share", "album.torrent", "--dir", ".", "--listen", LOCAL]);
+    let addr = share.ready("listen");
+    let (_, port) = addr.rsplit_once(':').expect("host and port");
+    let link = dir.ok(&["magnet", "album.torrent"]).trim_end().to_owned();
+    let link = format!("{link}&x.pe=localhost:{port}");
+    // Who listens on this host alone may be sent to this host; anybody else may not.
+    let get = ["get", &link, "--listen", LOCAL, "--dir"];
+    let out = dir.ok(&[&get[..], &["got", "--select", "scans"]].concat());
+    assert!(out.contains("\nlearned name=album\n"), "{out}");
+    let picture = "album/scans/front page.png";
+    assert!(dir.read(&format!("got/{picture}")) == dir.read(picture));
+    let rest = fs::metadata(dir.path("got/album/one.flac")).map_or(0, |file| file.blocks() * 512);
+    assert!(rest < 100_000, "{rest} bytes of a file that nobody wanted");
+    let said = dir.fails(1, &[&get[..], &["other", "--select", "*.mp3"]].concat());
+    assert!(said.contains("--select: ") && said.contains("names no file"), "{said}");
+    assert!(!dir.path("other/album/one.flac").exists(), "nothing was fetched");
+    assert_eq!(share.stop(), Some(0));
 }

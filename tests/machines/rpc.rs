@@ -988,6 +988,10 @@ fn the_session_has_every_key_that_remote_controls_insist_on() {
     let version = session["version"].as_str().expect("text");
     assert!(version.starts_with("4.0.6 "), "{version}");
     assert_eq!(session["download-dir-free-space"], 1000);
+    let finders = ["dht-enabled", "lpd-enabled", "pex-enabled"].map(|key| session[key].clone());
+    assert_eq!(finders, [false, false, true]);
+    stage.ok("session-set", json!({ "pex-enabled": false }));
+    assert_eq!(stage.ok("session-get", json!({}))["pex-enabled"], false);
     let space = stage.ok("free-space", json!({ "path": DIR }));
     assert_eq!(space, json!({ "path": DIR, "size-bytes": 1000, "total_size": 2000 }));
     stage.ok("session-close", json!({}));

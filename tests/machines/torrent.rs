@@ -671,3 +671,58 @@ fn a_super_seed_says_that_it_has_nothing_and_serves_what_it_showed() {
     let late = bench.join_fluent(3);
     assert!(bench.said(late).contains(&Message::HaveAll));
 }
+
+#[test]
+fn peers_are_exchanged_no_longer_when_a_person_says_so_and_again_when_it_changes_its_mind() {
+    let mut bench = Bench::private(false);
+    let (one, other) = (bench.join_fluent(1), bench.join_fluent(2));
+    for conn in [one, other] {
+        let hello = b"d1:md6:ut_pexi7ee1:pi6881ee".to_vec();
+        bench.say(conn, Message::Extended { id: 0, payload: hello });
+        bench.said(conn);
+    }
+    let told = Message::Extended { id: 1, payload: b"d5:added6:\x0a\0\0\x63\x1a\xe1e".to_vec() };
+    for (pex, id) in [(false, 0), (true, 1)] {
+        bench.engine.set_pex(bench.now, pex, &mut bench.out);
+        let said = bench.said(one);
+        let [Message::Extended { id: 0, payload }] = &said[..] else { panic!("{said:?}") };
+        let payload = String::from_utf8_lossy(payload).into_owned();
+        assert!(payload.contains(&format!("6:ut_pexi{id}e")), "{payload}");
+        bench.wait(Span::from_secs(100));
+        bench.say(one, told.clone());
+        bench.tick();
+        let tells = |message: &Message| matches!(message, Message::Extended { id: 7, .. });
+        assert_eq!(bench.said(one).iter().any(tells), pex);
+        let dials = |output: &Output| matches!(output, Output::Connect { .. });
+        assert_eq!(bench.out.iter().any(dials), pex);
+    }
+    // Said twice, it is no news.
+    bench.engine.set_pex(bench.now, true, &mut bench.out);
+    assert_eq!(bench.said(one), []);
+}
+
+#[test]
+fn a_peer_of_a_link_tells_where_its_node_is_and_is_told_where_ours_is() {
+    use swarmlet::dht;
+    use swarmlet::engine::prospects::Quest;
+    use swarmlet::format::magnet::{LocalPeers, Magnet};
+
+    let mut bench = Bench::new(false);
+    let settings = dht::Settings { read_only: false, v4: true, v6: true, secret: [7; 20], seed: 1 };
+    bench.engine.join_dht(bench.now, dht::Dht::new(bench.now, settings), 6881);
+    let link = format!("magnet:?xt=urn:btih:{}", "ab".repeat(20));
+    let magnet = Magnet::parse(&link, LocalPeers::Drop).expect("a link");
+    let info_hash = magnet.info_hash;
+    bench.engine.seek(bench.now, Quest::new(magnet)).expect("a new one");
+    let conn = ConnId { slot: 9, generation: 0 };
+    let addr = std::net::SocketAddr::from(([10, 0, 0, 9], 40_000));
+    bench.tell(Input::Accepted { conn, addr });
+    let theirs = Handshake::ours(info_hash, PeerId([9; 20])).with(swarmlet::wire::handshake::DHT);
+    bench.tell(Input::Frame { conn, frame: Frame::Handshake(theirs), at: 0 });
+    assert!(bench.said(conn).contains(&Message::Port(6881)));
+    bench.out.clear();
+    bench.say(conn, Message::Port(7000));
+    let node = std::net::SocketAddr::from(([10, 0, 0, 9], 7000));
+    let asks = |output: &Output| matches!(output, Output::SendDatagram { to, .. } if *to == node);
+    assert!(bench.out.iter().any(asks), "{:?}", bench.out);
+}
