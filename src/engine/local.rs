@@ -21,14 +21,13 @@
 //! BEP 14; BEP 27 (private torrents).
 
 use crate::base::order;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{Engine, Output};
 use crate::base::limits::{
     LOCAL_LOOK_EVERY, NOTICE_EVERY, NOTICE_HASHES_MAX, NOTICES_APART, NOTICES_HEARD_MAX,
 };
-use crate::base::{InfoHash, Time};
+use crate::base::{InfoHash, Shelf, Time};
 use crate::format::notice::Notice;
 
 /// What a node tells its network, and what it hears.
@@ -41,7 +40,7 @@ pub struct Local {
     /// The groups that we can reach.
     groups: Vec<SocketAddr>,
     /// When each torrent was last told of.
-    told: BTreeMap<InfoHash, Time>,
+    told: Shelf<InfoHash, Time>,
     /// No notice is sent before.
     rests_until: Time,
     /// When it is looked again whether something is due.
@@ -54,7 +53,7 @@ impl Local {
     /// `groups`: those that our datagrams reach; `cookie`: by chance.
     pub fn new(now: Time, port: u16, groups: Vec<SocketAddr>, cookie: u32) -> Local {
         let cookie = format!("{cookie:08x}");
-        let (told, heard) = (BTreeMap::new(), (now, 0));
+        let (told, heard) = (Shelf::default(), (now, 0));
         Local { port, cookie, groups, told, rests_until: now, look_at: now, heard }
     }
 
@@ -71,7 +70,9 @@ impl Local {
         // Who waits longest goes first; a new one waits longest of all.
         order::sort_by_key(&mut due, |info_hash| told(info_hash));
         due.truncate(NOTICE_HASHES_MAX);
-        self.told.extend(due.iter().map(|&info_hash| (info_hash, now)));
+        for &info_hash in &due {
+            self.told.insert(info_hash, now);
+        }
         self.rests_until = now + NOTICES_APART;
         let cookie = Some(self.cookie.as_bytes());
         let notice = Notice { port: self.port, info_hashes: due, cookie };
