@@ -14,7 +14,7 @@
 //! `STRETCH`. `all` leaves every word a step of its own.
 //!
 //! # Limits
-//! `LADDER_STEPS_MAX` steps are held.
+//! `LADDER_STEPS_MAX` steps are held, of those who were chosen only.
 
 use crate::base::Shelf;
 use std::net::SocketAddr;
@@ -176,11 +176,6 @@ impl Ladder {
         .ok_or_else(|| line.damaged("this cannot be understood"))
     }
 
-    /// Whether there is nothing to lay out.
-    pub fn is_empty(&self) -> bool {
-        self.talks.is_empty() && self.unreached.is_empty()
-    }
-
     /// All of it, in lines that are narrower than `width` columns.
     pub fn lines(&self, width: usize) -> Vec<String> {
         let width = width.clamp(WIDTH_MIN, WIDTH_MAX);
@@ -217,6 +212,9 @@ impl Ladder {
         let we_called = line.word == Word::Connected;
         let torrent = fields(line.rest).next().and_then(|number| self.numbered.get(number));
         let who = Who::Peer { conn, addr: line.peer, we_called };
+        if !self.is_chosen_peer(&who) || torrent.is_some_and(|hash| self.is_unwanted(*hash)) {
+            return Some(());
+        }
         self.of_conn.insert(conn, self.talks.len());
         self.talks.push(Talk::new(who, torrent.copied()));
         Some(())
@@ -229,6 +227,12 @@ impl Ladder {
             return self.on_block(line, side, &part);
         }
         if let Some(handshake) = parse_handshake(line.rest) {
+            if self.is_unwanted(handshake.info_hash) {
+                // Only now it is known what it is about; what was said so far is not much.
+                self.of_conn.remove(&line.conn?);
+                return Some(());
+            }
+            let talk = Self::talk(&mut self.talks, &self.of_conn, line)?;
             talk.torrent = Some(handshake.info_hash);
             let step = Step::new(line.at, side, Kind::Single, talk.greeting(side, &handshake));
             self.steps += talk.push(step, all);
@@ -244,7 +248,7 @@ impl Ladder {
     /// Parts of a block are told once, with the last of them.
     fn on_block(&mut self, line: &Line<'_>, side: Side, part: &Part) -> Option<()> {
         let all = self.choice.all;
-        let talk = Self::talk(&mut self.talks, &self.of_conn, line)?;
+        let Some(talk) = Self::talk(&mut self.talks, &self.of_conn, line) else { return Some(()) };
         let mut step = Step::new(line.at, side, Kind::Block, line.rest.to_owned());
         step.count = u64::from(part.is_last());
         step.bytes = part.len.into();
@@ -329,6 +333,9 @@ impl Ladder {
         let mut words = fields(line.rest);
         let key = (words.next()?.to_owned(), words.next()?.to_owned());
         let torrent = self.numbered.get(&key.0).copied();
+        if self.choice.peer.is_some() || torrent.is_some_and(|hash| self.is_unwanted(hash)) {
+            return Some(());
+        }
         let at = *self.of_tracker.get_or_insert_with(key, || {
             let url = url.unwrap_or_default();
             self.talks.push(Talk::new(Who::Tracker { url }, torrent));
@@ -351,7 +358,22 @@ impl Ladder {
     // ── Drawing ─────────────────────────────────────────────────────────────────────────────
 
     fn is_chosen(&self, talk: &Talk) -> bool {
-        let is_peer = match (&self.choice.peer, &talk.who) {
+        let is_torrent = match (&self.choice.torrent, talk.torrent) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wanted), Some(hash)) => self.is_called(hash, wanted),
+        };
+        is_torrent && self.is_chosen_peer(&talk.who)
+    }
+
+    /// Whether a torrent is known, and not chosen. (The name of one may come late, with a link.)
+    fn is_unwanted(&self, hash: InfoHash) -> bool {
+        let wanted = self.choice.torrent.as_ref().filter(|_| self.torrents.contains_key(&hash));
+        wanted.is_some_and(|wanted| !self.is_called(hash, wanted))
+    }
+
+    fn is_chosen_peer(&self, who: &Who) -> bool {
+        match (&self.choice.peer, who) {
             (None, _) => true,
             (Some(_), Who::Tracker { .. }) => false,
             (Some(wanted), Who::Peer { conn, addr, .. }) => {
@@ -360,13 +382,7 @@ impl Ladder {
                 });
                 is_addr || format!("{conn:?}") == *wanted
             }
-        };
-        let is_torrent = match (&self.choice.torrent, talk.torrent) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(wanted), Some(hash)) => self.is_called(hash, wanted),
-        };
-        is_peer && is_torrent
+        }
     }
 
     fn is_called(&self, hash: InfoHash, wanted: &str) -> bool {

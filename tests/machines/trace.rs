@@ -174,6 +174,33 @@ fn a_ladder_can_be_chosen_and_drawn_rung_by_rung() {
 }
 
 #[test]
+fn of_two_torrents_one_can_be_chosen() {
+    let hashes = ["aa", "bb"].map(|pair| pair.repeat(20));
+    let mut trace = String::new();
+    for (number, (hash, name)) in (1..).zip(hashes.iter().zip(["music", "film"])) {
+        trace += &format!("0.000 - - torrent t{number} {hash} pieces=9 {name}\n");
+    }
+    let id = "\"-XX0000-abcdefghijkl\"";
+    for (conn, hash) in [("c1.0", &hashes[0]), ("c2.0", &hashes[1])] {
+        trace += &format!("0.001 {conn} 192.0.2.7:1 accepts\n");
+        trace +=
+            &format!("0.002 {conn} 192.0.2.7:1 hears handshake 0000000000000000 {hash} {id}\n");
+        trace += &format!("0.003 {conn} 192.0.2.7:1 hears piece 3+0+16384\n");
+        trace += &format!("0.004 {conn} 192.0.2.7:1 lost broken\n");
+    }
+    trace += "0.005 c3.0 192.0.2.8:1 connected t2\n0.006 c3.0 192.0.2.8:1 lost by them\n";
+    let conns = |torrent| -> Vec<String> {
+        let lines = ladder(&trace, choose("", torrent, false)).expect("a good trace");
+        let heads = lines.lines().filter(|line| line.starts_with("192"));
+        heads.map(|head| head.rsplit(' ').next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(conns("music"), ["c1.0"]);
+    assert_eq!(conns("2"), ["c2.0", "c3.0"]);
+    assert_eq!(conns(""), ["c1.0", "c2.0", "c3.0"]);
+    assert!(conns("silence").is_empty());
+}
+
+#[test]
 fn what_strangers_say_reaches_no_terminal() {
     let hash = "da6b60c18158ab5e190004e89880269dfa759974";
     let trace = format!(
