@@ -442,7 +442,7 @@ fn beyond_a_trace(options: &NodeOptions) -> Vec<&'static str> {
         (options.dht.is_some(), "dht"),
         (options.local, "lsd"),
         (options.memory_max.is_some(), "max-memory"),
-        (options.manners != Manners::default(), "queue-or-goal"),
+        (options.manners != Manners::default(), "queue-goal-or-pex"),
     ];
     is_there.into_iter().filter(|(is_there, _)| *is_there).map(|(_, what)| what).collect()
 }
