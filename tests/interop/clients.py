@@ -42,6 +42,8 @@ class Client:
         self.child = None
         # A node by which to enter the DHT; without one, this client keeps out of it.
         self.dht_node = None
+        # Where ours writes down what is said.
+        self.trace = None
 
     @property
     def endpoint(self):
@@ -135,6 +137,8 @@ class Swarmlet(Client):
             arguments += ["--peer", peer]
         if self.dht_node:
             arguments += ["--dht-node", self.dht_node]
+        if self.trace:
+            arguments += ["--trace", self.trace]
         self.child = Child(f"swarmlet-{command}", arguments, self.folder)
 
 

@@ -12,7 +12,8 @@ or all at [::1], for a row over IPv6.
     3. The sharer starts, and the tracker hears of it.
     4. Each getter starts, learns of the sharer from the tracker, and gets everything; in a row by
        link it is given a magnet link only, and gets the torrent itself from the sharer, too.
-    5. Every file is compared, the tracker has counted a download, and nobody complains.
+    5. Every file is compared, the tracker has counted a download, and nobody complains. In a row
+       about Fast (BEP 6) ours has written a trace, and each side must have said a word of it.
 
 A getter that does not dial loopback addresses (Transmission) is started before the sharer
 instead, and the sharer is told of it by hand. `seconds` counts from the start of the second side
@@ -32,6 +33,7 @@ from process import RowFailed, cleaned, wait_until
 ROW_SECONDS = 75
 COUNTED_SECONDS = 5
 LOG_LINES = 15
+FAST_WORDS = "have all|have none|suggest|reject|allowed fast"
 # What Transmission says about certificates at each announce, and aria2 about itself at its end.
 NOISE = re.compile(r"\(web\.c:|Status Legend|^===|\|stat\|")
 
@@ -48,6 +50,7 @@ class Row:
     tracker: type
     is_ipv6: bool = False
     by_link: bool = False
+    is_about_fast: bool = False
 
     @property
     def is_possible(self):
@@ -106,6 +109,8 @@ class Scene:
 
         for client in (self.sharer, *self.getters):
             client.dht_node = self.tracker.dht_node
+            if row.is_about_fast and isinstance(client, Swarmlet):
+                client.trace = client.folder / "trace"
 
     def play(self, deadline):
         """Returns the seconds that the getters took."""
@@ -176,6 +181,14 @@ class Scene:
             fault = client.fault_at_the_end()
             if fault:
                 raise RowFailed(fault)
+            if client.trace:
+                self._judge_fast(client.trace.read_text())
+
+    def _judge_fast(self, trace):
+        """Both sides have said a word that only Fast has."""
+        for side in ("says", "hears"):
+            if not re.search(rf" {side} +({FAST_WORDS})", trace):
+                raise RowFailed(f"in the trace of ours nobody {side} a word of Fast")
 
     def _compare(self, getter):
         faults = self.row.payload.faults(self._target(getter), getter.creates_empty_files)

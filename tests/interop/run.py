@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 # The folders of the tests hold sources only.
@@ -68,6 +69,9 @@ def rows_with_ours():
         for ends in both_ways(other):
             link = (f"{other.name} link", *ends, payloads.MANY, SwarmletTracker)
             rows.append(Row(*link, by_link=True))
+        for ends in both_ways(other):
+            row = Row(f"{other.name} Fast", *ends, payloads.SINGLE, SwarmletTracker)
+            rows.append(replace(row, is_about_fast=True))
     to_aria2 = ("ours shares", Swarmlet, (Aria2,))
     rows.append(Row("aria2", *to_aria2, payloads.PADDED_BY_OURS, SwarmletTracker))
     for ends in both_ways(LibTorrent):
