@@ -603,6 +603,12 @@ pub const ACCEPTS_PER_TURN: usize = 64;
 /// Datagrams received from one socket in one turn: a millisecond or two of the tracker's answers.
 pub const DATAGRAMS_PER_TURN: usize = 256;
 
+/// Of these, received by a tracker's socket with one call, and answered with another.
+pub const DATAGRAMS_PER_CALL: usize = 32;
+
+/// Bytes of a question to a tracker that are looked at; no client's are more than 1,500.
+pub const QUESTION_BYTES_MAX: usize = 2 * 1024;
+
 /// What a socket for datagrams may hold that we have not read yet; the system may allow less.
 pub const UDP_BUFFER_BYTES: usize = 1024 * 1024;
 
@@ -613,8 +619,9 @@ pub const ACCEPT_REST: Span = Span::from_secs(1);
 /// Segments of one link that leave in one call. Two slices each; Linux takes 1,024.
 pub const SEND_SEGMENTS_MAX: usize = 32;
 
-/// HTTP connections open to us at once; one more closes the one that waited longest.
-pub const HTTP_CONNECTIONS_MAX: usize = 2_000;
+/// HTTP connections open to us at once; one more closes the one that waited longest. A silent one
+/// takes 400 bytes.
+pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
 
 /// What an HTTP connection may take for its next step: to say a whole request, to take the whole
 /// answer, to come back for more. Announces are one packet; ten seconds serve a modem.

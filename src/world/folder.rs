@@ -198,17 +198,15 @@ impl Folder {
     /// Errors: as `open`.
     pub fn make(&self, path: &[String], executable: bool) -> io::Result<Opened> {
         let (name, dirs) = split(path);
+        let parent = self.descend_or_make(dirs)?;
         // The usual case first: asking to create would not tell us that nothing was created.
-        let existing = self.descend(dirs).and_then(|dir| open_plain(&dir, name, OFlags::RDWR));
-        match existing {
-            Ok(file) => Ok(Opened { file, made: false }),
+        match open_plain(&parent, name, OFlags::RDWR) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let parent = self.descend_or_make(dirs)?;
                 let mode = if executable { 0o777 } else { 0o666 };
                 let file = open_or_create(&parent, name, OFlags::RDWR | OFlags::CREATE, mode)?;
                 Ok(Opened { file, made: true })
             }
-            Err(error) => Err(error),
+            other => Ok(Opened { file: other?, made: false }),
         }
     }
 

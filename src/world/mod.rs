@@ -29,6 +29,7 @@
 //! its job and answers through a channel and a waker. They share nothing else.
 
 mod act;
+mod batch;
 pub mod bookkeeper;
 pub mod conn;
 pub mod dht;

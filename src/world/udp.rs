@@ -20,8 +20,7 @@
 //! answer comes.
 //!
 //! # Why
-//! One system call for each datagram. `recvmmsg` would save a fifth, measured on loopback, and
-//! there is no safe call for it in what we build on.
+//! One system call for each datagram, but for the tracker: see `batch`.
 //!
 //! A socket on the wildcard address answers from whichever address the routing table prefers. On
 //! a host with several, a tracker's clients may drop such answers; name each address then.
@@ -33,11 +32,12 @@ use mio::net::UdpSocket;
 use rustix::net::sockopt;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
+use super::batch::Batch;
 use super::conn::{Kind, canonical};
 use super::interface::Interface;
 use super::reactor::{Reactor, is_about_one};
 use crate::base::ConnId;
-use crate::base::limits::{DATAGRAMS_PER_TURN, UDP_BUFFER_BYTES};
+use crate::base::limits::{DATAGRAMS_PER_CALL, DATAGRAMS_PER_TURN, UDP_BUFFER_BYTES};
 use crate::engine::Input;
 
 /// What a socket is there for.
@@ -57,6 +57,8 @@ pub(super) struct Port {
     id: ConnId,
     role: Role,
     is_ipv4: bool,
+    /// Of a tracker's port.
+    batch: Option<Box<Batch>>,
     /// There may be something to receive.
     pub(super) is_ready: bool,
 }
@@ -72,7 +74,8 @@ impl Reactor {
     pub fn listen_udp(&mut self, socket: UdpSocket, role: Role) -> io::Result<()> {
         let is_ipv4 = socket.local_addr()?.is_ipv4();
         let id = self.table.open(Kind::Udp(socket))?;
-        self.ports.push(Port { id, role, is_ipv4, is_ready: true });
+        let batch = (role == Role::Tracker).then(|| Box::new(Batch::new()));
+        self.ports.push(Port { id, role, is_ipv4, batch, is_ready: true });
         Ok(())
     }
 
@@ -80,7 +83,10 @@ impl Reactor {
     pub(super) fn receive_datagrams(&mut self) {
         for number in 0..self.ports.len() {
             if self.ports[number].is_ready {
-                self.receive_some(number);
+                match self.ports[number].role {
+                    Role::Tracker => self.serve_datagrams(number),
+                    Role::Peers | Role::Local => self.receive_some(number),
+                }
             }
         }
     }
@@ -92,20 +98,45 @@ impl Reactor {
             match socket.recv_from(&mut self.receive_buffer) {
                 Ok((len, from)) => match role {
                     Role::Peers if self.was_answer(canonical(from), len) => {}
-                    Role::Peers | Role::Local => self.on_datagram(role, canonical(from), len),
-                    Role::Tracker => self.serve_datagram(id, from, len),
+                    Role::Peers | Role::Local | Role::Tracker => {
+                        self.on_datagram(role, canonical(from), len);
+                    }
                 },
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.ports[number].is_ready = false;
-                    return;
-                }
                 // About one that we sent, or a signal came in between: the next one, please.
                 Err(error) if is_about_one(&error) => {}
-                // What lies there waits for the next event; this is no reason to spin.
+                // Nothing is there, or what lies there waits for the next event; nothing to spin
+                // for.
                 Err(_) => {
                     self.ports[number].is_ready = false;
                     return;
                 }
+            }
+        }
+    }
+
+    /// Lets the tracker answer what came to its port, a batch at a time.
+    fn serve_datagrams(&mut self, number: usize) {
+        let Port { id, batch: Some(batch), is_ready, .. } = &mut self.ports[number] else { return };
+        for _ in 0..DATAGRAMS_PER_TURN / DATAGRAMS_PER_CALL {
+            let Some(socket) = self.table.udp(*id) else { return };
+            let came = match batch.receive(socket, &mut self.receive_buffer) {
+                Err(error) if is_about_one(&error) => continue,
+                came => came.unwrap_or(0),
+            };
+            let answers = &mut self.datagram_out;
+            answers.clear();
+            for question in 0..came {
+                let Some((from, at)) = batch.question(question) else { continue };
+                let before = answers.len();
+                self.engine.datagram(self.now, from, &self.receive_buffer[at], answers);
+                if answers.len() > before {
+                    batch.answer(question, before..answers.len());
+                }
+            }
+            batch.send(socket, answers);
+            if came < DATAGRAMS_PER_CALL {
+                *is_ready = false;
+                return;
             }
         }
     }
@@ -122,19 +153,6 @@ impl Reactor {
         }
         self.engine.handle(self.now, input, &mut self.out);
         self.carry_out();
-    }
-
-    /// Lets the tracker answer what lies at the beginning of the receive buffer.
-    fn serve_datagram(&mut self, id: ConnId, from: SocketAddr, len: usize) {
-        let bytes = &self.receive_buffer[..len];
-        self.datagram_out.clear();
-        self.engine.datagram(self.now, from, bytes, &mut self.datagram_out);
-        if let Some(socket) = self.table.udp(id)
-            && !self.datagram_out.is_empty()
-        {
-            // An answer that finds no room is lost, as it may be on its way.
-            let _ = socket.send_to(&self.datagram_out, from);
-        }
     }
 
     /// Sends from the peers' port, or what is for a group from the socket that hears it.
