@@ -4,11 +4,15 @@ CARGO    ?= cargo
 SWARMLET := target/release/swarmlet
 MUSL     ?= $(shell uname -m)-unknown-linux-musl
 STATIC   := target/$(MUSL)/release/swarmlet
+# Nothing unwinds here (panic = "abort"), so the tables for it stay out: an eighth of the program.
+# Addresses to correct at the start are packed, equal functions kept once.
+STATIC_FLAGS := -C linker=rust-lld -C link-arg=--icf=all -C link-arg=-zpack-relative-relocs \
+  -C link-arg=target/no-unwinding.ld
 ADDR     ?= 127.0.0.1:8000
 RUNS     ?= 200
 SEED     ?= 1
 
-.PHONY: help build demo test interop big bench bench-check bench-rpc bench-idle bench-udp faults run-tracker run-peer sim mutants snapshot picture tour lint size clean
+.PHONY: help build static demo test interop big bench bench-check bench-rpc bench-idle bench-udp faults run-tracker run-peer sim mutants snapshot picture tour lint size rooms clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -16,14 +20,14 @@ help:            ## this list
 build:           ## the program: target/release/swarmlet
 	$(CARGO) build --release --locked
 
-# Nothing unwinds here (panic = "abort"), so the tables for it stay out: an eighth of the program.
-# Addresses to correct at the start are packed, equal functions kept once.
-static:          ## the same as one file that needs nothing of the system, and less memory: target/*-musl
+static: target/no-unwinding.ld ## the same as one file that needs no library, in half of the memory: target/*-musl/…
+	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --release --locked --target $(MUSL) $(WITH)
+
+target/no-unwinding.ld: Makefile
 	@rustup target list --installed | grep -qx $(MUSL) || rustup target add $(MUSL)
+	@mkdir -p target
 	@printf '%s\n' 'SECTIONS { /DISCARD/ : { *(.eh_frame .eh_frame_hdr .gcc_except_table*) } }' \
-	  'INSERT AFTER .text;' > target/no-unwinding.ld
-	RUSTFLAGS="-C linker=rust-lld -C link-arg=--icf=all -C link-arg=-zpack-relative-relocs \
-	  -C link-arg=target/no-unwinding.ld" $(CARGO) build --release --locked --target $(MUSL) $(WITH)
+	  'INSERT AFTER .text;' > $@
 
 demo: build      ## a tracker, a sharer and two getters, here and now; shows what happens
 	tests/demo.sh $(SWARMLET)
@@ -59,8 +63,8 @@ bench-udp: build ## announces over UDP a second, ours and opentracker's side by 
 bench-rpc: build ## how soon remote control answers while 4 GiB are verified
 	SWARMLET=$(SWARMLET) python3 tests/bench/rpc.py
 
-bench-idle: build ## what two hundred torrents cost that nobody wants: memory, wake-ups
-	SWARMLET=$(SWARMLET) python3 tests/bench/idle.py
+bench-idle: static ## what two hundred torrents cost that nobody wants: memory, wake-ups
+	SWARMLET=$(STATIC) python3 tests/bench/idle.py
 
 faults: build    ## the program killed, unplugged, lied to, on full and failing disks (as root: more)
 	SWARMLET=$(SWARMLET) python3 tests/faults/run.py $(ROWS)
@@ -91,9 +95,16 @@ tour:            ## the reader's tour: which file to read next, and how long it 
 	@grep -oE '`[a-z_]+/[a-z_]+\.rs`' src/lib.rs | tr -d '`' | while read -r f; do \
 	  [ -f src/$$f ] && printf '%5d  src/%s\n' $$(wc -l < src/$$f) $$f; done; true
 
-size: build      ## bytes of the program, and how many crates it is made of
-	@wc -c < $(SWARMLET)
-	@$(CARGO) tree --locked --edges normal --prefix none | sort -u | grep -vc 'swarmlet'
+size: build static ## bytes of the program: as it is, static, static with no more than it needs; its crates
+	@$(MAKE) -s static WITH="--no-default-features --target-dir target/bare"
+	@stat -c '%9s  %n' $(SWARMLET) $(STATIC) $(STATIC:target/%=target/bare/%)
+	@printf '%9d  crates in it\n' $$($(CARGO) tree --locked --edges normal,no-proc-macro --prefix none \
+	  | cut -d' ' -f1 | sort -u | grep -vcx swarmlet)
+
+rooms:           ## what each room costs: lines of source, KiB of the program
+	@CARGO_PROFILE_RELEASE_STRIP=none $(MAKE) -s static \
+	  STATIC_FLAGS="$(STATIC_FLAGS) -C symbol-mangling-version=v0" WITH="--target-dir target/rooms"
+	@python3 tests/rooms.py $(STATIC:target/%=target/rooms/%)
 
 clean:           ## removes what was built
 	$(CARGO) clean
