@@ -61,7 +61,15 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Whether an address is of a home network, or of a host itself. Nobody outside may send us there.
+/// Whether somebody whom we do not know may send us to `ip`. `listen`: where we listen.
+///
+/// Nobody outside may send us into our own network. Who listens there is in it already, and only
+/// there.
+pub fn may_be_sent_to(ip: IpAddr, listen: Option<IpAddr>) -> bool {
+    !is_near(ip) || listen.is_some_and(is_near)
+}
+
+/// Whether an address is of a home network, or of a host itself.
 pub fn is_near(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {

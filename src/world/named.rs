@@ -21,7 +21,7 @@ use super::resolver::{Lookup, Resolved};
 use crate::base::TorrentId;
 use crate::base::limits::{NAMED_ADDRS_MAX, NAMED_WAITING_MAX};
 use crate::border::Whom;
-use crate::format::endpoint::{Endpoint, is_near};
+use crate::format::endpoint::{Endpoint, may_be_sent_to};
 
 /// Somebody whose name is being looked up.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Reactor {
     pub(super) fn meet_found(&mut self) {
         for (named, addrs) in std::mem::take(&mut self.found) {
             let Named { torrent, endpoint, whom } = named;
-            let may = |ip: &IpAddr| !is_near(*ip) || self.dial_from.is_some_and(is_near);
+            let may = |ip: &IpAddr| may_be_sent_to(*ip, self.dial_from);
             let addrs: Vec<IpAddr> = addrs.into_iter().filter(may).take(NAMED_ADDRS_MAX).collect();
             for ip in addrs {
                 let addr = canonical(SocketAddr::new(ip, endpoint.port()));
