@@ -74,6 +74,7 @@ impl Bits {
         was_set
     }
 
+    #[inline(always)]
     pub fn has(&self, index: PieceIndex) -> bool {
         let (byte, mask) = self.place(index);
         self.bytes[byte] & mask != 0
@@ -137,12 +138,12 @@ impl Bits {
     /// Both must describe the same torrent.
     pub fn any_missing_in(&self, other: &Bits) -> bool {
         assert_eq!(self.len, other.len, "have-maps of two different torrents");
-        // In strips without a branch inside: eight times as fast, and this is asked for each
-        // piece that comes.
-        let strips = self.bytes.chunks(64).zip(other.bytes.chunks(64));
-        strips.into_iter().any(|(ours, theirs)| {
-            ours.iter().zip(theirs).fold(0, |any, (ours, theirs)| any | (ours & !theirs)) != 0
-        })
+        // Eight bytes at once, since this is asked for each piece that comes.
+        let (ours, our_rest) = self.bytes.as_chunks();
+        let (theirs, their_rest) = other.bytes.as_chunks();
+        let word = u64::from_ne_bytes;
+        ours.iter().zip(theirs).any(|(&ours, &theirs)| word(ours) & !word(theirs) != 0)
+            || our_rest.iter().zip(their_rest).any(|(ours, theirs)| ours & !theirs != 0)
     }
 
     /// Recounts what `set` and `clear` only increment.
@@ -154,6 +155,8 @@ impl Bits {
         }
     }
 
+    /// Asked for each bit: as a call of its own, it was a fourteenth of a swarm in the lab.
+    #[inline(always)]
     fn place(&self, index: PieceIndex) -> (usize, u8) {
         assert!(index.get() < self.len, "{index:?} of {} pieces", self.len);
         (index.at() / 8, 0x80 >> (index.get() % 8))

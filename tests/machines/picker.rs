@@ -152,3 +152,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_missing_piece_is_seen_wherever_it_is() {
+    for len in [1, 7, 8, 9, 63, 64, 65, 130] {
+        let all = Bits::all(len);
+        assert!(!all.any_missing_in(&all), "of {len}");
+        for index in 0..len {
+            let mut lacking = Bits::all(len);
+            lacking.clear(piece(index));
+            assert!(all.any_missing_in(&lacking), "{index} of {len}");
+            assert!(!lacking.any_missing_in(&all), "{index} of {len}");
+        }
+    }
+}
