@@ -53,7 +53,8 @@
 //! want · `world/remote.rs` what the world adds.
 //!
 //! Aside, the DHT: `format/krpc.rs` what nodes say · `dht/table.rs` whom a node knows ·
-//! `dht/lookup.rs` one search · `dht/node.rs` one node · `engine/dht.rs` what it is to the torrents.
+//! `dht/lookup.rs` one search · `dht/node.rs` one node · `engine/dht.rs` what it is to the torrents;
+//! and without any of it, within one network: `format/notice.rs` · `engine/local.rs`.
 //!
 //! Aside, what is no ordinary peer: `torrent/prospect.rs` a magnet link that becomes a torrent ·
 //! `wire/web.rs` and `torrent/webs.rs` web servers that are asked like peers.
