@@ -49,10 +49,10 @@ big: build       ## 1 GiB over loopback between our two ends: time and memory
 	SWARMLET=$(SWARMLET) python3 tests/interop/big.py
 
 bench bench-check: RUNS = 5
-bench: build     ## beside other peers, trackers and bare loops (installs them); ROOM=… RUNS=… SIZE=…
+bench: build static ## beside other peers, trackers and bare loops (installs them); ROOM=… RUNS=… SIZE=…
 	tests/interop/install.sh bench
 	$(CARGO) build --release --locked --example limits
-	SWARMLET=$(SWARMLET) RUNS=$(RUNS) python3 tests/bench/run.py $(BENCH) $(ROOM)
+	SWARMLET=$(SWARMLET) STATIC=$(STATIC) RUNS=$(RUNS) python3 tests/bench/run.py $(BENCH) $(ROOM)
 
 bench-check: BENCH = --check
 bench-check: bench ## the same; fails where a promised ratio is missed, and prints which
