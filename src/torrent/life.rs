@@ -173,8 +173,10 @@ impl Torrent {
     /// Counts a piece as ours and tells the peers that lack it.
     fn announce_piece(&mut self, now: Time, piece: PieceIndex, out: &mut Vec<Output>) {
         self.book(piece);
-        for (&conn, session) in self.peers.iter_mut() {
-            if !session.have.has(piece) && self.super_seed.is_none() {
+        // What a super-seed has it shows when it is time.
+        let is_hidden = self.is_super_seeding();
+        for (&conn, session) in self.peers.iter_mut().filter(|_| !is_hidden) {
+            if !session.have.has(piece) {
                 session.last_said = now;
                 out.push(Output::Send { conn, message: Message::Have(piece.get()) });
             }
