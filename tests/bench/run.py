@@ -137,8 +137,8 @@ def has_bytes(folder):
     return any(path.is_file() and path.stat().st_blocks for path in folder.rglob("*"))
 
 
-def fresh(kind, ground, cpu=None):
-    peer = kind(ground.folder(kind.name), "127.0.0.1")
+def fresh(kind, ground, cpu=None, ip="127.0.0.1"):
+    peer = kind(ground.folder(kind.name), ip)
     if cpu is not None:
         peer.cpu = cpu
     return peer
@@ -377,7 +377,8 @@ def swarm(ground, wanted):
 
     def measure(kind):
         seed = seeded(ground, kind, content, everywhere)
-        getters = [fresh(kind, ground, everywhere) for _ in range(GETTERS)]
+        # rtorrent keeps one connection to an address, whatever the ports.
+        getters = [fresh(kind, ground, everywhere, f"127.0.1.{n}") for n in range(1, GETTERS + 1)]
         wire, began = loopback_bytes(), time.monotonic()
         before = cpu_seconds(seed.child.pid)
         for getter in getters:
