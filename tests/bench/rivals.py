@@ -8,7 +8,7 @@ runs.
 """
 
 import clients
-from clients import Aria2, LibTorrent, Swarmlet, Transmission
+from clients import Aria2, LibTorrent, Swarmlet
 from measure import MEASURED_CPU, pinned
 from process import Child
 
@@ -59,17 +59,6 @@ class QuietLibTorrent(Pinned, LibTorrent):
         script = [self.python(), "-u", clients.HERE / "libtorrent_peer.py", command]
         arguments = [*script, torrent, folder, self.ip, self.port, *peers]
         self.child = Child(f"libtorrent-{command}", pinned(arguments, self.cpu), self.folder)
-
-
-class QuietTransmission(Pinned, Transmission):
-    def _start(self, role, torrent, folder):
-        home = self.folder / "transmission"
-        home.mkdir(exist_ok=True)
-        settings = self._settings(folder) | {"message-level": 1}
-        (home / "settings.json").write_text(clients.json.dumps(settings))
-        arguments = pinned([self.program, "-f", "-g", home], self.cpu)
-        self.child = Child(f"transmission-{role}", arguments, self.folder)
-        self.torrent = torrent
 
 
 class Rtorrent(Pinned, clients.Client):
@@ -123,4 +112,6 @@ def unindented(text):
     return "".join(line.strip() + "\n" for line in text.splitlines())
 
 
-RIVALS = [Rtorrent, QuietAria2, QuietLibTorrent, QuietTransmission]
+# Transmission calls nobody at loopback of whom a tracker told, and a seed calls nobody: it can get
+# nothing here, and gives too slowly to be waited for.
+RIVALS = [Rtorrent, QuietAria2, QuietLibTorrent]

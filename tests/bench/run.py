@@ -174,10 +174,9 @@ def get(ground, wanted):
             peer.stop()
             ground.discard(peer.folder)
 
-    # Transmission calls no peer at loopback of which a tracker told, and a seed calls nobody.
     # aria2 tells of many new pieces by a bitfield where that is shorter, at which rtorrent hangs
     # up; in large torrents it never is.
-    in_turn(room, [Ours, *[kind for kind in RIVALS if kind.dials_loopback], LIMIT], measure)
+    in_turn(room, [Ours, *RIVALS, LIMIT], measure)
     seed.stop()
     judge_transfer(room, wanted, "get", [0.90, 1.05, 6], [1.10, 0.90])
     return room
@@ -357,7 +356,7 @@ def small(ground, wanted):
             peer.stop()
             ground.discard(peer.folder)
 
-    in_turn(room, [Ours, *[kind for kind in RIVALS if kind.dials_loopback]], measure)
+    in_turn(room, [Ours, *RIVALS], measure)
     seed.stop()
     others = [who for who in room.costs if who != OURS]
     if others:
@@ -400,7 +399,7 @@ def swarm(ground, wanted):
             ground.discard(peer.folder)
         return cost
 
-    in_turn(room, [Ours, *[kind for kind in RIVALS if kind.dials_loopback]], measure)
+    in_turn(room, [Ours, *RIVALS], measure)
     others = [who for who in room.costs if who != OURS]
     if others:
         cost, rate = room.best("each", others), room.best("rate", others, least=False)
