@@ -30,6 +30,29 @@ fn row_54_who_speaks_something_else_is_closed_at_the_first_wrong_byte() {
     }
 }
 
+/// An encrypted handshake begins with a public key of 96 bytes and up to 512 of noise. Nobody speaks
+/// that here yet: whatever the key is, nothing is computed with it, and nothing waits for its end.
+#[test]
+fn row_68_an_encrypted_handshake_is_closed_at_the_first_byte_that_is_none_of_ours() {
+    let zero = [0; 96];
+    let one = [&[0; 95][..], &[1]].concat();
+    // As the prime of that exchange does, it begins with eight bytes of ones and ends in 0x62.
+    let prime_less_one = [&[0xff; 8][..], &[0xc9; 87], &[0x62]].concat();
+    let lucky = [b"\x13BitTorrent", &[0xab; 85][..]].concat();
+    let with_noise = [&zero[..], &[0x55; 513]].concat();
+    for (key, wrong_at) in
+        [(&zero[..], 0), (&one, 0), (&prime_less_one, 0), (&lucky, 11), (&with_noise, 0)]
+    {
+        let mut bench = Bench::seed();
+        let conn = bench.accept();
+        bench.say(conn, &key[..wrong_at]);
+        assert!(bench.is_open(conn), "so far it may be one of ours");
+        bench.say(conn, &key[wrong_at..=wrong_at]);
+        assert!(bench.end_of(conn).contains("BitTorrent"), "{}", bench.end_of(conn));
+        assert_eq!(bench.peers[&conn].heard, []);
+    }
+}
+
 #[test]
 fn row_54_who_asks_for_an_unknown_torrent_learns_nothing() {
     let mut bench = Bench::seed();
