@@ -379,6 +379,7 @@ impl Reactor {
             .collect();
         let erased = self.store.erase(torrent, &metainfo.layout, next..end, &others);
         fault = fault.or(erased.err());
+        self.store.take_left().into_iter().for_each(|file| self.syncer.close(file));
         if end < files {
             self.jobs.push_back(Job::Remove { torrent, erase, next: end, fault });
             return;

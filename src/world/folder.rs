@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::base::limits::CLOSED_ASIDE_BYTES_MIN;
 use crate::format::resume::FileStamp;
 
 /// One download directory.
@@ -154,18 +155,23 @@ impl Folder {
     ///
     /// That it is not there is no error. Errors: `ENOTDIR`, `ELOOP` or `EISDIR` if something else
     /// stands there or in the way, which then stays as it is; others as the file system says.
-    pub fn erase(&self, path: &[String]) -> io::Result<()> {
+    /// Returns what is left of a long one: its last handle. The system gives its space back when
+    /// that is closed, and not before.
+    pub fn erase(&self, path: &[String]) -> io::Result<Option<File>> {
         let (name, dirs) = split(path);
         let erased = self.descend(dirs).and_then(|parent| {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             // Whoever swaps it now gets his own thing deleted; a link is deleted, not followed.
-            stamp_of(&File::from(openat(&parent, name, flags, Mode::empty())?))?;
-            Ok(rustix::fs::unlinkat(&parent, name, AtFlags::empty())?)
+            let file = File::from(openat(&parent, name, flags, Mode::empty())?);
+            let stamp = stamp_of(&file)?;
+            rustix::fs::unlinkat(&parent, name, AtFlags::empty())?;
+            Ok((stamp.len >= CLOSED_ASIDE_BYTES_MIN).then_some(file))
         });
-        match erased {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        let left = match erased {
+            Ok(left) => left,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
         for depth in (1..=dirs.len()).rev() {
             let (dir, above) = dirs[..depth].split_last().expect("depth is at least 1");
             // Fails while anything is in it, and so it should.
@@ -176,7 +182,7 @@ impl Folder {
                 break;
             }
         }
-        Ok(())
+        Ok(left)
     }
 
     /// Makes the entries of a directory safe on the medium (`dirs` empty: the root's).

@@ -50,6 +50,8 @@ use crate::format::resume::{FileStamp, Resume};
 pub struct Store {
     places: Shelf<TorrentId, Place>,
     handles: Handles,
+    /// Last handles of long files that were deleted.
+    left: Vec<File>,
     writes: u64,
 }
 
@@ -162,12 +164,18 @@ impl Store {
         let mut result = Ok(());
         for file in files.filter(|&file| !layout.files()[file].pad) {
             let erased = path_of(layout, file).and_then(|path| match is_shared(path, &others) {
-                true => Ok(()),
+                true => Ok(None),
                 false => place.folder.erase(path),
             });
+            let erased = erased.map(|left| self.left.extend(left));
             result = result.and(erased.map_err(|error| fault(&error)));
         }
         result
+    }
+
+    /// What `erase` left: to be closed where that may take its time.
+    pub fn take_left(&mut self) -> Vec<File> {
+        std::mem::take(&mut self.left)
     }
 
     /// Writes each of `writes`, neighbours together; `results` then has one entry per write.

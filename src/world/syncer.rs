@@ -15,8 +15,11 @@
 //! a sync concerns the file, not the handle that wrote it, and a file that was deleted under our
 //! handle is noticed in this way.
 //!
+//! The same thread closes the last handles of long files that were deleted: only then does the
+//! system give their space back, and that takes it 100 ms for half a GiB.
+//!
 //! # Interface
-//! `submit`; when woken, `collect`; before leaving, `wait`. Every job submitted is answered, save
+//! `close`, and it is forgotten. `submit`; when woken, `collect`; before leaving, `wait`. Every job submitted is answered, save
 //! one that a newer job of the same torrent replaced while it waited.
 //!
 //! # Invariants
@@ -29,6 +32,7 @@
 use crate::base::Shelf;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -37,6 +41,7 @@ use std::time::{Duration, Instant};
 use super::fault::fault;
 use super::folder::{Access, Folder, stamp_of};
 use super::resume;
+use crate::base::limits::CLOSING_MAX;
 use crate::base::{Bits, Span, TorrentId};
 use crate::border::DiskFault;
 use crate::format::resume::{FileStamp, Resume};
@@ -95,12 +100,21 @@ pub struct Syncer {
     waiting: VecDeque<Job>,
     /// Answers that the thread had no part in.
     answered: Vec<Saved>,
+    /// One more of it for each file that the thread has not closed yet.
+    closing: Arc<()>,
 }
 
 #[derive(Debug)]
 struct Thread {
-    jobs: Sender<Job>,
+    jobs: Sender<Work>,
     answers: Receiver<Saved>,
+}
+
+/// What the thread is there for.
+#[derive(Debug)]
+enum Work {
+    Save(Job),
+    Close(File, Arc<()>),
 }
 
 impl Syncer {
@@ -112,6 +126,20 @@ impl Syncer {
             running: None,
             waiting: VecDeque::new(),
             answered: Vec::new(),
+            closing: Arc::new(()),
+        }
+    }
+
+    /// Closes the last handle of a file, which may take its time. Nobody hears of it.
+    pub fn close(&mut self, file: File) {
+        if Arc::strong_count(&self.closing) > CLOSING_MAX {
+            // Too many descriptors for nothing: this one is closed here and now.
+            return drop(file);
+        }
+        let token = Arc::clone(&self.closing);
+        if let Some(thread) = self.thread() {
+            // A thread that is gone hands it back, to be closed here.
+            let _ = thread.jobs.send(Work::Close(file, token));
         }
     }
 
@@ -187,29 +215,35 @@ impl Syncer {
             return;
         }
         let Some(job) = self.waiting.pop_front() else { return };
-        if self.thread.is_none() {
-            self.thread = start(Arc::clone(&self.wake));
-        }
         let torrent = job.torrent;
-        let refused = match &self.thread {
-            Some(thread) => thread.jobs.send(job).err().map(|refused| refused.0),
-            None => Some(job),
+        let refused = match self.thread() {
+            Some(thread) => thread.jobs.send(Work::Save(job)).err().map(|refused| refused.0),
+            None => Some(Work::Save(job)),
         };
         match refused {
             None => self.running = Some(torrent),
             // No thread can be had. `Busy` says that trying again later is worth it.
-            Some(job) => {
+            Some(Work::Save(job)) => {
                 self.thread = None;
                 self.answered.push(job.give_up(DiskFault::Busy));
                 (self.wake)();
             }
+            Some(Work::Close(..)) => unreachable!("a job was sent"),
         }
+    }
+
+    /// The helper thread, started when it is needed first; `None` if the host has no room for one.
+    fn thread(&mut self) -> Option<&Thread> {
+        if self.thread.is_none() {
+            self.thread = start(Arc::clone(&self.wake));
+        }
+        self.thread.as_ref()
     }
 }
 
 impl fmt::Debug for Syncer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Syncer { wake: _, thread: _, running, waiting, answered } = self;
+        let Syncer { wake: _, thread: _, running, waiting, answered, closing: _ } = self;
         f.debug_struct("Syncer")
             .field("running", running)
             .field("waiting", waiting)
@@ -311,11 +345,19 @@ fn sync_dirs(folder: &Folder, files: &[(Changed, Outcome)]) -> Result<(), DiskFa
 
 /// Starts the helper thread; `None` if the host has no room for one.
 fn start(wake: Arc<dyn Fn() + Send + Sync>) -> Option<Thread> {
-    let (jobs, to_do) = mpsc::channel::<Job>();
+    let (jobs, to_do) = mpsc::channel::<Work>();
     let (done, answers) = mpsc::channel();
     let serve = move || {
         // Ends when the reactor's end is gone.
-        for job in to_do {
+        for work in to_do {
+            let job = match work {
+                Work::Save(job) => job,
+                Work::Close(file, token) => {
+                    drop(file);
+                    drop(token);
+                    continue;
+                }
+            };
             if done.send(job.run()).is_err() {
                 return;
             }

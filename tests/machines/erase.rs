@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use swarmlet::base::TorrentId;
+use swarmlet::base::limits::CLOSED_ASIDE_BYTES_MIN;
 use swarmlet::border::DiskFault;
 use swarmlet::format::layout::{File, Layout};
 use swarmlet::world::store::Store;
@@ -51,6 +52,22 @@ fn its_files_and_the_directories_that_are_empty_then_are_gone_and_nothing_else()
     assert_eq!(store.erase(T, &layout, 0..4, &[]), Ok(()));
     assert!(!scratch.at("t/top").exists());
     assert!(scratch.at("t").exists(), "the download directory stays");
+}
+
+#[test]
+fn of_a_long_file_the_last_handle_is_left_to_be_closed_elsewhere() {
+    let (scratch, mut store, _) = scratch("long", &[("top/a", 8), ("top/b", 8)]);
+    let lens = [CLOSED_ASIDE_BYTES_MIN, CLOSED_ASIDE_BYTES_MIN - 1];
+    let layout = layout(&[("top/a", lens[0]), ("top/b", lens[1])]);
+    for (name, len) in ["t/top/a", "t/top/b"].into_iter().zip(lens) {
+        fs::File::options().write(true).open(scratch.at(name)).unwrap().set_len(len).unwrap();
+    }
+    assert_eq!(store.erase(T, &layout, 0..2, &[]), Ok(()));
+    assert!(!scratch.at("t/top").exists());
+    let left: Vec<u64> =
+        store.take_left().iter().map(|file| file.metadata().unwrap().len()).collect();
+    assert_eq!(left, [CLOSED_ASIDE_BYTES_MIN]);
+    assert!(store.take_left().is_empty());
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Resume records on disk, and the thread that makes data safe before they claim it.
 
 use std::fs;
+use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use swarmlet::base::limits::RESUME_BYTES_MAX;
+use swarmlet::base::limits::{CLOSING_MAX, RESUME_BYTES_MAX};
 use swarmlet::base::{Bits, InfoHash, PieceIndex, Span, TorrentId};
 use swarmlet::border::DiskFault;
 use swarmlet::format::layout::{File, Layout};
@@ -430,4 +433,20 @@ fn entries(scratch: &Scratch, dir: &str) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+#[test]
+fn what_is_left_of_long_files_is_closed_aside_however_many_there_are() {
+    let mut syncer = Syncer::new(|| {});
+    let mut ends = Vec::new();
+    for _ in 0..5 * CLOSING_MAX {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ends.push(ours);
+        syncer.close(fs::File::from(OwnedFd::from(theirs)));
+    }
+    assert!(syncer.is_idle(), "nobody waits for that");
+    for mut end in ends {
+        // Hears the end when the other handle is closed.
+        assert_eq!(end.read(&mut [0]).unwrap(), 0);
+    }
 }
