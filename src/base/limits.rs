@@ -235,6 +235,10 @@ pub const ENDGAME_COPIES_MAX: u8 = 3;
 /// then could hold up the end for ever.
 pub const BLOCK_SLOW: Span = Span::from_secs(5);
 
+/// A slow block is asked of up to so many peers: in a swarm in which six of twenty have next to no
+/// line, three of those kept others from the last block for forty seconds.
+pub const ENDGAME_SLOW_COPIES_MAX: u8 = 12;
+
 /// What is verified is made safe and recorded this often: what a power cut may cost.
 pub const SAVE_EVERY: Span = Span::from_secs(5);
 

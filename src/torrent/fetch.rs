@@ -20,6 +20,8 @@
 //! # Spec
 //! BEP 3, "peer protocol": rarest first, and the end game ("when a download is almost complete …").
 
+use std::cmp::Reverse;
+
 use super::State;
 use super::Torrent;
 use super::blame::{Finding, Outcome};
@@ -27,7 +29,7 @@ use super::pieces::{Source, Step, Taken, Verdict};
 use crate::base::limits::{
     ENDGAME_BLOCKS_MAX, ENDGAME_COPIES_MAX, RANDOM_FIRST_PIECES, REJECT_REST,
 };
-use crate::base::{Bits, Block, Claim, ConnId, PieceIndex, Time};
+use crate::base::{Bits, Block, Claim, ConnId, PieceIndex, Time, order};
 use crate::border::reason::Pick;
 use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob, Reason};
 use crate::peer::Session;
@@ -75,12 +77,17 @@ impl Torrent {
     }
 
     /// Fills everyone's pipeline: something became free. Those who keep us waiting come last, or
-    /// what was taken from them would be theirs again.
+    /// what was taken from them would be theirs again; in the end game, the quicker come first.
     pub(super) fn fill_all(&mut self, now: Time, out: &mut Vec<Output>) {
-        let snubs = |session: &Session| session.pipeline.is_snubbing();
-        let (last, first): (Vec<_>, Vec<_>) =
-            self.peers.iter().map(|(&conn, session)| (conn, snubs(session))).partition(|p| p.1);
-        for (conn, _) in first.into_iter().chain(last) {
+        let is_end = self.picker.is_empty();
+        let rank = |session: &mut Session| {
+            let rate = if is_end { session.rate_down.get(now) } else { 0 };
+            (session.pipeline.is_snubbing(), Reverse(rate))
+        };
+        let mut order: Vec<_> =
+            self.peers.iter_mut().map(|(&conn, session)| (rank(session), conn)).collect();
+        order::sort(&mut order);
+        for (_, conn) in order {
             self.fill(now, conn, out);
         }
     }

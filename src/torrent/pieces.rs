@@ -29,7 +29,7 @@
 use crate::base::Shelf;
 use std::net::SocketAddr;
 
-use crate::base::limits::{BLOCK_BYTES, BLOCK_SLOW, SEND_BUFFER_BYTES};
+use crate::base::limits::{BLOCK_BYTES, BLOCK_SLOW, ENDGAME_SLOW_COPIES_MAX, SEND_BUFFER_BYTES};
 use crate::base::{Block, ConnId, PieceIndex, Time};
 use crate::format::digest::Digest;
 use crate::format::layout::Layout;
@@ -182,7 +182,8 @@ impl Pieces {
     }
 
     /// Asks once more for a block that somebody else was asked for: the end game. One that is
-    /// arriving is left alone, unless it does so slowly (`BLOCK_SLOW`).
+    /// arriving is left alone, unless it does so slowly (`BLOCK_SLOW`). Then it may be asked of
+    /// `ENDGAME_SLOW_COPIES_MAX`, or a few slow ones would keep all others from it.
     ///
     /// `not_asked` says whether this peer has no request for the block yet.
     pub fn ask_again(
@@ -200,8 +201,11 @@ impl Pieces {
         }
         for (number, state) in (0u32..).zip(&mut open.blocks) {
             let block = layout.block_at(piece, number);
-            if state.place.is_open_to(now, conn) && state.asked <= asked_at_most && not_asked(block)
-            {
+            let at_most = match state.place {
+                Place::Arriving { .. } => asked_at_most.max(ENDGAME_SLOW_COPIES_MAX - 1),
+                Place::Missing | Place::Here { .. } => asked_at_most,
+            };
+            if state.place.is_open_to(now, conn) && state.asked <= at_most && not_asked(block) {
                 state.asked += 1;
                 return Some(block);
             }

@@ -38,6 +38,30 @@ fn a_slow_peer_does_not_hold_up_the_end() {
     });
 }
 
+/// Each of them is asked for the last blocks before the quick one is, and takes 16 seconds for one.
+#[test]
+fn many_slow_peers_do_not_hold_up_the_end_together() {
+    let story = Scenario {
+        who: |lab| {
+            let file = lab.source("file", 64 * 1024, &[1_000_000]);
+            let slow: Vec<NodeId> = (1..=6).map(|n| lab.seed(&format!("slow-{n}"), file)).collect();
+            let quick = lab.seed("quick", file);
+            let peer = lab.peer("peer", file);
+            slow.iter().for_each(|&seed| lab.knows(peer, file, seed));
+            lab.knows(peer, file, quick);
+        },
+        links: |lab| {
+            let line = |up| Line { up: Some(up), down: None };
+            (0..6).for_each(|slow| lab.net.set_line(NodeId(slow), line(1_000)));
+            lab.net.set_line(NodeId(6), line(100_000));
+        },
+        // Ten for the quick one's line, five until a block counts as slow, and what it takes.
+        limit: Span::from_secs(18),
+        ..Scenario::new("many_slow_peers_do_not_hold_up_the_end_together")
+    };
+    tell(&story, |_| {});
+}
+
 #[test]
 fn a_peer_that_stops_in_the_last_block_does_not_hold_up_the_end() {
     let story = Scenario {

@@ -54,6 +54,19 @@ fn every_experiment_ends_and_its_figures_add_up() {
 }
 
 #[test]
+fn those_who_hardly_give_do_not_hold_up_the_end_of_those_who_do() {
+    let experiment = named("free-riders");
+    for seed in 1..=4 {
+        let played = experiment.play(&Setup::default(), seed, Keep::default());
+        let report = Report::of(experiment, &Setup::default(), &played);
+        let givers = played.members.iter().filter(|member| member.group == "peers");
+        let last = givers.filter_map(|member| played.lab.tally().of(member.node).whole_at).max();
+        let last = last.expect("all are done").as_micros();
+        assert!(last < report.bound.micros * 13 / 10, "seed {seed}: {last}");
+    }
+}
+
+#[test]
 fn how_pieces_are_hashed_changes_no_figure() {
     for experiment in EXPERIMENTS {
         let report = |sha1| {
