@@ -148,6 +148,10 @@ pub const BANS_MAX: usize = 1_000;
 pub const CONNECT_TIMEOUT: Span = Span::from_secs(15);
 pub const HANDSHAKE_TIMEOUT: Span = Span::from_secs(10);
 
+/// Two peers that call each other within this time keep one call by a rule; after it, the first.
+/// Several round trips, for the handshakes of both calls are under way at once.
+pub const CALLS_CROSS_MAX: Span = Span::from_secs(3);
+
 /// We say something at least this often (BEP 3: "generally once every two minutes"; others hang
 /// up after exactly 120 s, so we stay clear of it) …
 pub const KEEP_ALIVE_EVERY: Span = Span::from_secs(90);

@@ -9,13 +9,18 @@
 //! torrent and waits here. Those who never say a word must not keep others out: when the waiting
 //! room is full, the one who waited longest goes.
 //!
+//! A peer has one connection with us. While two calls may have crossed, a rule that both ends know
+//! says which one goes; later the first one stays, whoever calls. Others keep the first one, too:
+//! aria2 answers a second call with its handshake and hangs up, and whoever let the first one go
+//! for it would have none. Nor shall a stranger who says a peer's id put an end to its connection.
+//!
 //! A torrent whose places are all taken still takes a newcomer whose priority is higher than that
 //! of some peer that came a while ago and is of no use at the moment: that one goes. Else whoever came first would keep
 //! everybody out for ever.
 //!
 //! # Limits
-//! `HANDSHAKES_WAITING_MAX`, `DIALS_AT_ONCE_MAX`, `DIALS_PER_SECOND_MAX`; connections in all and
-//! for each torrent as the `Settings` say.
+//! `HANDSHAKES_WAITING_MAX`, `DIALS_AT_ONCE_MAX`, `DIALS_PER_SECOND_MAX`, `CALLS_CROSS_MAX`;
+//! connections in all and for each torrent as the `Settings` say.
 //!
 //! # Spec
 //! BEP 3, "peer protocol", the handshake; BEP 40, who keeps a place.
@@ -25,7 +30,8 @@ use std::net::SocketAddr;
 
 use super::{Engine, Output};
 use crate::base::limits::{
-    DIALS_AT_ONCE_MAX, DIALS_PER_SECOND_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_WAITING_MAX,
+    CALLS_CROSS_MAX, DIALS_AT_ONCE_MAX, DIALS_PER_SECOND_MAX, HANDSHAKE_TIMEOUT,
+    HANDSHAKES_WAITING_MAX,
 };
 use crate::base::{ConnId, InfoHash, Span, Time, TorrentId};
 use crate::torrent::prospect::Prospect;
@@ -56,6 +62,14 @@ impl Dials {
     pub(super) fn new() -> Dials {
         Dials { under_way: 0, paced: Time::START, last: TorrentId(0) }
     }
+}
+
+/// How old a connection may be for another with the same peer to have crossed it.
+///
+/// Whoever is called decides first, and a caller hears of it later: it must not find old by then
+/// what the other end found young, or each would close another one.
+fn calls_cross_for(dialled: bool) -> Span {
+    if dialled { CALLS_CROSS_MAX.times(2) } else { CALLS_CROSS_MAX }
 }
 
 const DIAL_PACE: Span = Span::from_millis(1000 / DIALS_PER_SECOND_MAX as u64);
@@ -181,11 +195,12 @@ impl Engine {
             return Err("not welcome");
         }
         let dialled = wants.is_some();
-        if let Some((twin, twin_dialled)) = twin {
+        if let Some((twin, twin_dialled, since)) = twin {
             // Each called the other at the same time. Both ends keep the call of the one with
             // the smaller peer id, without having to talk about it.
             let keep_ours = self.peer_id.0 < theirs.peer_id.0;
-            if dialled == twin_dialled || dialled != keep_ours {
+            let is_settled = now.since(since) >= calls_cross_for(dialled);
+            if is_settled || dialled == twin_dialled || dialled != keep_ours {
                 return Err("already connected");
             }
             out.push(Output::Close { conn: twin, why: "already connected" });
@@ -207,7 +222,7 @@ impl Engine {
         id: TorrentId,
         addr: SocketAddr,
         theirs: &Handshake,
-    ) -> (bool, bool, Option<(ConnId, bool)>) {
+    ) -> (bool, bool, Option<(ConnId, bool, Time)>) {
         match (self.torrents.get(&id), self.sought(id)) {
             (Some(torrent), _) => (
                 torrent.is_open() && !torrent.is_banned(addr),

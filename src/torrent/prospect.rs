@@ -180,10 +180,11 @@ impl Prospect {
         self.candidates.is_banned(addr)
     }
 
-    /// Another connection to the same peer, if there is one.
-    pub fn twin(&self, peer_id: PeerId) -> Option<(ConnId, bool)> {
+    /// Another connection to the same peer, if there is one: whether we dialled it, and when its
+    /// handshakes were done.
+    pub fn twin(&self, peer_id: PeerId) -> Option<(ConnId, bool, Time)> {
         let twin = self.suitors.iter().find(|(_, suitor)| suitor.theirs.peer_id == peer_id);
-        twin.map(|(&conn, suitor)| (conn, suitor.dialled))
+        twin.map(|(&conn, suitor)| (conn, suitor.dialled, suitor.since))
     }
 
     pub fn phase(&self) -> Phase {

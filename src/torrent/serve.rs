@@ -75,10 +75,11 @@ impl Torrent {
         }
     }
 
-    /// Another connection to the same peer, if there is one.
-    pub fn twin(&self, peer_id: PeerId) -> Option<(ConnId, bool)> {
+    /// Another connection to the same peer, if there is one: whether we dialled it, and when its
+    /// handshakes were done.
+    pub fn twin(&self, peer_id: PeerId) -> Option<(ConnId, bool, Time)> {
         let twin = self.peers.iter().find(|(_, session)| session.peer_id == peer_id);
-        twin.map(|(&conn, session)| (conn, session.dialled))
+        twin.map(|(&conn, session)| (conn, session.dialled, session.since))
     }
 
     /// The connection is gone, or about to be closed.

@@ -559,6 +559,58 @@ fn row_52_of_a_list_of_peers_each_somebody_is_called_once_and_we_are_called_once
     assert_eq!(bench.dialled, [us, other]);
 }
 
+/// We have dialled somebody of whom a tracker told.
+fn dialled() -> (Bench, SocketAddr) {
+    let mut bench = Bench::new(false, &[URL]);
+    bench.answer(b"d8:intervali300e5:peers6:\x0a\x08\x08\x08\x1a\xe1e");
+    bench.pass(Span::from_secs(1));
+    let addr = SocketAddr::from(([10, 8, 8, 8], 6881));
+    assert_eq!(bench.dialled, [addr]);
+    (bench, addr)
+}
+
+#[test]
+fn of_two_calls_that_crossed_the_one_of_the_smaller_peer_id_stays() {
+    let (mut bench, addr) = dialled();
+    let theirs = bench.greeted();
+    let ours = bench.pick_up(addr);
+    let hello = greeting(theirs);
+    bench.pass(Span::from_secs(5));
+    bench.say(ours, &hello);
+    assert!(bench.engine.peer_id().0[..] < hello[48..], "so our call counts");
+    assert_eq!(bench.end_of(theirs), "already connected");
+    assert!(bench.is_open(ours));
+}
+
+#[test]
+fn a_settled_connection_outlives_a_call_of_ours_to_the_same_peer() {
+    // Others answer such a call and hang up, for they have one. Then there would be none.
+    let (mut bench, addr) = dialled();
+    let theirs = bench.greeted();
+    let ours = bench.pick_up(addr);
+    let hello = greeting(theirs);
+    bench.pass(Span::from_secs(6));
+    bench.say(ours, &hello);
+    assert_eq!(bench.end_of(ours), "already connected");
+    assert!(bench.is_open(theirs));
+}
+
+#[test]
+fn a_stranger_who_says_the_id_of_a_peer_does_not_end_its_connection() {
+    let (mut bench, addr) = dialled();
+    let friend = bench.pick_up(addr);
+    let mut hello = greeting(friend);
+    // The smallest there is: of two that crossed, its call would count.
+    hello[48..].fill(0);
+    bench.say(friend, &hello);
+    bench.pass(Span::from_secs(3));
+    let stranger = bench.accept();
+    bench.say(stranger, &hello);
+    assert_eq!(bench.end_of(stranger), "already connected");
+    assert_eq!(bench.peers[&stranger].heard, []);
+    assert!(bench.is_open(friend));
+}
+
 fn own_ip() -> [u8; 4] {
     [10, 9, 9, 9]
 }
