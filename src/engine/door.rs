@@ -15,8 +15,8 @@
 //! for it would have none. Nor shall a stranger who says a peer's id put an end to its connection.
 //!
 //! A torrent whose places are all taken still takes a newcomer whose priority is higher than that
-//! of some peer that came a while ago and is of no use at the moment: that one goes. Else whoever came first would keep
-//! everybody out for ever.
+//! of some peer that came a while ago and is of no use at the moment: that one goes. Else whoever
+//! came first would keep everybody out for ever.
 //!
 //! # Limits
 //! `HANDSHAKES_WAITING_MAX`, `DIALS_AT_ONCE_MAX`, `DIALS_PER_SECOND_MAX`, `CALLS_CROSS_MAX`;
