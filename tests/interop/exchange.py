@@ -1,10 +1,11 @@
-"""Peer exchange with libtorrent, both ways: who knows one peer by hand finds the seed by it.
+"""Peer exchange with libtorrent, both ways, and aria2: who knows one peer finds the seed by it.
 
     seed (ours) ◀── by hand ── hub, slow on purpose ◀── by hand ── getter
       ▲                                                              │
       └───────────────── what the hub told of: peer exchange ────────┘
 
-There is no tracker. The hub takes its data at a few kilobytes a second, so whoever had to get it
+aria2 cannot be told of a peer by hand, so the hub calls it. (Transmission does not call loopback
+addresses.) There is no tracker. The hub takes its data at a few kilobytes a second, so whoever had to get it
 from there would need minutes; the getter has it in seconds, or it never heard of the seed.
 """
 
@@ -12,7 +13,7 @@ import time
 
 import bencode
 import payloads
-from clients import LibTorrent, Swarmlet
+from clients import Aria2, LibTorrent, Swarmlet
 from process import RowFailed, cleaned, wait_until
 
 SECONDS = 75
@@ -32,10 +33,23 @@ class SlowLibTorrent(LibTorrent):
     more = [f"--limit={SLOW_BYTES_PER_SECOND}"]
 
 
+class ExchangingAria2(Aria2):
+    """aria2 as a getter."""
+
+    quiet = [word for word in Aria2.quiet if "peer-exchange" not in word]
+
+
+PAIRS = [
+    (SlowSwarmlet, LibTorrent),
+    (SlowLibTorrent, Swarmlet),
+    (SlowSwarmlet, ExchangingAria2),
+]
+
+
 def tell_all(scratch):
     """Plays each; returns how many went well and how many did not."""
     passed, failed = 0, 0
-    for number, (hub, getter) in enumerate([(SlowSwarmlet, LibTorrent), (SlowLibTorrent, Swarmlet)]):
+    for number, (hub, getter) in enumerate(PAIRS):
         folder = scratch / f"exchange{number}"
         folder.mkdir()
         started = time.monotonic()
@@ -71,13 +85,17 @@ def play(folder, number, hub, getter):
 
     try:
         seed, _ = start(Swarmlet, "seed", 1)
+        middle, for_middle = start(hub, "hub", 2)
+        last, target = start(getter, "getter", 3)
+        if not getter.dials_by_hand:
+            last.get(torrent, target, [])
         seed.share(torrent, source, [])
         wait_until(seed.is_sharing, deadline, "the seed is ready", [seed.child])
-        middle, target = start(hub, "hub", 2)
-        middle.get(torrent, target, [seed.endpoint])
+        known = [seed.endpoint] if getter.dials_by_hand else [seed.endpoint, last.endpoint]
+        middle.get(torrent, for_middle, known)
         wait_until(middle.is_ready, deadline, "the hub is ready", [middle.child])
-        last, target = start(getter, "getter", 3)
-        last.get(torrent, target, [middle.endpoint])
+        if getter.dials_by_hand:
+            last.get(torrent, target, [middle.endpoint])
         wait_until(last.has_all, deadline, "the getter has all", [last.child, middle.child])
         faults = payload.faults(target, last.creates_empty_files)
         if faults:
