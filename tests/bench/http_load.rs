@@ -8,12 +8,16 @@
 //! each announce. Of each torrent there are 100 peers, and each announce is by one of them. Prints
 //! answers a second. Built by itself with `rustc -O`. Only loopback addresses.
 
+mod terms;
+
 use std::env;
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::exit;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use terms::{hash, local, next, number};
 
 const THREADS: u64 = 32;
 const PEERS: u64 = 100;
@@ -39,13 +43,6 @@ fn main() {
             exit(2);
         }
     }
-}
-
-fn local(addr: &str) -> SocketAddr {
-    let addr: SocketAddr = addr.parse().expect("an address and port");
-    let is_here = matches!(addr.ip(), IpAddr::V4(ip) if ip.is_loopback());
-    assert!(is_here, "only 127.0.0.0/8 is loaded");
-    addr
 }
 
 /// Opened and silent.
@@ -114,27 +111,4 @@ fn is_whole(bytes: &[u8]) -> bool {
     let (_, length) = head.split_once("content-length: ").expect("a length");
     let length = length.split("\r\n").next().expect("a line");
     bytes.len() >= end + 4 + length.parse::<usize>().expect("a number")
-}
-
-fn hash(torrent: u64) -> [u8; 20] {
-    let mut state = torrent ^ 0x1234_5678;
-    let mut hash = [0; 20];
-    for part in hash.chunks_mut(8) {
-        let word = next(&mut state).to_be_bytes();
-        part.copy_from_slice(&word[..part.len()]);
-    }
-    hash
-}
-
-/// SplitMix64.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-fn number(word: &str) -> u64 {
-    word.parse().expect("a number")
 }

@@ -9,10 +9,14 @@
 //! 100 (PEERS) peers of one of the torrents. Prints answers a second and bytes an answer. Built by itself
 //! with `rustc -O`, so that it measures nothing of what it loads. Only loopback addresses.
 
+mod terms;
+
 use std::env;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::process::exit;
 use std::time::{Duration, Instant};
+
+use terms::{hash, local, next, number};
 
 /// Questions under way.
 const WINDOW: usize = 128;
@@ -50,13 +54,6 @@ fn main() {
             exit(2);
         }
     }
-}
-
-fn local(addr: &str) -> SocketAddr {
-    let addr: SocketAddr = addr.parse().expect("an address and port");
-    let is_here = matches!(addr.ip(), IpAddr::V4(ip) if ip.is_loopback());
-    assert!(is_here, "only 127.0.0.0/8 is loaded");
-    addr
 }
 
 /// Asks for each pair of a torrent and a peer, until there are no more or the time is over.
@@ -137,29 +134,6 @@ fn write(what: &str, connection: [u8; 8], torrent: u64, peer: u64, out: &mut Vec
             out.extend((1000 + peer as u16).to_be_bytes());
         }
     }
-}
-
-fn hash(torrent: u64) -> [u8; 20] {
-    let mut state = torrent ^ 0x1234_5678;
-    let mut hash = [0; 20];
-    for part in hash.chunks_mut(8) {
-        let word = next(&mut state).to_be_bytes();
-        part.copy_from_slice(&word[..part.len()]);
-    }
-    hash
-}
-
-/// SplitMix64.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-fn number(word: &str) -> u64 {
-    word.parse().expect("a number")
 }
 
 const CONNECT: [u8; 16] = [0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 0, 0, 0, 1];
