@@ -15,9 +15,9 @@
 //! - at the end, every file of everybody who says so equals its source.
 //!
 //! # Limits
-//! In large swarms (`relax`) nobody's words are followed, and nodes are recounted now and then only:
-//! every so many turns, so that it is the same each time. What they have at the end is compared in
-//! any case.
+//! In large swarms (`relax`) nobody's words are followed, and nodes are recounted now and then
+//! only: every so many turns, so that it is the same each time. What they have at the end is
+//! compared in any case.
 
 use crate::base::Shelf;
 use std::collections::BTreeSet;

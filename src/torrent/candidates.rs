@@ -1,8 +1,8 @@
 //! Candidates: addresses where a peer might be, and whom to call next.
 //!
-//! A tracker names addresses, peers tell of others, a person gives some by hand, and strangers who called us leave
-//! theirs. Most of them lead nowhere: behind a router, switched off, full. So each is tried, and
-//! tried again ever more rarely:
+//! A tracker names addresses, peers tell of others, a person gives some by hand, and strangers
+//! who called us leave theirs. Most of them lead nowhere: behind a router, switched off, full. So
+//! each is tried, and tried again ever more rarely:
 //!
 //! ```text
 //!            next                 on_connected

@@ -304,7 +304,8 @@ struct Tally {
     fetched: bool,
     /// A piece was fetched since it was last complete.
     arrives: bool,
-    /// All that is wanted was here once; if the data vanishes it is not fetched anew behind the person's back.
+    /// All that is wanted was here once; if the data vanishes it is not fetched anew behind the
+    /// person's back.
     was_whole: bool,
 }
 

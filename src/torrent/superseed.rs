@@ -26,8 +26,9 @@
 //! once for each piece that is given away.
 //!
 //! # Why
-//! Strictly, who passes nothing on would get nothing more. But it may be alone, or unable to reach
-//! the others, or unwilling to take this very piece: after `SUPER_SEED_PATIENCE` it is shown one more.
+//! Strictly, who passes nothing on would get nothing more. But it may be alone, or unable to
+//! reach the others, or unwilling to take this very piece: after `SUPER_SEED_PATIENCE` it is
+//! shown one more.
 //!
 //! # Spec
 //! BEP 16.

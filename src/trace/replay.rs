@@ -11,8 +11,8 @@
 //! # Limits
 //! What moves an engine and is in no trace (remote control, the DHT, a limit of memory) cannot be
 //! replayed: `begins` names it, and the replay is refused. A run in which a peer sent other bytes
-//! than those of the torrent differs where the bad piece was judged; and a trace that was changed by
-//! hand may say what no world would, against which an engine asserts.
+//! than those of the torrent differs where the bad piece was judged; and a trace that was changed
+//! by hand may say what no world would, against which an engine asserts.
 
 use std::collections::VecDeque;
 use std::fmt;

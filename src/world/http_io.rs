@@ -19,10 +19,10 @@
 //! reactor's part of it.
 //!
 //! # Limits
-//! `HTTP_LIFETIME` for each step, and for each `HTTP_STEP_BYTES` of a long one, kept as a line, for all lifetimes are equal; answers beyond
-//! `HTTP_OUTBOX_BYTES_MAX` make further requests wait; the parser bounds what is incomplete;
-//! `HTTP_CONNECTIONS_MAX` connections that hold `HTTP_BYTES_MAX` together, of which the one that
-//! waited longest goes first.
+//! `HTTP_LIFETIME` for each step, and for each `HTTP_STEP_BYTES` of a long one, kept as a line,
+//! for all lifetimes are equal; answers beyond `HTTP_OUTBOX_BYTES_MAX` make further requests
+//! wait; the parser bounds what is incomplete; `HTTP_CONNECTIONS_MAX` connections that hold
+//! `HTTP_BYTES_MAX` together, of which the one that waited longest goes first.
 //!
 //! # Why
 //! After a refusal we linger: closing a socket that holds unread bytes makes TCP send a reset,

@@ -4,9 +4,9 @@
 //! the group itself: nothing gets in that was sent to this host alone, from wherever.
 //!
 //! # Limits
-//! A node that keeps to an interface (`--interface`) speaks and hears there; one that listens at one
-//! address, at the interface of that address. Any other does so where the routing table leads: who
-//! is in several networks says which one it means.
+//! A node that keeps to an interface (`--interface`) speaks and hears there; one that listens at
+//! one address, at the interface of that address. Any other does so where the routing table
+//! leads: who is in several networks says which one it means.
 //!
 //! # Why
 //! Notices go no further than the network that they are sent in (a hop limit of 1, the system's

@@ -308,8 +308,8 @@ impl Reactor {
     /// One heartbeat. Waits for at most `wait_max` (`None`: until something happens) and appends
     /// what a person may want to know to `news`.
     ///
-    /// Error: the poll failed, or the interface that we keep to is gone, which is nothing that going
-    /// on could mend.
+    /// Error: the poll failed, or the interface that we keep to is gone, which is nothing that
+    /// going on could mend.
     pub fn turn(&mut self, wait_max: Option<Span>, news: &mut Vec<Event>) -> io::Result<()> {
         // 1. and 2.
         self.wait(wait_max)?;

@@ -19,8 +19,9 @@
 //! system give their space back, and that takes it 100 ms for half a GiB.
 //!
 //! # Interface
-//! `close`, and it is forgotten. `submit`; when woken, `collect`; before leaving, `wait`. Every job submitted is answered, save
-//! one that a newer job of the same torrent replaced while it waited.
+//! `close`, and it is forgotten. `submit`; when woken, `collect`; before leaving, `wait`. Every
+//! job submitted is answered, save one that a newer job of the same torrent replaced while it
+//! waited.
 //!
 //! # Invariants
 //! One job at most is with the thread; of each torrent at most one waits.

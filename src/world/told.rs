@@ -1,7 +1,7 @@
 //! Told: what happens with each peer, and why, for those who asked to be told everything.
 //!
-//! An engine that explains (also for a trace) says why it asks, chokes and unchokes; here the comings and goings of
-//! connections join in. Where nobody asked, nothing is put into words.
+//! An engine that explains (also for a trace) says why it asks, chokes and unchokes; here the
+//! comings and goings of connections join in. Where nobody asked, nothing is put into words.
 
 use std::net::SocketAddr;
 
