@@ -70,14 +70,17 @@
 pub mod base;
 pub mod border;
 pub mod command;
+#[cfg_attr(not(feature = "dht"), path = "dht/without.rs")]
 pub mod dht;
 pub mod engine;
 pub mod format;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod peer;
+#[cfg(feature = "remote")]
 pub mod rpc;
 pub mod torrent;
+#[cfg(feature = "trace")]
 pub mod trace;
 pub mod tracker;
 pub mod wire;

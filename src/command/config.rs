@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{Arguments, Declared, Origin, declared, has_config};
 use super::files::shown;
-use super::{COMMANDS, Command, Failure, Screen, info};
+use super::{Command, Failure, Screen, commands, info};
 use crate::format::ini;
 use crate::format::text;
 
@@ -54,7 +54,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         words.splice(at..at, ["--config".into(), file.into_os_string()]);
     }
     let named = arguments.rest().into_iter().next();
-    let all: Vec<&Command> = COMMANDS.iter().filter(|it| takes_file(it)).collect();
+    let all: Vec<&Command> = commands().filter(|it| takes_file(it)).collect();
     let chosen: Vec<&Command> = match &named {
         None => all.clone(),
         Some(name) => all.iter().filter(|it| name == it.name).copied().collect(),

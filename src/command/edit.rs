@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::remote::{Remote, daemon_options, tell};
+use super::remote::{daemon_options, edit_running};
 use super::{Arguments, Command, Failure, Screen, files, info, making};
 use crate::format::draft::{self, Edit};
 use crate::format::metainfo::Metainfo;
@@ -48,7 +47,7 @@ pub const COMMAND: Command = Command {
 };
 
 /// What is to be changed.
-struct Wishes {
+pub struct Wishes {
     trackers: Option<Vec<Vec<String>>>,
     instead_of: Option<String>,
     comment: Option<String>,
@@ -71,7 +70,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     if is_of_file || path.exists() || files::is_torrent_name(&path) {
         return edit_file(&path, wishes, arguments, screen);
     }
-    edit_running(wishes, arguments, screen)
+    edit_running(&wishes, arguments, screen)
 }
 
 fn edit_file(
@@ -99,31 +98,11 @@ fn edit_file(
     Ok(())
 }
 
-fn edit_running(wishes: Wishes, arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
-    /// A URL in a line, a blank line between tiers.
-    #[derive(Default, Deserialize, Serialize)]
-    #[serde(default)]
-    struct Torrent {
-        #[serde(rename(deserialize = "trackerList"))]
-        trackers: String,
-    }
-    let mut remote = Remote::of(arguments)?;
-    let known = remote.only(arguments)?;
-    let Torrent { trackers } = remote.one(&known)?;
-    let before: Vec<Vec<String>> =
-        trackers.split("\n\n").map(|tier| tier.lines().map(str::to_owned).collect()).collect();
-    let after = wishes.tiers(&before)?.unwrap_or(before);
-    let list: Vec<String> = after.iter().map(|tier| tier.join("\n")).collect();
-    let known = [known];
-    remote.act("torrent-set", &known, json!({ "trackerList": list.join("\n\n") }))?;
-    tell(screen, arguments, "edited", &known)
-}
-
 impl Wishes {
     /// The trackers afterwards; `None`: as before.
     ///
     /// Failure: the one that is to go is not there.
-    fn tiers(&self, before: &[Vec<String>]) -> Result<Option<Vec<Vec<String>>>, Failure> {
+    pub fn tiers(&self, before: &[Vec<String>]) -> Result<Option<Vec<Vec<String>>>, Failure> {
         let (Some(new), Some(old)) = (&self.trackers, &self.instead_of) else {
             return Ok(self.trackers.clone());
         };

@@ -11,26 +11,23 @@
 //!  ask a tracker    publish  fetch  search  swarm        all over ask.rs
 //!                   probe                                over question.rs
 //!  ask the DHT      dht                                  a node that lives for one look-up
-//!  ask a daemon     add  leech  seed  status  show  look (files, peers)  pieces  order (start,
-//!                   stop, remove, reannounce, connect)  limit  select  ping   all over remote.rs
+//!  ask a daemon     all in remote/
 //!  play a swarm     lab
 //!  look at a run    trace
 //!  about options    config  unit
-//!  at a prompt      shell, over editor.rs and launch.rs
-//!  shared           arguments  settings  failure  level  files  making  screen  table  progress
+//!  shared           arguments  settings  failure  level  files  making  screen  progress
 //!                   events  run  daemon
 //! ```
 
-pub mod add;
 pub mod arguments;
 pub mod ask;
 mod choice;
 pub mod config;
 pub mod create;
 pub mod daemon;
+#[cfg(feature = "dht")]
 pub mod dht;
 pub mod edit;
-pub mod editor;
 pub mod events;
 pub mod failure;
 pub mod fetch;
@@ -39,35 +36,25 @@ pub mod get;
 pub mod info;
 #[cfg(feature = "lab")]
 pub mod lab;
-pub mod launch;
 pub mod level;
-pub mod limit;
 pub mod link;
-pub mod look;
 pub mod magnet;
 pub mod making;
 pub mod nodes;
-mod order;
 pub mod peer;
-pub mod pieces;
-pub mod ping;
 pub mod probe;
 pub mod progress;
 pub mod publish;
 mod question;
+#[cfg_attr(not(feature = "remote"), path = "without/remote.rs")]
 pub mod remote;
 pub mod run;
 pub mod screen;
 pub mod search;
-pub mod seed;
-pub mod select;
 pub mod settings;
 pub mod share;
-pub mod shell;
-pub mod show;
-pub mod status;
 pub mod swarm;
-pub mod table;
+#[cfg(feature = "trace")]
 pub mod trace;
 pub mod tracker;
 pub mod unit;
@@ -101,46 +88,67 @@ impl Command {
 }
 
 /// All commands, in the order of a first encounter.
-pub const COMMANDS: &[Command] = &[
-    create::COMMAND,
-    edit::COMMAND,
-    info::COMMAND,
-    magnet::COMMAND,
-    verify::COMMAND,
-    tracker::COMMAND,
-    share::COMMAND,
-    get::COMMAND,
-    peer::COMMAND,
-    publish::COMMAND,
-    search::COMMAND,
-    fetch::COMMAND,
-    swarm::COMMAND,
-    probe::COMMAND,
-    dht::COMMAND,
-    add::ADD_COMMAND,
-    seed::COMMAND,
-    add::LEECH_COMMAND,
-    status::COMMAND,
-    show::COMMAND,
-    look::FILES_COMMAND,
-    look::PEERS_COMMAND,
-    pieces::COMMAND,
-    order::START_COMMAND,
-    order::STOP_COMMAND,
-    order::REMOVE_COMMAND,
-    order::REANNOUNCE_COMMAND,
-    order::CONNECT_COMMAND,
-    limit::COMMAND,
-    select::COMMAND,
-    ping::PING_COMMAND,
-    ping::SHUTDOWN_COMMAND,
-    shell::COMMAND,
-    config::COMMAND,
-    unit::COMMAND,
+const GROUPS: &[&[Command]] = &[
+    &[create::COMMAND, edit::COMMAND, info::COMMAND, magnet::COMMAND, verify::COMMAND],
+    &[tracker::COMMAND, share::COMMAND, get::COMMAND, peer::COMMAND],
+    &[publish::COMMAND, search::COMMAND, fetch::COMMAND, swarm::COMMAND, probe::COMMAND],
+    #[cfg(feature = "dht")]
+    &[dht::COMMAND],
+    #[cfg(feature = "remote")]
+    remote::COMMANDS,
+    &[config::COMMAND, unit::COMMAND],
     #[cfg(feature = "lab")]
-    lab::COMMAND,
-    trace::COMMAND,
+    &[lab::COMMAND],
+    #[cfg(feature = "trace")]
+    &[trace::COMMAND],
 ];
+
+/// What each feature brings, and whether this program was built with it.
+const FEATURES: &[(&str, bool, &[&str])] = &[
+    ("dht", cfg!(feature = "dht"), &["dht"]),
+    ("lab", cfg!(feature = "lab"), &["lab"]),
+    ("remote", cfg!(feature = "remote"), &REMOTE),
+    ("sha-hw", cfg!(feature = "sha-hw"), &[]),
+    ("trace", cfg!(feature = "trace"), &["trace"]),
+];
+
+/// The commands to a daemon, by name also where they are not in the program.
+const REMOTE: [&str; 18] = [
+    "add",
+    "seed",
+    "leech",
+    "status",
+    "show",
+    "files",
+    "peers",
+    "pieces",
+    "start",
+    "stop",
+    "remove",
+    "reannounce",
+    "connect",
+    "limit",
+    "select",
+    "ping",
+    "shutdown",
+    "shell",
+];
+
+#[cfg(feature = "remote")]
+const _: () = assert!(REMOTE.len() == remote::COMMANDS.len());
+
+/// All commands of this program, in the order of a first encounter.
+pub fn commands() -> impl Iterator<Item = &'static Command> + Clone {
+    GROUPS.iter().copied().flatten()
+}
+
+/// Something was asked for that came with a feature, had the program been built with it.
+fn left_out(what: &str, feature: &str) -> Failure {
+    Failure::usage(
+        format!("this swarmlet was built without {what}"),
+        format!("it comes with the feature '{feature}': cargo build --features {feature}"),
+    )
+}
 
 /// The whole program: runs the command that `words` (without the program's name) ask for, tells
 /// on stderr what failed, and returns the exit code.
@@ -162,7 +170,7 @@ fn dispatch(words: &[OsString], screen: &mut Screen) -> Result<(), Failure> {
     match first.to_string_lossy().as_ref() {
         "help" | "--help" | "-h" => help(rest, screen),
         "--version" | "-V" => {
-            screen.line(concat!("swarmlet ", env!("CARGO_PKG_VERSION")));
+            screen.line(&version());
             Ok(())
         }
         name => {
@@ -177,6 +185,14 @@ fn dispatch(words: &[OsString], screen: &mut Screen) -> Result<(), Failure> {
     }
 }
 
+/// `swarmlet 1.2.3`, and what it was built without.
+fn version() -> String {
+    let missing = FEATURES.iter().filter(|(_, is_in, _)| !is_in).map(|(name, _, _)| *name);
+    let missing: Vec<&str> = missing.collect();
+    let but = if missing.is_empty() { "" } else { ", without " };
+    format!("swarmlet {}{but}{}", env!("CARGO_PKG_VERSION"), missing.join(", "))
+}
+
 fn help(words: &[OsString], screen: &mut Screen) -> Result<(), Failure> {
     match words {
         [] => screen.text(&overview()),
@@ -189,7 +205,11 @@ fn help(words: &[OsString], screen: &mut Screen) -> Result<(), Failure> {
 }
 
 fn find(name: &str) -> Result<&'static Command, Failure> {
-    COMMANDS.iter().find(|command| command.name == name).ok_or_else(|| {
+    commands().find(|command| command.name == name).ok_or_else(|| {
+        let brings = |(_, is_in, names): &&(_, bool, &[&str])| !is_in && names.contains(&name);
+        if let Some((feature, _, _)) = FEATURES.iter().find(brings) {
+            return left_out(&format!("'{name}'"), feature);
+        }
         let hint = match nearest(name) {
             Some(meant) => format!("did you mean '{meant}'? 'swarmlet help' lists the commands"),
             None => "'swarmlet help' lists the commands".into(),
@@ -205,7 +225,7 @@ fn overview() -> String {
          usage: swarmlet COMMAND [options] …\n\n\
          commands:\n",
     );
-    for command in COMMANDS {
+    for command in commands() {
         text.push_str(&format!("  {:10}  {}\n", command.name, command.summary));
     }
     text.push_str(
@@ -221,7 +241,7 @@ fn overview() -> String {
 
 /// The command that `typed` most likely stands for.
 fn nearest(typed: &str) -> Option<&'static str> {
-    nearest_of(typed, COMMANDS.iter().map(|command| command.name))
+    nearest_of(typed, commands().map(|command| command.name))
 }
 
 /// The name that `typed` most likely stands for: at most two typing errors away, or what it

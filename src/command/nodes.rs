@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::{Arguments, Failure};
+use super::{Arguments, Failure, left_out};
 use crate::world::dht::DhtOptions;
 
 /// What `--dht`, `--dht-node`, `--dht-read-only` and `--no-dht` say. `state`: the directory for
@@ -15,6 +15,9 @@ pub fn options(arguments: &Arguments, state: &Path) -> Result<Option<DhtOptions>
     let nodes = arguments.peers("dht-node")?;
     let read_only = arguments.has("dht-read-only");
     let is_on = arguments.has("dht") || read_only || !nodes.is_empty();
+    if is_on && !cfg!(feature = "dht") {
+        return Err(left_out("the DHT", "dht"));
+    }
     let options = DhtOptions { nodes, record: Some(state.join("dht")), read_only };
     Ok((is_on && !arguments.has("no-dht")).then_some(options))
 }

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use super::daemon::{self, Daemon};
 use super::level::Level;
 use super::run::{Goal, Http, Job};
-use super::{Arguments, Command, Failure, Screen, files, link, nodes, run, tracker};
+use super::{Arguments, Command, Failure, Screen, files, link, nodes, remote, run, tracker};
 use crate::base::limits::MEMORY_BYTES_MIN;
-use crate::engine::Order;
 use crate::engine::prospects::Quest;
+use crate::engine::{Adopted, Order};
 use crate::format::magnet::LocalPeers;
-use crate::rpc::Adopted;
 use crate::world::resume::RECORD_DIR;
 
 const USAGE: &str = "\
@@ -106,7 +105,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     let dht = nodes::options(arguments, &state)?;
     let (watch, on_done) = (daemon::watch(arguments)?, daemon::on_done(arguments)?);
     let (http, udp) = tracker(arguments, screen)?.unzip();
-    let remote = daemon::options(arguments, &dir, screen)?;
+    let remote = remote::options(arguments, &dir, screen)?;
     let was_found = named.is_empty();
     let paths = if was_found { torrents_in(&dir)? } else { named };
     let mut adopted = Vec::new();
@@ -137,7 +136,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     };
     match remote {
         Some(options) => {
-            adopted.iter_mut().for_each(|torrent| torrent.dir.clone_from(&options.dir));
+            adopted.iter_mut().for_each(|torrent| torrent.dir = options.dir().to_owned());
             job.daemon = Some(Daemon { options, watch, adopted, links });
         }
         None if watch.is_some() => {

@@ -23,16 +23,16 @@ use super::progress::{self, counted, per_cent};
 use super::{Failure, Screen, making};
 use crate::base::{PieceIndex, Span, TorrentId};
 use crate::engine::prospects::Quest;
-use crate::engine::{Event, Order, Phase, Status};
+use crate::engine::{Adopted, Event, Order, Phase, Status};
 use crate::format::magnet::Magnet;
 use crate::format::metainfo::Metainfo;
 use crate::format::text;
-use crate::rpc::Adopted;
 use crate::tracker::Service;
 use crate::world::dht::DhtOptions;
 use crate::world::hashing;
 use crate::world::keeper::Places;
 use crate::world::node::{Manners, Node, NodeOptions, OpenError, Rates};
+use crate::world::remote::RemoteOptions;
 use crate::world::store::Store;
 
 /// When a run is over.
@@ -586,7 +586,7 @@ impl Run {
 
 /// Opens a node for a job. Who wants to listen at several addresses is told which one is taken.
 fn open(options: NodeOptions, serves_peers: bool, http_option: &str) -> Result<Node, Failure> {
-    let remote = options.remote.as_ref().map(|remote| remote.listen);
+    let remote = options.remote.as_ref().map(RemoteOptions::listen);
     for (addr, option) in [(options.http, http_option), (remote, "--rpc")] {
         // Whoever has only one address hears of it from the node itself; and who keeps to an
         // interface opens nothing beside it, not even for a moment.

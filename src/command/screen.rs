@@ -207,11 +207,7 @@ pub(super) fn cut(line: &str, columns: usize) -> &str {
     line
 }
 
-/// How wide a text is on a terminal, by the same measure.
-pub(super) fn width_of(text: &str) -> usize {
-    text.chars().map(columns_of).sum()
-}
-
-fn columns_of(letter: char) -> usize {
+/// How wide a letter is, by that measure.
+pub(super) fn columns_of(letter: char) -> usize {
     if letter < '\u{1100}' { 1 } else { 2 }
 }

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{Declared, declared, has_config};
 use super::files::{cannot, shown};
-use super::{COMMANDS, Failure, nearest_of};
+use super::{Failure, commands, nearest_of};
 use crate::base::limits::CONFIG_BYTES_MAX;
 use crate::format::ini::{self, Entry};
 
@@ -112,7 +112,7 @@ impl Settings {
 
 /// The options of the command that a section is for. Error: a hint, if there is no such section.
 fn options_of(section: &str) -> Result<Vec<Declared<'static>>, String> {
-    let with_file = COMMANDS.iter().filter(|command| has_config(command.usage));
+    let with_file = commands().filter(|command| has_config(command.usage));
     if let Some(command) = with_file.clone().find(|command| command.name == section) {
         return Ok(declared(command.usage));
     }

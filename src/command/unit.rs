@@ -10,7 +10,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::{Arguments, COMMANDS, Command, Failure, Screen};
+use super::{Arguments, Command, Failure, Screen, commands};
 
 const USAGE: &str = "\
 print a systemd unit for a daemon or a tracker
@@ -58,7 +58,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         words.splice(0..0, ["--config".into(), file.into_os_string()]);
     }
     // What the service would complain about at night is complained about now.
-    let usage = COMMANDS.iter().find(|it| it.name == command).map_or("", |it| it.usage);
+    let usage = commands().find(|it| it.name == command).map_or("", |it| it.usage);
     Arguments::parse(command, usage, &words)?;
     if words.is_empty() {
         let usual = if command == "peer" { USUAL_OF_PEER } else { USUAL_OF_TRACKER };

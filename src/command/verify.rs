@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use super::progress::{Meter, counted};
-use super::remote::daemon_options;
-use super::{Arguments, Command, Failure, Screen, files, order};
+use super::remote::{self, daemon_options};
+use super::{Arguments, Command, Failure, Screen, files};
 use crate::base::{PieceIndex, TorrentId};
 use crate::format::layout::File;
 use crate::format::metainfo::Metainfo;
@@ -50,7 +50,7 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         // Who names a file means the first of the two, and forgot something.
         return match arguments.paths().iter().any(|path| files::is_torrent_name(path)) {
             true => Err(arguments.wrong("--dir is missing")),
-            false => order::verify(arguments, screen),
+            false => remote::verify(arguments, screen),
         };
     };
     let path = arguments.only_path("FILE")?;

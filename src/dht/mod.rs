@@ -33,11 +33,13 @@ pub mod secrets;
 pub mod store;
 pub mod table;
 mod upkeep;
+mod words;
 
 pub use filter::Filter;
 pub use guard::Guard;
 pub use lookup::Lookup;
-pub use node::{Act, Dht, Figures, Offer, Outcome, Settings};
+pub use node::Dht;
 pub use secrets::Secrets;
 pub use store::Store;
 pub use table::Table;
+pub use words::{Act, Figures, Offer, Outcome, Settings};

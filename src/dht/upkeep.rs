@@ -11,8 +11,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::node::{Followed, Goal, Outcome, Purpose, Search, net_of};
-use super::{Act, Dht, Lookup, Table, place};
+use super::node::{Followed, Goal, Purpose, Search, net_of};
+use super::{Act, Dht, Lookup, Outcome, Table, place};
 use crate::base::limits::{
     DHT_ANNOUNCE_AGAIN, DHT_ANNOUNCE_EVERY, DHT_BUCKET_NODES, DHT_ENTER_AGAIN_MAX,
     DHT_ENTER_AGAIN_MIN, DHT_LOOKUPS_MAX, DHT_QUERY_TIMEOUT,

@@ -25,6 +25,7 @@ pub mod throttle;
 
 use crate::base::Shelf;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use self::diet::Diet;
 use self::door::{Dials, Waiting};
@@ -60,6 +61,17 @@ pub struct Settings {
     pub seed: bool,
     /// Say why each peer is asked for a piece, choked or unchoked (`Output::Because`).
     pub explain: bool,
+}
+
+/// A torrent of the command line that a daemon is to remember.
+#[derive(Clone, Debug)]
+pub struct Adopted {
+    pub order: Order,
+    pub dir: PathBuf,
+    /// Of its file.
+    pub bytes: Vec<u8>,
+    /// Nobody named it: it lies in the directory that we look through.
+    pub was_found: bool,
 }
 
 /// A torrent to be shared or fetched.

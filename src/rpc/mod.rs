@@ -52,7 +52,7 @@ use crate::base::{InfoHash, Span, Time, TorrentId};
 use crate::border::Event;
 use crate::dht::Figures;
 use crate::engine::control::Control;
-use crate::engine::{Engine, Order, Output};
+use crate::engine::{Adopted, Engine, Order, Output};
 use crate::format::Malformed;
 use crate::format::http::{Request, ResponseHead, Status};
 use crate::format::magnet::{LocalPeers, Magnet};
@@ -705,17 +705,6 @@ impl Known {
             Known::Link(magnet) => magnet.info_hash.to_string(),
         }
     }
-}
-
-/// A torrent of the command line.
-#[derive(Clone, Debug)]
-pub struct Adopted {
-    pub order: Order,
-    pub dir: PathBuf,
-    /// Of its file.
-    pub bytes: Vec<u8>,
-    /// Nobody named it: it lies in the directory that we look through.
-    pub was_found: bool,
 }
 
 /// What a method works with.

@@ -38,7 +38,7 @@ use mio::net::TcpStream;
 
 use super::conn::Kind;
 use super::reactor::Reactor;
-use super::remote::{Called, Caller, Remote};
+use super::remote::{self, Called, Remote};
 use crate::base::limits::{
     HTTP_LIFETIME, HTTP_LINGER_BYTES_MAX, HTTP_OUTBOX_BYTES_MAX, HTTP_RECEIVE_BYTES,
     HTTP_STEP_BYTES, RECEIVE_BUFFER_BYTES, REQUEST_BODY_BYTES_MAX,
@@ -544,6 +544,13 @@ struct Parties<'p> {
     busy: bool,
 }
 
+/// What remote control must know to answer.
+pub struct Asked<'p> {
+    pub engine: &'p mut Engine,
+    pub now: Time,
+    pub longest_turn: Span,
+}
+
 /// The engine's tracker, asked by one connection.
 struct Tracker<'e> {
     engine: &'e mut Engine,
@@ -599,15 +606,18 @@ fn run(http: &mut HttpConn, buffer: &mut [u8], parties: Parties<'_>) -> (Step, A
         }
         Serves::Remote => {
             let remote = remote.expect("its listener was opened with it");
-            let called = Called::default();
-            let mut caller = Caller { remote, engine, now, from, longest_turn, called };
-            let step = run_with(http, buffer, &mut caller);
-            (step, After::Called(Box::new(caller.called)))
+            let asked = Asked { engine, now, longest_turn };
+            let (step, called) = remote::run(remote, http, buffer, asked);
+            (step, After::Called(Box::new(called)))
         }
     }
 }
 
-fn run_with(http: &mut HttpConn, buffer: &mut [u8], responder: &mut impl Responder) -> Step {
+pub(super) fn run_with(
+    http: &mut HttpConn,
+    buffer: &mut [u8],
+    responder: &mut impl Responder,
+) -> Step {
     let HttpConn { stream, exchange, hung_up, .. } = http;
     let buffer = &mut buffer[..HTTP_RECEIVE_BYTES];
     loop {

@@ -31,6 +31,7 @@
 
 mod act;
 mod batch;
+#[cfg(feature = "remote")]
 pub mod bookkeeper;
 pub mod conn;
 pub mod dht;
@@ -52,6 +53,7 @@ pub mod node;
 pub mod peer_io;
 mod peers;
 pub mod reactor;
+#[cfg_attr(not(feature = "remote"), path = "without/remote.rs")]
 pub mod remote;
 pub mod resolver;
 pub mod resume;
@@ -59,8 +61,10 @@ pub mod store;
 pub mod syncer;
 pub mod sys;
 mod told;
+#[cfg_attr(not(feature = "trace"), path = "without/trace.rs")]
 mod trace;
 pub mod udp;
 mod udp_call;
+#[cfg(feature = "remote")]
 pub mod watch;
 mod web;

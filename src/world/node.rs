@@ -19,12 +19,11 @@ use super::http_io::Serves;
 use super::interface::Interface;
 use super::keeper::Places;
 use super::reactor::{Reactor, bind};
-use super::remote::RemoteOptions;
+use super::remote::{Remote, RemoteOptions, Watch};
 use super::resume;
 use super::sys::{self, Clock};
 use super::trace::Trace;
 use super::udp::{self, Role};
-use super::watch::Watch;
 use crate::base::limits::{
     CONNECTIONS_MAX, CONNECTIONS_PER_TORRENT_MAX, HTTP_CONNECTIONS_MAX, OPEN_FILES_MAX,
     RPC_CONNECTIONS_MAX, UNCHOKED_MAX,
@@ -34,11 +33,9 @@ use crate::dht::Figures;
 use crate::engine::control::Control;
 use crate::engine::prospects::Quest;
 use crate::engine::queue;
-use crate::engine::{DiskFault, Engine, Event, Order, Settings, Status, Way};
+use crate::engine::{Adopted, DiskFault, Engine, Event, Order, Settings, Status, Way};
 use crate::format::magnet::Magnet;
 use crate::format::metainfo::Metainfo;
-use crate::rpc::Adopted;
-use crate::rpc::session::words_for;
 use crate::torrent::goal::Goal;
 use crate::torrent::selection::Wishes;
 use crate::tracker::{Counts, Service};
@@ -132,7 +129,7 @@ impl Node {
         let by = interface.as_ref();
         let peers = listen_on_first(options.listen, &options.or_listen, by)?;
         let http = listen_on(options.http, by)?;
-        let remote = listen_on(options.remote.as_ref().map(|remote| remote.listen), None)?;
+        let remote = listen_on(options.remote.as_ref().map(RemoteOptions::listen), None)?;
         let remote_addr = remote.as_ref().map(|(_, addr)| *addr);
         fit_to_host(&mut options);
         let listen_addr = peers.as_ref().map(|(_, addr)| *addr);
@@ -210,9 +207,7 @@ impl Node {
         }
         if let (Some((listener, addr)), Some(remote)) = (remote, options.remote) {
             let peer_port = listen_addr.map_or(0, |addr| addr.port());
-            let Manners { queue, goal, no_pex } = &options.manners;
-            let usual = words_for(queue, goal, *no_pex);
-            let serving = reactor.serve_remote(listener, remote, peer_port, usual);
+            let serving = reactor.serve_remote(listener, remote, peer_port, &options.manners);
             serving.map_err(cannot(&format!("listen on {addr}")))?;
         }
         if let Some(bytes_max) = options.memory_max {
@@ -354,7 +349,7 @@ impl Node {
         let remote = self.reactor.remote.as_ref();
         self.reactor.engine.is_stopped()
             && self.reactor.keeper.is_idle()
-            && remote.is_none_or(|remote| remote.bookkeeper.is_idle())
+            && remote.is_none_or(Remote::is_idle)
     }
 
     /// How often a person (or a service manager) asked us to leave, by SIGINT or SIGTERM.

@@ -36,19 +36,19 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Event as Readable;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Waker};
-use serde_json::{Map, Value};
 
 use super::act::Job;
 use super::conn::{Kind, Table, token};
 use super::dht::DhtRecord;
 use super::fault::is_table_full;
+use super::folder::Folder;
 use super::hashing::Sums;
 use super::hook::Hook;
 use super::http_call::Calls;
@@ -58,14 +58,13 @@ use super::keeper::{Keeper, Places};
 use super::line::Line;
 use super::named::Named;
 use super::peers::{Readiness, Throttled};
-use super::remote::{Remote, RemoteOptions};
+use super::remote::{Remote, Watch};
 use super::resolver::Resolver;
 use super::store::Store;
 use super::syncer::Syncer;
 use super::sys::{self, Clock, Leave, Signals};
 use super::trace::Trace;
 use super::udp::Port;
-use super::watch::Watch;
 use super::web::Calling;
 use crate::base::limits::{
     ACCEPT_REST, ACCEPTS_PER_TURN, HTTP_BYTES_MAX, HTTP_CONNECTIONS_MAX, MEMORY_SHARE_OF_HTTP,
@@ -105,7 +104,8 @@ pub struct Reactor {
     /// How much memory there may be used, and when that was looked at last.
     pub(super) memory_max: Option<u64>,
     weighed: Time,
-    waker: Arc<Waker>,
+    /// Wakes the poll; helper threads have it, too.
+    pub waker: Arc<Waker>,
 
     /// The two buffers for everyone.
     pub(super) receive_buffer: Box<[u8]>,
@@ -247,18 +247,9 @@ impl Reactor {
         Ok(())
     }
 
-    /// Lets remote controls in from now on. `peer_port`: where peers reach us. `usual`: what the
-    /// command line says, in their words.
-    pub fn serve_remote(
-        &mut self,
-        listener: TcpListener,
-        options: RemoteOptions,
-        peer_port: u16,
-        usual: Map<String, Value>,
-    ) -> io::Result<()> {
-        let now = self.read_clock();
-        self.remote = Some(Remote::new(now, options, peer_port, usual, wake(&self.waker))?);
-        self.listen(listener, Some(Serves::Remote))
+    /// The directory of a torrent's files.
+    pub(super) fn dir_of(&self, torrent: TorrentId) -> Option<&Path> {
+        self.store.folder(torrent).map(Folder::root)
     }
 
     /// Takes a torrent on, whose files are below `dir`. `None` if it is here already.
@@ -576,7 +567,7 @@ pub(super) fn is_about_one(error: &io::Error) -> bool {
 }
 
 /// What a helper thread calls when it has an answer.
-fn wake(waker: &Arc<Waker>) -> impl Fn() + Send + Sync + 'static {
+pub(super) fn wake(waker: &Arc<Waker>) -> impl Fn() + Send + Sync + 'static {
     let waker = Arc::clone(waker);
     // If it fails, the answer is found with the next waking; there is nobody to tell.
     move || drop(waker.wake())

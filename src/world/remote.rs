@@ -13,24 +13,28 @@
 //! An answer that says that something was changed leaves after the change is safe, or says that it
 //! is not.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::bookkeeper::{Bookkeeper, Done, Job};
 use super::folder::{Access, Folder};
-use super::http_io::{Answered, Responder};
-use super::reactor::Reactor;
+use super::http_io::{self, Answered, Asked, HttpConn, Responder, Serves, Step};
+use super::node::Manners;
+use super::reactor::{Reactor, wake};
 use super::sys;
+pub(super) use super::watch::Watch;
+use mio::net::TcpListener;
 use serde_json::{Map, Value};
 
 use crate::base::limits::TORRENT_FILE_BYTES_MAX;
 use crate::base::{ConnId, Span, Time, TorrentId};
-use crate::engine::{Engine, Event};
+use crate::engine::{Adopted, Engine, Event};
 use crate::format::http::{Request, Status};
 use crate::format::magnet::Magnet;
 use crate::rpc::gate::Login;
-use crate::rpc::{Adopted, Effects, Facts, Needs, Options, Rpc, Said};
+use crate::rpc::session::words_for;
+use crate::rpc::{Effects, Facts, Needs, Options, Rpc, Said};
 
 /// What remote control of a node is to be.
 #[derive(Clone, Debug)]
@@ -51,7 +55,7 @@ pub struct RemoteOptions {
 #[derive(Debug)]
 pub struct Remote {
     rpc: Rpc,
-    pub(super) bookkeeper: Bookkeeper,
+    bookkeeper: Bookkeeper,
     /// The last change could not be kept; a person was told.
     is_troubled: bool,
 }
@@ -65,23 +69,35 @@ pub struct Called {
 }
 
 /// Remote control, spoken to by one connection.
-pub(super) struct Caller<'r> {
-    pub remote: &'r mut Remote,
-    pub engine: &'r mut Engine,
-    pub now: Time,
-    pub from: SocketAddr,
-    pub longest_turn: Span,
-    pub called: Called,
+struct Caller<'r> {
+    remote: &'r mut Remote,
+    engine: &'r mut Engine,
+    now: Time,
+    from: SocketAddr,
+    longest_turn: Span,
+    called: Called,
+}
+
+impl RemoteOptions {
+    /// Where it listens.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Where new torrents go.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
 }
 
 impl Remote {
-    pub(super) fn new(
+    fn new(
         now: Time,
         options: RemoteOptions,
         peer_port: u16,
         usual: Map<String, Value>,
         wake: impl Fn() + Send + Sync + 'static,
-    ) -> std::io::Result<Remote> {
+    ) -> io::Result<Remote> {
         let mut secret = vec![0; SECRET_BYTES];
         sys::random_bytes(&mut secret)?;
         let RemoteOptions { listen: _, dir, roots, state_dir, login, names } = options;
@@ -102,9 +118,14 @@ impl Remote {
         self.rpc.limit_bodies(bytes_max);
     }
 
+    /// Whether nothing is being written.
+    pub(super) fn is_idle(&self) -> bool {
+        self.bookkeeper.is_idle()
+    }
+
     /// Whether everything that was changed is safe.
     pub(super) fn is_safe(&self) -> bool {
-        self.bookkeeper.is_idle() && !self.is_troubled
+        self.is_idle() && !self.is_troubled
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
@@ -138,7 +159,37 @@ impl Responder for Caller<'_> {
     }
 }
 
+/// Runs a connection to remote control as far as it goes in this turn.
+pub(super) fn run(
+    remote: &mut Remote,
+    http: &mut HttpConn,
+    buffer: &mut [u8],
+    parties: Asked<'_>,
+) -> (Step, Called) {
+    let Asked { engine, now, longest_turn } = parties;
+    let (from, called) = (http.from, Called::default());
+    let mut caller = Caller { remote, engine, now, from, longest_turn, called };
+    let step = http_io::run_with(http, buffer, &mut caller);
+    (step, caller.called)
+}
+
 impl Reactor {
+    /// Lets remote controls in from now on. `peer_port`: where peers reach us. `manners`: what the
+    /// command line says.
+    pub(super) fn serve_remote(
+        &mut self,
+        listener: TcpListener,
+        options: RemoteOptions,
+        peer_port: u16,
+        manners: &Manners,
+    ) -> io::Result<()> {
+        let now = self.read_clock();
+        let Manners { queue, goal, no_pex } = manners;
+        let (usual, wake) = (words_for(queue, goal, *no_pex), wake(&self.waker));
+        self.remote = Some(Remote::new(now, options, peer_port, usual, wake)?);
+        self.listen(listener, Some(Serves::Remote))
+    }
+
     /// Carries out what a request brought about. `conn`: who waits for the answer, if anybody
     /// still does.
     pub(super) fn on_called(&mut self, conn: Option<ConnId>, called: Called) {
@@ -177,11 +228,6 @@ impl Reactor {
         let id = remote.rpc.adopt_link(now, unix, magnet, &mut self.engine, &mut effects);
         self.carry_out_remote(effects, None);
         id
-    }
-
-    /// The directory of a torrent's files.
-    pub(super) fn dir_of(&self, torrent: TorrentId) -> Option<&Path> {
-        self.store.folder(torrent).map(Folder::root)
     }
 
     /// Lets remote control hear the news of this turn, and save what is due.

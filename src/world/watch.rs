@@ -37,10 +37,9 @@ use crate::base::limits::{
     TORRENT_FILE_BYTES_MAX, WATCH_ADDED_PER_LOOK, WATCH_DIR_EVERY, WATCH_FILES_MAX,
 };
 use crate::engine::diet::Level;
-use crate::engine::{Event, Order};
+use crate::engine::{Adopted, Event, Order};
 use crate::format::metainfo::Metainfo;
 use crate::format::text;
-use crate::rpc::Adopted;
 
 /// What tells whether a file has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

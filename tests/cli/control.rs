@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use swarmlet::command::table::{Table, amount, ratio, share};
+use swarmlet::command::remote::table::{Table, amount, ratio, share};
 
 use crate::workdir::{PATIENCE, Ran, Running, Workdir, noise, one_clean_line, value};
 

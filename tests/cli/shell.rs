@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
 use rustix::process::Signal;
-use swarmlet::command::editor::{Editor, Step, words};
+use swarmlet::command::remote::editor::{Editor, Step, words};
 
 use crate::workdir::{PATIENCE, Ran, SWARMLET, Workdir, noise, one_clean_line, value};
 

@@ -14,7 +14,7 @@
 //! # Invariants
 //! The cursor is at most the length of the text, which holds no control character.
 
-use super::screen::width_of;
+use super::table::width_of;
 
 /// What a byte brought about.
 #[derive(Clone, PartialEq, Eq, Debug)]

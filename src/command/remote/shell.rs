@@ -18,12 +18,13 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 
+use super::daemon;
 use super::editor::{Editor, Step, words};
-use super::files::{self, cannot};
 use super::launch::Launcher;
-use super::remote::{ADDR_VARIABLE, Remote, daemon_options};
-use super::screen::clean;
-use super::{Arguments, COMMANDS, Command, Failure, Screen, daemon};
+use super::{ADDR_VARIABLE, Remote, daemon_options};
+use crate::command::files::{self, cannot};
+use crate::command::screen::clean;
+use crate::command::{Arguments, Command, Failure, Screen, commands};
 use crate::world::sys;
 
 const USAGE: &str = concat!(
@@ -315,7 +316,7 @@ fn meant<'w>(word: &'w str, rest: &[String]) -> &'w str {
 }
 
 fn known_words() -> Vec<&'static str> {
-    let commands = COMMANDS.iter().map(|command| command.name);
+    let commands = commands().map(|command| command.name);
     let aliases = ALIASES.iter().map(|(alias, _)| *alias);
     let mut words: Vec<_> = commands.chain(aliases).chain(OWN.iter().copied()).collect();
     order::sort(&mut words);

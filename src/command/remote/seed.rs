@@ -9,10 +9,10 @@
 use serde_json::json;
 
 use super::add::{absolute, hand_over, tell};
-use super::ask::Site;
-use super::making::{self, Made, Wishes};
-use super::remote::{Remote, daemon_options};
-use super::{Arguments, Command, Failure, Screen, files, publish, share};
+use super::{Remote, daemon_options};
+use crate::command::ask::Site;
+use crate::command::making::{self, Made, Wishes};
+use crate::command::{Arguments, Command, Failure, Screen, files, publish, share};
 
 const USAGE: &str = concat!(
     "\

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::events::Line;
-use super::info::{date, exact_size};
-use super::progress::counted;
-use super::remote::{Remote, cleaned, daemon_options, how_to_name, seconds, unless_negative};
 use super::status::State;
 use super::table::{ratio, share};
-use super::{Arguments, Command, Failure, Screen, info};
+use super::{Remote, cleaned, daemon_options, how_to_name, seconds, unless_negative};
 use crate::base::Span;
+use crate::command::events::Line;
+use crate::command::info::{date, exact_size};
+use crate::command::progress::counted;
+use crate::command::{Arguments, Command, Failure, Screen, info};
 use crate::format::text;
 
 const USAGE: &str = concat!(

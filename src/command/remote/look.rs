@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::events::Line;
-use super::remote::{Known, Remote, cleaned, daemon_options, how_to_name};
 use super::table::{Table, amount, share};
-use super::{Arguments, Command, Failure, Screen, info};
+use super::{Known, Remote, cleaned, daemon_options, how_to_name};
+use crate::command::events::Line;
+use crate::command::{Arguments, Command, Failure, Screen, info};
 
 const FILES: &str = concat!(
     "\

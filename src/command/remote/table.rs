@@ -8,7 +8,7 @@
 //! Every column is as wide as its widest cell; the last one, which is the name of something, gets
 //! what is left and is cut.
 
-use super::screen::{cut, width_of};
+use crate::command::screen::{columns_of, cut};
 
 /// Which side a column's cells keep to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,4 +105,9 @@ pub fn ratio(ratio: Option<f64>) -> String {
         Some(ratio) if ratio < 1000.0 => format!("{ratio:.1}"),
         Some(ratio) => format!("{ratio:.0}"),
     }
+}
+
+/// How many columns of a terminal a text takes.
+pub(super) fn width_of(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
 }

@@ -5,12 +5,12 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::ask::real;
-use super::events::Line;
-use super::remote::{Remote, cleaned, daemon_options};
-use super::{Arguments, Command, Failure, Screen, info};
+use super::{Remote, cleaned, daemon_options};
 use crate::base::Span;
 use crate::base::limits::DAEMON_WAIT_MAX;
+use crate::command::ask::real;
+use crate::command::events::Line;
+use crate::command::{Arguments, Command, Failure, Screen, info};
 
 const PING: &str = concat!(
     "\

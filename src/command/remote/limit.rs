@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::events::Line;
-use super::remote::{Known, Remote, cleaned, daemon_options, how_to_name};
-use super::{Arguments, Command, Failure, Screen, info, making};
+use super::{Known, Remote, cleaned, daemon_options, how_to_name};
+use crate::command::events::Line;
+use crate::command::{Arguments, Command, Failure, Screen, info, making};
 
 const USAGE: &str = concat!(
     "\

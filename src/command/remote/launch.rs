@@ -21,12 +21,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::ask::real;
-use super::events::Line;
-use super::files::{self, cannot, shown};
-use super::remote::Remote;
-use super::{Failure, Screen};
+use super::Remote;
 use crate::base::limits::DAEMON_WAIT_MAX;
+use crate::command::ask::real;
+use crate::command::events::Line;
+use crate::command::files::{self, cannot, shown};
+use crate::command::{Failure, Screen};
 use crate::world::resume::RECORD_DIR;
 
 /// Starts programs like this one.

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::ask::real;
-use super::events::Line;
-use super::progress::counted;
-use super::remote::{Remote, cleaned, daemon_options, how_to_name, seconds, unless_negative};
 use super::table::{Table, amount, ratio, share};
-use super::{Arguments, Command, Failure, Screen, info};
+use super::{Remote, cleaned, daemon_options, how_to_name, seconds, unless_negative};
 use crate::base::Span;
 use crate::base::limits::WATCH_EVERY;
+use crate::command::ask::real;
+use crate::command::events::Line;
+use crate::command::progress::counted;
+use crate::command::{Arguments, Command, Failure, Screen, info};
 use crate::format::text;
 
 const USAGE: &str = concat!(
@@ -191,7 +191,7 @@ fn plain(row: &Row) -> String {
         .with("name", &row.name)
         .with("info_hash", &row.info_hash)
         .with("state", row.state.word())
-        .with("percent", super::progress::per_cent(have, row.bytes))
+        .with("percent", crate::command::progress::per_cent(have, row.bytes))
         .with("bytes", row.bytes)
         .with("left", row.left_bytes)
         .with("down", row.rate_down)

@@ -10,12 +10,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::events::Line;
 use super::look::Peer;
-use super::progress::counted;
-use super::remote::{Known, Remote, daemon_options, how_to_name};
-use super::{Arguments, Command, Failure, Screen, info};
+use super::{Known, Remote, daemon_options, how_to_name};
 use crate::base::{Bits, PieceIndex};
+use crate::command::events::Line;
+use crate::command::progress::counted;
+use crate::command::{Arguments, Command, Failure, Screen, info};
 use crate::format::{base64, text};
 
 const USAGE: &str = concat!(

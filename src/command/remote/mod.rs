@@ -16,6 +16,24 @@
 //!
 //! A type that is read from an answer names the fields that are asked for: its own (`fields_of`).
 
+mod add;
+pub mod daemon;
+mod dht;
+mod edit;
+pub mod editor;
+mod launch;
+mod limit;
+mod look;
+mod order;
+mod pieces;
+mod ping;
+mod seed;
+mod select;
+mod shell;
+mod show;
+mod status;
+pub mod table;
+
 use std::net::{TcpStream, ToSocketAddrs};
 
 use serde::de::value::Error as Unread;
@@ -26,11 +44,38 @@ use serde_json::{Value, json};
 use super::ask::{exchange, real};
 use super::events::Line;
 use super::failure::reason;
-use super::{Arguments, Failure, Screen, daemon, info};
+use super::{Arguments, Command, Failure, Screen, info};
 use crate::base::limits::{ASK_CONNECT_TIMEOUT, CALL_ADDRS_MAX, REMOTE_REPLY_BYTES_MAX};
 use crate::format::http::{self, Response};
 use crate::format::query::TrackerUrl;
 use crate::format::{base64, text};
+
+pub use daemon::options;
+pub use dht::ask_daemon;
+pub use edit::edit_running;
+pub use order::verify;
+
+/// The commands that speak to a daemon, and to nobody else.
+pub const COMMANDS: &[Command] = &[
+    add::ADD_COMMAND,
+    seed::COMMAND,
+    add::LEECH_COMMAND,
+    status::COMMAND,
+    show::COMMAND,
+    look::FILES_COMMAND,
+    look::PEERS_COMMAND,
+    pieces::COMMAND,
+    order::START_COMMAND,
+    order::STOP_COMMAND,
+    order::REMOVE_COMMAND,
+    order::REANNOUNCE_COMMAND,
+    order::CONNECT_COMMAND,
+    limit::COMMAND,
+    select::COMMAND,
+    ping::PING_COMMAND,
+    ping::SHUTDOWN_COMMAND,
+    shell::COMMAND,
+];
 
 /// The options that every command to a daemon has, for its usage text.
 macro_rules! daemon_options {

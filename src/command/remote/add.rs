@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::ask::Site;
-use super::events::Line;
-use super::remote::{Known, Remote, daemon_options};
-use super::{Arguments, Command, Failure, Screen, fetch, files, info, link};
+use super::{Known, Remote, daemon_options};
 use crate::base::InfoHash;
+use crate::command::ask::Site;
+use crate::command::events::Line;
+use crate::command::{Arguments, Command, Failure, Screen, fetch, files, info, link};
 use crate::format::base64;
 use crate::format::magnet::LocalPeers;
 

@@ -6,8 +6,8 @@
 
 use serde_json::{Value, json};
 
-use super::remote::{Remote, daemon_options, how_to_name, tell};
-use super::{Arguments, Command, Failure, Screen};
+use super::{Remote, daemon_options, how_to_name, tell};
+use crate::command::{Arguments, Command, Failure, Screen};
 
 const START: &str = concat!(
     "\
