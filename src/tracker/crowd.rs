@@ -188,6 +188,6 @@ fn show_holder(holder: &Holder) -> listing::Holder {
 }
 
 fn addrs(found: &Found) -> impl Iterator<Item = SocketAddr> {
-    let v4 = found.peers.chunks_exact(6).filter_map(compact_peer);
-    v4.chain(found.peers6.chunks_exact(18).filter_map(compact_peer6))
+    let v4 = found.peers.iter().filter_map(|peer| compact_peer(peer));
+    v4.chain(found.peers6.iter().filter_map(|peer| compact_peer6(peer)))
 }

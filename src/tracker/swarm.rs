@@ -23,7 +23,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::table::{Minute, Stamp, Table};
+use super::table::{Gap, Minute, Stamp, Table};
 use crate::base::{InfoHash, Random};
 use crate::format::announce::{Event, Tally};
 use crate::format::census::{self, AGE_BYTES, AGE_MINS_MAX, SwarmHead, SwarmRecord, read_age};
@@ -63,10 +63,10 @@ pub struct Visit {
 /// The peers that were picked, in the compact form.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Found {
-    /// 6 bytes for each (BEP 23).
-    pub peers: Vec<u8>,
-    /// 18 bytes for each (BEP 7).
-    pub peers6: Vec<u8>,
+    /// Those of BEP 23.
+    pub peers: Vec<[u8; 6]>,
+    /// Those of BEP 7.
+    pub peers6: Vec<[u8; 18]>,
 }
 
 impl Swarm {
@@ -75,22 +75,26 @@ impl Swarm {
         assert!(visit.addr.port() != 0, "a peer that listens nowhere");
         self.heard = moment.minute;
         // 1. Take the caller out.
-        let before = match wire(visit.addr) {
-            Wire::V4(addr) => self.v4.remove(moment.seed, &addr),
-            Wire::V6(addr) => self.v6.as_mut().and_then(|v6| v6.remove(moment.seed, &addr)),
+        let caller = wire(visit.addr);
+        let seat = match &caller {
+            Wire::V4(addr) => self.v4.lift(moment.seed, addr, visit.is_seed),
+            Wire::V6(addr) => {
+                self.v6.as_mut().and_then(|v6| v6.lift(moment.seed, addr, visit.is_seed))
+            }
         };
         // 2. Pick peers for it.
         self.pick(moment, visit, found);
         // 3. Put the caller in.
-        if visit.event == Event::Stopped {
+        let stamp = self.stamp(moment.minute, visit, seat.as_ref().map(|seat| seat.gap.stamp));
+        if stamp.is_none() && seat.is_none() {
             return;
         }
-        let stamp = self.stamp(moment.minute, visit, before);
-        match wire(visit.addr) {
-            Wire::V4(addr) => self.v4.insert(moment.seed, addr, stamp, visit.is_seed),
+        let stay = stamp.map(|stamp| (stamp, visit.is_seed));
+        match caller {
+            Wire::V4(addr) => self.v4.settle(moment.seed, addr, seat, stay),
             Wire::V6(addr) => {
                 let v6 = self.v6.get_or_insert_default();
-                v6.insert(moment.seed, addr, stamp, visit.is_seed);
+                v6.settle(moment.seed, addr, seat, stay);
             }
         }
     }
@@ -222,15 +226,19 @@ impl Swarm {
         }
     }
 
-    /// The caller's new stamp; counts its `completed`, unless that was counted before. Somebody
-    /// who lacks something has completed nothing, whatever the event says.
-    fn stamp(&mut self, minute: Minute, visit: &Visit, before: Option<Stamp>) -> Stamp {
+    /// The caller's new stamp, if it stays; counts its `completed`, unless that was counted before.
+    /// Somebody who lacks something has completed nothing, whatever the event says.
+    fn stamp(&mut self, minute: Minute, visit: &Visit, before: Option<Stamp>) -> Option<Stamp> {
         let counted = before.is_some_and(Stamp::completed);
-        let completes = visit.event == Event::Completed && visit.is_seed;
+        let completes = match visit.event {
+            Event::Stopped => return None,
+            Event::Completed => visit.is_seed,
+            Event::Started | Event::Regular => false,
+        };
         if completes && !counted {
             self.completed = self.completed.saturating_add(1);
         }
-        Stamp::new(minute, completes || counted)
+        Some(Stamp::new(minute, completes || counted))
     }
 }
 
@@ -241,14 +249,50 @@ struct Family<const N: usize> {
     leechers: Table<N>,
 }
 
+/// Where a caller was, while peers are picked for it.
+struct Seat {
+    among_seeds: bool,
+    gap: Gap,
+}
+
 impl<const N: usize> Family<N> {
-    fn remove(&mut self, seed: u64, addr: &[u8; N]) -> Option<Stamp> {
-        self.leechers.remove(seed, addr).or_else(|| self.seeds.remove(seed, addr))
+    /// Takes a caller out, who will `settle` soon. `is_seed`: where it is looked for first.
+    fn lift(&mut self, seed: u64, addr: &[u8; N], is_seed: bool) -> Option<Seat> {
+        [is_seed, !is_seed].into_iter().find_map(|among_seeds| {
+            let gap = self.table(among_seeds).lift(seed, addr)?;
+            Some(Seat { among_seeds, gap })
+        })
+    }
+
+    /// Puts a caller in, to where it was if it can be; not at all if it does not `stay`.
+    fn settle(
+        &mut self,
+        seed: u64,
+        addr: [u8; N],
+        seat: Option<Seat>,
+        stay: Option<(Stamp, bool)>,
+    ) {
+        match (seat, stay) {
+            (Some(seat), Some((stamp, is_seed))) if seat.among_seeds == is_seed => {
+                self.table(is_seed).put_back(seat.gap, addr, stamp);
+            }
+            (seat, stay) => {
+                if let Some(seat) = seat {
+                    self.table(seat.among_seeds).close(seed, seat.gap);
+                }
+                if let Some((stamp, is_seed)) = stay {
+                    self.insert(seed, addr, stamp, is_seed);
+                }
+            }
+        }
+    }
+
+    fn table(&mut self, of_seeds: bool) -> &mut Table<N> {
+        if of_seeds { &mut self.seeds } else { &mut self.leechers }
     }
 
     fn insert(&mut self, seed: u64, addr: [u8; N], stamp: Stamp, is_seed: bool) {
-        let table = if is_seed { &mut self.seeds } else { &mut self.leechers };
-        table.insert(seed, addr, stamp);
+        self.table(is_seed).insert(seed, addr, stamp);
     }
 
     /// Picks at most `wanted` peers. Returns how many.
@@ -260,7 +304,7 @@ impl<const N: usize> Family<N> {
         moment: &mut Moment<'_>,
         for_seed: bool,
         wanted: usize,
-        out: &mut Vec<u8>,
+        out: &mut Vec<[u8; N]>,
     ) -> usize {
         let seeds_first = match self.len() {
             0 => return 0,

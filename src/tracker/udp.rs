@@ -80,11 +80,11 @@ impl Proof {
         };
         // 44 bytes: one block of SHA-1. The secret comes first and most of the hash stays here,
         // so nobody can go on from one id to another.
-        let mut digest = Digest::new();
-        digest.update(&self.secret);
-        digest.update(&window.to_be_bytes());
-        digest.update(&ip.octets());
-        let hash = digest.finish();
+        let mut said = [0; 44];
+        said[..20].copy_from_slice(&self.secret);
+        said[20..28].copy_from_slice(&window.to_be_bytes());
+        said[28..].copy_from_slice(&ip.octets());
+        let hash = Digest::of(&said);
         let (first, _) = hash.split_first_chunk::<8>().expect("a hash is 20 bytes long");
         u64::from_be_bytes(*first) >> 8 | mark(window) << 56
     }
@@ -185,7 +185,10 @@ impl Service {
         self.counts.announces += 1;
         self.taking.note_change(now);
         let interval_secs = u32::try_from(self.interval_secs()).unwrap_or(u32::MAX >> 1);
-        let found = if from.is_ipv4() { &self.found.peers } else { &self.found.peers6 };
+        let found = match from.is_ipv4() {
+            true => self.found.peers.as_flattened(),
+            false => self.found.peers6.as_flattened(),
+        };
         let (leechers, seeds) = (tally.leechers, tally.seeds);
         let peers = Peers { interval_secs, leechers, seeds, peers: found };
         datagram::write_peers(transaction, &peers, answer);

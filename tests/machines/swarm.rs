@@ -25,14 +25,28 @@ impl Twin {
         addr[..4].copy_from_slice(&number.to_be_bytes());
         assert_eq!(self.table.has(SEED, &addr), self.model.contains_key(&addr));
         let minute = Minute::of(Time::from_millis(random.next_u64() % 3_600_000));
-        match random.below(3) {
+        match random.below(4) {
             0 => assert_eq!(self.table.remove(SEED, &addr), self.model.remove(&addr)),
+            1 => self.lift(addr),
             _ => {
                 let stamp = Stamp::new(minute, random.below(2) == 0);
                 self.table.remove(SEED, &addr);
                 self.table.insert(SEED, addr, stamp);
                 self.model.insert(addr, stamp);
             }
+        }
+    }
+
+    /// Takes a peer out for a moment, in which it is not picked.
+    fn lift(&mut self, addr: [u8; 6]) {
+        let gap = self.table.lift(SEED, &addr);
+        assert_eq!(gap.as_ref().map(|gap| gap.stamp), self.model.get(&addr).copied());
+        if let Some(gap) = gap {
+            let mut picked = Vec::new();
+            self.table.pick(&mut Random::new(1), usize::MAX, |_| true, &mut picked);
+            assert_eq!((picked.len(), picked.contains(&addr)), (self.model.len() - 1, false));
+            let stamp = gap.stamp;
+            self.table.put_back(gap, addr, stamp);
         }
     }
 
@@ -44,12 +58,12 @@ impl Twin {
 
     fn compare(&self) {
         self.table.check(SEED);
-        let mut bytes = Vec::new();
+        let mut picked = Vec::new();
         let all = usize::MAX;
-        let count = self.table.pick(&mut Random::new(1), all, |_| true, &mut bytes);
+        let count = self.table.pick(&mut Random::new(1), all, |_| true, &mut picked);
         assert_eq!(count, self.model.len());
-        let found: BTreeSet<&[u8]> = bytes.chunks(6).collect();
-        assert!(found.into_iter().eq(self.model.keys().map(|addr| &addr[..])));
+        let found: BTreeSet<[u8; 6]> = picked.into_iter().collect();
+        assert!(found.iter().eq(self.model.keys()));
     }
 }
 
@@ -101,9 +115,9 @@ fn a_window_is_a_random_sample() {
     let mut random = Random::new(7);
     let mut drawn = [0u32; 100];
     for _ in 0..10_000 {
-        let mut bytes = Vec::new();
-        assert_eq!(table.pick(&mut random, 10, |_| true, &mut bytes), 10);
-        let found: BTreeSet<u8> = bytes.chunks(6).map(|addr| addr[3]).collect();
+        let mut picked = Vec::new();
+        assert_eq!(table.pick(&mut random, 10, |_| true, &mut picked), 10);
+        let found: BTreeSet<u8> = picked.iter().map(|addr| addr[3]).collect();
         assert_eq!(found.len(), 10, "nobody twice");
         found.iter().for_each(|number| drawn[usize::from(*number)] += 1);
     }
@@ -177,11 +191,11 @@ impl Stage {
 
     /// What was found: IPv4 first, each sorted.
     fn found(&self) -> Vec<SocketAddr> {
-        let v4 = self.found.peers.chunks_exact(6).map(|bytes| {
+        let v4 = self.found.peers.iter().map(|bytes| {
             let ip: [u8; 4] = bytes[..4].try_into().expect("four");
             SocketAddr::from((ip, u16::from_be_bytes([bytes[4], bytes[5]])))
         });
-        let v6 = self.found.peers6.chunks_exact(18).map(|bytes| {
+        let v6 = self.found.peers6.iter().map(|bytes| {
             let ip: [u8; 16] = bytes[..16].try_into().expect("sixteen");
             SocketAddr::from((ip, u16::from_be_bytes([bytes[16], bytes[17]])))
         });
