@@ -45,6 +45,15 @@ pub enum Access {
     Write,
 }
 
+/// What is to be known of a file that may have to be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct New {
+    /// Whoever may read it may run it.
+    pub executable: bool,
+    /// It was not there when we looked last.
+    pub is_likely: bool,
+}
+
 /// A file that was opened, and whether it had to be made (and perhaps directories above it).
 #[derive(Debug)]
 pub struct Opened {
@@ -53,7 +62,8 @@ pub struct Opened {
 }
 
 /// A walk along many files that remembers the directory it stands in, since the next file mostly
-/// lies in the same one.
+/// lies in the same one: to download 2,000 files of 100 KiB took 51,000 calls and takes 31,000.
+/// To be kept for one task only: a directory that has moved is not noticed on the way.
 #[derive(Debug)]
 pub struct Walk<'f, 'p> {
     folder: &'f Folder,
@@ -92,14 +102,7 @@ impl Folder {
     /// Errors: `NotFound`; `ENOTDIR`, `ELOOP` or `EISDIR` if something else stands in the way;
     /// whatever else the file system says.
     pub fn open(&self, path: &[String], access: Access) -> io::Result<Opened> {
-        match access {
-            Access::Read => {
-                let (name, dirs) = split(path);
-                let parent = self.descend(dirs)?;
-                Ok(Opened { file: open_plain(&parent, name, OFlags::RDONLY)?, made: false })
-            }
-            Access::Write => self.make(path, false),
-        }
+        self.walk().open(path, access)
     }
 
     /// Puts a whole new file in the place of `path`, in such a way that after any crash either
@@ -198,24 +201,6 @@ impl Folder {
         }
     }
 
-    /// A file for writing: as it is, or made together with its directories. `executable`: if it is
-    /// made, whoever may read it may run it.
-    ///
-    /// Errors: as `open`.
-    pub fn make(&self, path: &[String], executable: bool) -> io::Result<Opened> {
-        let (name, dirs) = split(path);
-        let parent = self.descend_or_make(dirs)?;
-        // The usual case first: asking to create would not tell us that nothing was created.
-        match open_plain(&parent, name, OFlags::RDWR) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mode = if executable { 0o777 } else { 0o666 };
-                let file = open_or_create(&parent, name, OFlags::RDWR | OFlags::CREATE, mode)?;
-                Ok(Opened { file, made: true })
-            }
-            other => Ok(Opened { file: other?, made: false }),
-        }
-    }
-
     /// A handle that names the directory `dirs` below the root.
     fn descend(&self, dirs: &[String]) -> io::Result<OwnedFd> {
         let root = open_root(&self.root)?;
@@ -244,6 +229,46 @@ impl Folder {
 }
 
 impl<'p> Walk<'_, 'p> {
+    /// As `Folder::open`.
+    pub fn open(&mut self, path: &'p [String], access: Access) -> io::Result<Opened> {
+        match access {
+            Access::Read => {
+                let (name, dirs) = split(path);
+                let file = open_plain(self.enter(dirs)?, name, OFlags::RDONLY)?;
+                Ok(Opened { file, made: false })
+            }
+            Access::Write => self.make(path, New::default()),
+        }
+    }
+
+    /// A file for writing: as it is, or made together with its directories.
+    ///
+    /// Errors: as `open`.
+    pub fn make(&mut self, path: &'p [String], new: New) -> io::Result<Opened> {
+        let (name, dirs) = split(path);
+        self.make_dirs(path)?;
+        let parent = self.enter(dirs)?;
+        let mode = if new.executable { 0o777 } else { 0o666 };
+        // What is made new can be nothing but a plain file, and needs no look at it.
+        let make = || {
+            let how = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+            openat(parent, name, how | ALWAYS, Mode::from_raw_mode(mode)).map(File::from)
+        };
+        if new.is_likely {
+            match make() {
+                Err(Errno::EXIST) => {}
+                made => return Ok(Opened { file: made?, made: true }),
+            }
+        }
+        // Asking to create would not tell us that nothing was created.
+        match open_plain(parent, name, OFlags::RDWR) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Opened { file: make()?, made: true })
+            }
+            other => Ok(Opened { file: other?, made: false }),
+        }
+    }
+
     /// What stands at `path`: `None` if nothing does.
     ///
     /// Errors: `EISDIR` or `ENOTDIR` if it is no plain file; others as the file system says.
@@ -314,24 +339,20 @@ fn open_dir(parent: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
     openat(parent, plain(name), flags, Mode::empty())
 }
 
-/// Opens a plain file and nothing else.
-///
-/// `O_NONBLOCK` and `O_NOCTTY` mean nothing to a plain file; they keep us from waiting for the
-/// other end of a pipe, or from adopting a terminal, that somebody put in the file's place.
+/// Opens a plain file and nothing else; one that is made may be read and written by all whom
+/// `umask` lets.
 fn open_plain(parent: &OwnedFd, name: &str, how: OFlags) -> io::Result<File> {
-    open_or_create(parent, name, how, 0o666)
-}
-
-/// The same. `mode`: of a file that is made; the host takes away what `umask` says.
-fn open_or_create(parent: &OwnedFd, name: &str, how: OFlags, mode: u32) -> io::Result<File> {
-    let always = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mode = Mode::from_raw_mode(mode);
-    let file = File::from(openat(parent, name, how | always, mode)?);
+    let file = File::from(openat(parent, name, how | ALWAYS, Mode::from_raw_mode(0o666))?);
     if !file.metadata()?.is_file() {
         return Err(Errno::ISDIR.into());
     }
     Ok(file)
 }
+
+/// `O_NONBLOCK` and `O_NOCTTY` mean nothing to a plain file; they keep us from waiting for the
+/// other end of a pipe, or from adopting a terminal, that somebody put in the file's place.
+const ALWAYS: OFlags =
+    OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// The file's own name, and the directories above it.
 fn split(path: &[String]) -> (&str, &[String]) {

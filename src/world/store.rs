@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use super::fault::fault;
-use super::folder::{Access, Folder};
+use super::folder::{Access, Folder, New};
 use super::gather::{Run, Write, gather};
 use super::handles::{Handles, Key};
 use super::resume::RECORD_DIR;
@@ -195,18 +195,11 @@ impl Store {
             Some(_) => Ok(()),
             None => Err(DiskFault::Missing),
         }));
-        for run in gather(writes, &layouts) {
-            let layout = layouts(run.torrent).expect("gather found it");
-            let (written, result) = self.write_run(&run, layout);
-            let Err(error) = result else { continue };
-            // What lies before the point of failure is written.
-            let mut end = 0;
-            for part in &run.parts {
-                end += part.bytes.len();
-                if end > written && results[part.write].is_ok() {
-                    results[part.write] = Err(fault(&error));
-                }
-            }
+        let runs = gather(writes, &layouts);
+        for runs in runs.chunk_by(|run, next| run.torrent == next.torrent) {
+            let torrent = runs[0].torrent;
+            let layout = layouts(torrent).expect("gather found it");
+            self.write_runs(torrent, layout, runs, results);
         }
     }
 
@@ -223,6 +216,7 @@ impl Store {
         bytes: &mut [u8],
     ) -> Result<(), DiskFault> {
         let place = self.places.get(&torrent).ok_or(DiskFault::Missing)?;
+        let mut walk = place.folder.walk();
         let len = u32::try_from(bytes.len()).expect("a read is no longer than a piece");
         let mut rest = bytes;
         for span in layout.spans(piece, begin, len) {
@@ -232,7 +226,7 @@ impl Store {
                 part.fill(0);
                 continue;
             }
-            let open = || Ok(place.folder.open(path_of(layout, span.file)?, Access::Read)?.file);
+            let open = || Ok(walk.open(path_of(layout, span.file)?, Access::Read)?.file);
             self.handles
                 .get(Key { torrent, file: span.file }, Access::Read, open)
                 .and_then(|file| file.read_exact_at(part, span.offset))
@@ -282,7 +276,7 @@ impl Store {
                         stamps[changed.file] = Some(*stamp);
                     }
                 }
-                Outcome::Unsynced => place.mark(changed.file, changed.made),
+                Outcome::Unsynced => mark(&mut place.unsynced, changed.file, changed.made),
                 Outcome::Doubtful => {
                     place.doubted.insert(changed.file);
                 }
@@ -327,26 +321,40 @@ impl Store {
         }
     }
 
-    /// Writes one run. Returns how many of its bytes were written, and why not all of them.
-    fn write_run(&mut self, run: &Run<'_>, layout: &Layout) -> (usize, io::Result<()>) {
-        let Some(place) = self.places.get_mut(&run.torrent) else {
-            return (0, Err(Errno::NOENT.into()));
+    /// Writes the runs of one torrent, and enters in `results` what could not be written.
+    fn write_runs(
+        &mut self,
+        torrent: TorrentId,
+        layout: &Layout,
+        runs: &[Run<'_>],
+        results: &mut [Result<(), DiskFault>],
+    ) {
+        let Some(Place { folder, stamps, unsynced, .. }) = self.places.get_mut(&torrent) else {
+            return runs.iter().for_each(|run| note_failed(run, 0, DiskFault::Missing, results));
         };
-        let mut made = false;
-        let open = || {
-            let executable = layout.files()[run.file].executable;
-            let opened = place.folder.make(path_of(layout, run.file)?, executable)?;
-            made |= opened.made;
-            Ok(opened.file)
-        };
-        let key = Key { torrent: run.torrent, file: run.file };
-        match self.handles.get(key, Access::Write, open) {
-            Ok(file) => {
-                // Marked before the first byte: a write that fails may still have changed it.
-                place.mark(run.file, made);
-                write_gathered(file, run, &mut self.writes)
+        let mut walk = folder.walk();
+        for run in runs {
+            let was_missing = stamps.as_ref().is_some_and(|stamps| stamps[run.file].is_none());
+            let is_likely = was_missing && !unsynced.contains_key(&run.file);
+            let new = New { executable: layout.files()[run.file].executable, is_likely };
+            let mut made = false;
+            let open = || {
+                let opened = walk.make(path_of(layout, run.file)?, new)?;
+                made |= opened.made;
+                Ok(opened.file)
+            };
+            let key = Key { torrent, file: run.file };
+            let (written, result) = match self.handles.get(key, Access::Write, open) {
+                Ok(file) => {
+                    // Marked before the first byte: a write that fails may still have changed it.
+                    mark(unsynced, run.file, made);
+                    write_gathered(file, run, &mut self.writes)
+                }
+                Err(error) => (0, Err(error)),
+            };
+            if let Err(error) = result {
+                note_failed(run, written, fault(&error), results);
             }
-            Err(error) => (0, Err(error)),
         }
     }
 }
@@ -362,17 +370,34 @@ impl Place {
             // Looked at before it is opened: on a read-only share that has it all, nothing may ask
             // to write.
             if file.len == 0 && walk.stamp(path)?.is_none() {
-                self.folder.make(path, file.executable)?;
+                walk.make(path, New { executable: file.executable, is_likely: true })?;
                 made.push(number);
             }
         }
-        made.into_iter().for_each(|number| self.mark(number, true));
+        made.into_iter().for_each(|number| mark(&mut self.unsynced, number, true));
         Ok(())
     }
+}
 
-    /// Notes that a file must be synced; `made` stays true until it was.
-    fn mark(&mut self, file: usize, made: bool) {
-        *self.unsynced.get_or_insert_with(file, Default::default) |= made;
+/// Notes that a file must be synced; `made` stays true until it was.
+fn mark(unsynced: &mut Shelf<usize, bool>, file: usize, made: bool) {
+    *unsynced.get_or_insert_with(file, Default::default) |= made;
+}
+
+/// Enters the fault at every write that has a part in this run which lies, whole or with its end,
+/// behind the first `written` bytes.
+fn note_failed(
+    run: &Run<'_>,
+    written: usize,
+    fault: DiskFault,
+    results: &mut [Result<(), DiskFault>],
+) {
+    let mut end = 0;
+    for part in &run.parts {
+        end += part.bytes.len();
+        if end > written && results[part.write].is_ok() {
+            results[part.write] = Err(fault);
+        }
     }
 }
 

@@ -40,7 +40,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fault::fault;
-use super::folder::{Access, Folder, stamp_of};
+use super::folder::{Access, Folder, Walk, stamp_of};
 use super::resume;
 use crate::base::limits::CLOSING_MAX;
 use crate::base::{Bits, Span, TorrentId};
@@ -259,15 +259,16 @@ impl Job {
     /// The first fault ends it: what comes after is `Unsynced`, and the old record stays.
     pub fn run(mut self) -> Saved {
         let mut result = Ok(());
-        let mut files = Vec::with_capacity(self.files.len());
+        let mut outcomes = Vec::with_capacity(self.files.len());
         // 1. and 3.
-        for changed in std::mem::take(&mut self.files) {
-            let outcome = match result {
-                Ok(()) => sync(&self.folder, &changed.path, &mut result),
+        let mut walk = self.folder.walk();
+        for changed in &self.files {
+            outcomes.push(match result {
+                Ok(()) => sync(&mut walk, &changed.path, &mut result),
                 Err(_) => Outcome::Unsynced,
-            };
-            files.push((changed, outcome));
+            });
         }
+        let mut files: Vec<_> = std::mem::take(&mut self.files).into_iter().zip(outcomes).collect();
         // 2.
         if let Ok(()) = result
             && let Err(fault) = sync_dirs(&self.folder, &files)
@@ -317,12 +318,16 @@ impl Job {
 }
 
 /// Makes one file safe and stamps it. Sets `result` to the fault, if there is one.
-fn sync(folder: &Folder, path: &[String], result: &mut Result<(), DiskFault>) -> Outcome {
+fn sync<'p>(
+    walk: &mut Walk<'_, 'p>,
+    path: &'p [String],
+    result: &mut Result<(), DiskFault>,
+) -> Outcome {
     let mut fail = |error: std::io::Error, outcome| {
         *result = Err(fault(&error));
         outcome
     };
-    let file = match folder.open(path, Access::Read) {
+    let file = match walk.open(path, Access::Read) {
         Ok(opened) => opened.file,
         Err(error) => return fail(error, Outcome::Unsynced),
     };
