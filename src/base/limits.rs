@@ -246,6 +246,9 @@ pub const ENDGAME_SLOW_COPIES_MAX: u8 = 12;
 /// What is verified is made safe and recorded this often: what a power cut may cost.
 pub const SAVE_EVERY: Span = Span::from_secs(5);
 
+/// A peer to whom it makes no difference hears of our new pieces after this long, of all at once.
+pub const HAVE_PATIENCE: Span = Span::from_secs(1);
+
 /// The disk failed: it is tried again after this long, then twice as long, and so on.
 pub const DISK_RETRY_MIN: Span = Span::from_secs(10);
 pub const DISK_RETRY_MAX: Span = Span::from_secs(300);

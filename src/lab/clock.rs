@@ -79,17 +79,21 @@ const SLOTS: usize = 4096;
 ///
 /// One heap of a million events would go through cold memory twenty times for each of them. Most
 /// events are a packet's, a few milliseconds ahead; so they wait, unsorted, in a ring of short
-/// slots, and only the present slot is a heap, of some dozens.
+/// slots (of a step each, if it goes in steps), and are sorted when their slot is the present one.
 ///
 /// ```text
-///   present (a heap)  │ ring: slot 1 │ slot 2 │ … │ slot 4095 │   late (a heap)
-///   happens now         not sorted yet                            a second ahead and more
+///   present, sorted        │ ring: slot 1 │ slot 2 │ … │ slot 4095 │   late (a heap)
+///   + joined since (a heap)  not sorted yet                            a second ahead and more
 /// ```
 #[derive(Debug)]
 pub struct Clock<E> {
-    /// Events of slot number `slot` and of earlier ones; empty only if nothing is to come.
-    present: Heap<E>,
+    /// Events of slot number `slot` and of earlier ones, the next one last …
+    present: Vec<Entry<E>>,
+    /// … and those that were pushed since it is the present one. Both are empty only if nothing
+    /// is to come.
+    joined: Heap<E>,
     slot: u64,
+    slot_micros: u64,
     /// Events of the `SLOTS - 1` slots after that, each at its number modulo `SLOTS`.
     ring: Vec<Vec<Entry<E>>>,
     /// One bit for each slot of the ring that is not empty.
@@ -116,8 +120,10 @@ struct Entry<E> {
 impl<E> Clock<E> {
     pub fn new() -> Clock<E> {
         Clock {
-            present: BinaryHeap::new(),
+            present: Vec::new(),
+            joined: BinaryHeap::new(),
             slot: 0,
+            slot_micros: SLOT_MICROS,
             ring: (0..SLOTS).map(|_| Vec::new()).collect(),
             filled: vec![0; SLOTS / 64],
             late: BinaryHeap::new(),
@@ -127,10 +133,12 @@ impl<E> Clock<E> {
         }
     }
 
-    /// From now on it goes in steps of so many microseconds.
+    /// From now on it goes in steps of so many microseconds. Nothing may have been pushed yet.
     pub fn go_in_steps(&mut self, step_micros: u64) {
         assert!(step_micros > 0, "a step takes time");
+        assert!(self.is_empty(), "{} events were pushed already", self.len);
         self.step_micros = step_micros;
+        self.slot_micros = step_micros.max(SLOT_MICROS);
     }
 
     /// How far apart its moments are, in microseconds.
@@ -150,13 +158,13 @@ impl<E> Clock<E> {
         let at = self.step_at(at);
         let whose = if in_steps { whose } else { NodeId(0) };
         let entry = Entry { at, whose, number: self.pushes, event };
-        let slot = entry.slot();
+        let slot = at.0 / self.slot_micros;
         if self.len == 0 {
             self.slot = slot;
         }
         self.len += 1;
         if slot <= self.slot {
-            self.present.push(Reverse(entry));
+            self.joined.push(Reverse(entry));
         } else if slot - self.slot < SLOTS as u64 {
             let place = place(slot);
             self.ring[place].push(entry);
@@ -169,14 +177,24 @@ impl<E> Clock<E> {
 
     /// When the next event happens, and whose it is; `None` if nothing is to come.
     pub fn next(&self) -> Option<(Moment, NodeId)> {
-        self.present.peek().map(|Reverse(entry)| (entry.at, entry.whose))
+        let joined = self.joined.peek().map(|Reverse(entry)| entry);
+        let next = self.present.last().into_iter().chain(joined).min()?;
+        Some((next.at, next.whose))
     }
 
     /// Takes the next event out.
     pub fn pop(&mut self) -> Option<(Moment, E)> {
-        let Reverse(entry) = self.present.pop()?;
+        let joined = self.joined.peek().map(|Reverse(entry)| entry);
+        let has_joined = match (self.present.last(), joined) {
+            (Some(present), Some(joined)) => joined < present,
+            (present, _) => present.is_none(),
+        };
+        let entry = match has_joined {
+            true => self.joined.pop().map(|Reverse(entry)| entry),
+            false => self.present.pop(),
+        }?;
         self.len -= 1;
-        if self.present.is_empty() && self.len > 0 {
+        if self.present.is_empty() && self.joined.is_empty() && self.len > 0 {
             self.go_on();
         }
         Some((entry.at, entry.event))
@@ -198,19 +216,23 @@ impl<E> Clock<E> {
 
     /// Makes the next slot with events the present one.
     fn go_on(&mut self) {
+        let slot_micros = self.slot_micros;
+        let slot_of = |entry: &Entry<E>| entry.at.0 / slot_micros;
         let near = self.next_in_ring();
-        let late = self.late.peek().map(|Reverse(entry)| entry.slot());
+        let late = self.late.peek().map(|Reverse(entry)| slot_of(entry));
         self.slot = near.into_iter().chain(late).min().expect("there are events left");
         if near == Some(self.slot) {
             let place = place(self.slot);
             self.filled[place / 64] &= !(1 << (place % 64));
-            self.present.extend(self.ring[place].drain(..).map(Reverse));
+            // Its memory goes with it: kept, the ring's thousands of slots would fill the caches.
+            self.present = std::mem::take(&mut self.ring[place]);
         }
         while let Some(Reverse(entry)) = self.late.peek()
-            && entry.slot() <= self.slot
+            && slot_of(entry) <= self.slot
         {
-            self.present.extend(self.late.pop());
+            self.present.extend(self.late.pop().map(|Reverse(entry)| entry));
         }
+        self.present.sort_unstable_by(|a, b| b.cmp(a));
     }
 
     /// The number of the first slot in the ring that is not empty.
@@ -224,12 +246,6 @@ impl<E> Clock<E> {
             std::iter::once((first / 64, masked)).chain(words).find(|(_, bits)| *bits != 0)?;
         let found = word * 64 + bits.trailing_zeros() as usize;
         Some(self.slot + 1 + (found - first) as u64)
-    }
-}
-
-impl<E> Entry<E> {
-    fn slot(&self) -> u64 {
-        self.at.0 / SLOT_MICROS
     }
 }
 

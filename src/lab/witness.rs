@@ -273,10 +273,15 @@ impl Witness {
         }
         let ours = torrent.have();
         let wants = theirs.any_missing_in(ours);
-        require(session.us.interested == wants, "wants something and does not say so, or lied")?;
+        // That it lacks no more what it wanted it may say a little later.
+        let agrees = session.us.interested == wants || (!wants && torrent.has_gains());
+        require(agrees, "wants something and does not say so, or lied")?;
         let none = Bits::none(ours.len());
         let mut told = said.have.as_ref().unwrap_or(&none).clone();
         told.add_all(theirs);
+        torrent.untold(session).iter().for_each(|&piece| {
+            told.set(piece);
+        });
         // A super-seed tells of a piece when it is its time.
         let may_hide = torrent.is_super_seeding();
         require(may_hide || !ours.any_missing_in(&told), "has a piece that it never told of")?;

@@ -66,6 +66,8 @@ pub struct Session {
     pub last_said: Time,
     /// When one of us last was interested in the other.
     pub last_interest: Time,
+    /// Of the pieces that we gained lately, they know of so many: `torrent::gains`.
+    pub told: usize,
     /// When payload last left to them, or was queued on an empty queue.
     pub last_sent: Time,
     /// When we last unchoked them.
@@ -160,6 +162,7 @@ impl Session {
             last_heard: now,
             last_said: now,
             last_interest: now,
+            told: 0,
             last_sent: now,
             unchoked_at: None,
             rate_down: Rate::new(now),

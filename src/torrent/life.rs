@@ -12,7 +12,6 @@ use crate::base::{Bits, PieceIndex, Span, Time};
 use crate::border::{DiskFault, Event, Output, ReadFor, ReadJob};
 use crate::format::announce::{Announce, Refusal, Reply};
 use crate::format::resume::{FileStamp, Resume};
-use crate::wire::Message;
 use std::net::IpAddr;
 
 impl Torrent {
@@ -170,20 +169,6 @@ impl Torrent {
         }
     }
 
-    /// Counts a piece as ours and tells the peers that lack it.
-    fn announce_piece(&mut self, now: Time, piece: PieceIndex, out: &mut Vec<Output>) {
-        self.book(piece);
-        // What a super-seed has it shows when it is time.
-        let is_hidden = self.is_super_seeding();
-        for (&conn, session) in self.peers.iter_mut().filter(|_| !is_hidden) {
-            if !session.have.has(piece) {
-                session.last_said = now;
-                out.push(Output::Send { conn, message: Message::Have(piece.get()) });
-            }
-        }
-        self.lose_interest(now, piece, out);
-    }
-
     pub(super) fn book(&mut self, piece: PieceIndex) {
         if self.have.set(piece) {
             self.tally.have_bytes += u64::from(self.metainfo.layout.piece_len(piece));
@@ -196,6 +181,7 @@ impl Torrent {
         self.turn.moved = now;
         self.candidates.set_complete(true);
         self.save.due = Some(now);
+        self.tell_all(now, out);
         out.push(Output::Event(Event::Complete {
             torrent: self.id,
             info_hash: self.metainfo.info_hash,
@@ -468,6 +454,7 @@ impl Torrent {
                 self.mind_pause(now, out);
                 self.save_if_due(now, out);
                 self.mind_webs(now, out);
+                self.tell_if_due(now, out);
                 self.mind_peers(now, out);
                 self.exchange_if_due(now, out);
                 if self.super_seed_deadline().is_some_and(|due| due <= now) {
@@ -516,6 +503,7 @@ impl Torrent {
                     named(self.webs_deadline(), "call a web seed"),
                     named(self.soon.give_places, "give free places away"),
                     named(self.soon.fill_all, "ask others"),
+                    named(self.gains.due, "tell what came"),
                     named(self.tick_at, "look at the peers"),
                     named(self.exchange.due, "tell who is there"),
                     named(self.goal_deadline(), "has given enough"),

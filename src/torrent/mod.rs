@@ -37,6 +37,7 @@ mod exchange;
 mod explain;
 mod extend;
 pub mod fetch;
+mod gains;
 pub mod gathering;
 pub mod goal;
 mod life;
@@ -61,6 +62,7 @@ use self::candidates::{Candidates, Source as Whence};
 use self::checker::Checker;
 use self::choker::Choker;
 use self::exchange::Exchange;
+use self::gains::Gains;
 use self::goal::{Earlier, Goal};
 use self::picker::Picker;
 use self::pieces::Pieces;
@@ -190,6 +192,8 @@ pub struct Torrent {
     exchange: Exchange,
     /// Peers are shown less than we have.
     super_seed: Option<SuperSeed>,
+    /// What some peers are yet to be told.
+    gains: Gains,
     /// Where trackers see us, in each family.
     seen_by_trackers: [Option<IpAddr>; 2],
     random: Random,
@@ -336,6 +340,7 @@ impl Torrent {
             webs: Webs::new(&metainfo.web_seeds),
             exchange: Exchange::default(),
             super_seed: None,
+            gains: Gains::default(),
             seen_by_trackers: [None; 2],
             random,
             writes_under_way: 0,
@@ -629,6 +634,7 @@ impl Torrent {
         let mut asked = Shelf::new();
         for session in self.peers.values() {
             session.check();
+            self.gains.check(session);
             for block in session.pipeline.blocks() {
                 *asked.get_or_insert_with(block, || 0u8) += 1;
             }

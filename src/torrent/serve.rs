@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::choker::Standing;
 use super::exchange::listens_at;
 use super::explain::Before;
+use super::gains::Gains;
 use super::{State, Torrent};
 use crate::base::limits::{
     KEEP_ALIVE_EVERY, MUTUAL_DISINTEREST_MAX, SEND_STALL_MAX, SILENCE_MAX, YIELDS_AFTER,
@@ -33,6 +34,7 @@ impl Torrent {
         let pieces = self.layout().piece_count();
         let mut session = Session::new(now, addr, theirs.peer_id, dialled, pieces);
         session.on_handshake(theirs);
+        session.told = self.gains.told();
         self.picker.on_join(&session.have);
         self.peers.insert(conn, Box::new(session));
         if dialled {
@@ -145,6 +147,7 @@ impl Torrent {
 
     /// Parts with everyone.
     pub(super) fn close_all(&mut self, now: Time, why: &'static str, out: &mut Vec<Output>) {
+        self.gains = Gains::default();
         let conns: Vec<ConnId> = self.peers.keys().copied().collect();
         for &conn in &conns {
             self.abandon(conn);
@@ -217,6 +220,9 @@ impl Torrent {
                 self.mind_guest(now, conn, true, out);
             }
             News::NotInterested => {
+                if let Some(session) = self.peers.get_mut(&conn) {
+                    self.gains.tell(now, (conn, session), out);
+                }
                 self.soon.give_places.get_or_insert(now);
                 self.mind_guest(now, conn, false, out);
             }
@@ -268,7 +274,7 @@ impl Torrent {
     }
 
     pub(super) fn mind_seed(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
-        if self.peers.get(&conn).is_some_and(|session| session.is_upload_only()) && self.is_done() {
+        if self.is_done() && self.peers.get(&conn).is_some_and(|session| session.is_upload_only()) {
             self.part_with_seeds(now, out);
         }
     }
@@ -301,12 +307,13 @@ impl Torrent {
         out.push(Output::Send { conn, message });
     }
 
-    /// We got this piece: some peers may have nothing left for us.
-    pub(super) fn lose_interest(&mut self, now: Time, piece: PieceIndex, out: &mut Vec<Output>) {
+    /// We got these pieces: some peers may have nothing left for us.
+    pub(super) fn lose_interest(&mut self, now: Time, got: &[PieceIndex], out: &mut Vec<Output>) {
+        let has_some = |have: &Bits| got.iter().any(|&piece| have.has(piece));
         let holders: Vec<ConnId> = self
             .peers
             .iter()
-            .filter(|(_, session)| session.us.interested && session.have.has(piece))
+            .filter(|(_, session)| session.us.interested && has_some(&session.have))
             .map(|(&conn, _)| conn)
             .collect();
         for conn in holders {
@@ -326,6 +333,7 @@ impl Torrent {
         for (&conn, session) in self.peers.iter_mut() {
             let serve = chosen.iter().any(|choice| choice.conn == conn);
             if serve && session.us.choking {
+                self.gains.tell(now, (conn, session), out);
                 unchoke(now, conn, session, out);
             } else if !serve && !session.us.choking {
                 choke(now, conn, session, out);
@@ -347,6 +355,7 @@ impl Torrent {
         }
         for choice in chosen {
             if let Some(session) = self.peers.get_mut(&choice.conn) {
+                self.gains.tell(now, (choice.conn, session), out);
                 unchoke(now, choice.conn, session, out);
             }
         }
