@@ -49,6 +49,7 @@ const FRONT_DOORS: &[&str] = &[
     "torrent/mod.rs",
     "torrent/life.rs",
     "torrent/fetch.rs",
+    "torrent/gains.rs",
     "torrent/goal.rs",
     "torrent/serve.rs",
     "torrent/superseed.rs",

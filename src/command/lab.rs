@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command as Process;
 
 use super::info::show_json;
 use super::{Arguments, Command, Failure, Screen, files, making};
@@ -110,6 +112,9 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     })?;
     let setup = setup(arguments, screen)?;
     let seed = arguments.number("seed", 0..=u64::MAX)?.unwrap_or(1);
+    if setup.is_large() {
+        begin_anew_on_large_pages();
+    }
     // A file that cannot be written is told of before the run, not after it.
     let log = arguments.path("log").map(Output::open).transpose()?;
     let svg = arguments.path("svg").map(Output::open).transpose()?;
@@ -129,6 +134,26 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
         false => screen.text(&table(&report, &setup)),
     }
     Ok(())
+}
+
+/// What the memory of this process is made of; read by the C library at the start, and only then.
+const TUNABLES: &str = "GLIBC_TUNABLES";
+
+/// Runs the same command once more, in this very process, on memory in pages of 2 MiB: half a
+/// gigabyte of nodes in pages of 4 KiB is more than the processor has notes of where they lie, and
+/// to look that up is a quarter of the time of a thousand peers (27 s against 20 s for 16 MiB).
+/// Where it has no effect, or was asked for already, it just goes on.
+fn begin_anew_on_large_pages() {
+    if std::env::var_os(TUNABLES).is_some() {
+        return;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        // Comes back only if it failed, and then it is slower, and no more.
+        let _ = Process::new(program)
+            .args(std::env::args_os().skip(1))
+            .env(TUNABLES, "glibc.malloc.hugetlb=1")
+            .exec();
+    }
 }
 
 // ── What is asked ───────────────────────────────────────────────────────────────────────────

@@ -123,11 +123,11 @@ pub(super) struct Stage {
 /// Swarms of up to so many are judged word by word; larger ones would take twice as long.
 const WATCHED_MAX: usize = 12;
 
-/// In larger swarms than this, time goes in steps: the shortest that are as long as the usual way
-/// from node to node. Three hundred peers take two thirds of the processor time then, and are
-/// done at the same time within three in a hundred.
+/// In larger swarms than this, time goes in steps, and the usual way from node to node takes one
+/// or two of them. Three hundred peers take half of the processor time then, and are done up to
+/// six in a hundred later.
 const STEPLESS_MAX: usize = 250;
-const STEP: Span = Span::from_millis(20);
+const STEP: Span = Span::from_millis(50);
 
 /// A run is given up after so many times its lower bound, and so much.
 const PATIENCE_TIMES: u64 = 20;
@@ -166,9 +166,14 @@ impl Default for Setup {
 }
 
 impl Setup {
+    /// Whether there are more nodes than a processor's caches hold.
+    pub fn is_large(&self) -> bool {
+        self.peers + self.seeds > STEPLESS_MAX
+    }
+
     /// How long the steps are in which time goes; `None` where it just flows.
     pub fn step(&self) -> Option<Span> {
-        (self.peers + self.seeds > STEPLESS_MAX).then_some(STEP)
+        self.is_large().then_some(STEP)
     }
 
     /// The length of a piece: as wished, or a power of two that makes some hundreds of them.

@@ -34,6 +34,7 @@ use super::congestion::{Congestion, Leaving};
 use super::pipe::{Conn, End, Packet, packet_bytes};
 pub use super::pipe::{EndId, Ending, Key, Side};
 use super::rope::{Rope, Sink};
+use super::source::Stretch;
 use crate::base::limits::CONNECT_TIMEOUT;
 use crate::base::{ConnId, Random, Span};
 
@@ -321,6 +322,15 @@ impl Net {
         }
     }
 
+    /// The same for a part of it: either a stretch of a source, which nobody has to copy, or what
+    /// comes before the next one, appended to `into`. Whether there was anything, and the stretch.
+    pub fn read_some(&mut self, id: EndId, into: &mut Vec<u8>) -> (bool, Option<Stretch>) {
+        let Some(from) = self.end_mut(id.other()) else { return (false, None) };
+        let (taken, stretch) = from.rope.take_some(from.landed, into);
+        from.landed -= taken;
+        (taken > 0, stretch)
+    }
+
     /// Half-closes: ends the pipe that leads away, after what was written; still listens.
     pub fn shut(&mut self, now: Moment, id: EndId) {
         self.end_pipe(now, id, Ending::Orderly);
@@ -434,7 +444,7 @@ impl Net {
         let end = self.end_mut(from)?;
         let packet = end.joined_by_then(now, packet);
         if is_cut || !end.held.is_empty() {
-            end.held.push_back(packet);
+            end.held.push(packet);
             return None;
         }
         let is_first = end.queued_down == 0;

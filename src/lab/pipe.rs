@@ -13,8 +13,6 @@
 //! `landed + under_way <= rope.len()` · all but `landed` is within `WINDOW_BYTES` · nothing is
 //! written after `ending`.
 
-use std::collections::VecDeque;
-
 use super::clock::Moment;
 use super::net::NodeId;
 use super::rope::Rope;
@@ -87,13 +85,13 @@ pub(super) struct End {
     pub is_broken: bool,
     /// Packets of one pipe never overtake each other, whatever the jitter.
     pub last_arrival: Moment,
-    /// Packets on their way, by when they cross, and how much joined each of them since it left;
-    /// only where time goes in steps.
-    joined: VecDeque<(Moment, usize)>,
+    /// Up to two packets on their way, by when they cross, and how much joined each of them since
+    /// it left; only where time goes in steps. Hardly ever are there more, and those go alone.
+    joined: [Option<(Moment, usize)>; 2],
     /// How many packets stand in the other node's queue for its line.
     pub queued_down: usize,
     /// Packets held back by a stall or a partition, in order.
-    pub held: VecDeque<Packet>,
+    pub held: Vec<Packet>,
     /// Whether it stands in its node's queue for the uplink.
     pub has_turn: bool,
     /// A writer found no room and wants to hear when there is some.
@@ -148,9 +146,9 @@ impl End {
             ending_left: false,
             is_broken: false,
             last_arrival: Moment::START,
-            joined: VecDeque::new(),
+            joined: [None; 2],
             queued_down: 0,
-            held: VecDeque::new(),
+            held: Vec::new(),
             has_turn: false,
             wants_room: false,
         }
@@ -193,28 +191,24 @@ impl End {
     /// one that others may join.
     pub fn joins(&mut self, at: Moment, packet: Packet) -> bool {
         let Packet::Bytes(len) = packet else { return false };
-        match self.joined.back_mut() {
-            Some((crosses, joined)) if *crosses == at => {
-                *joined += len;
-                true
-            }
-            Some(_) | None => {
-                self.joined.push_back((at, 0));
-                false
-            }
+        let mut others = self.joined.iter_mut().flatten();
+        if let Some((_, joined)) = others.find(|(crosses, _)| *crosses == at) {
+            *joined += len;
+            return true;
         }
+        if let Some(free) = self.joined.iter_mut().find(|place| place.is_none()) {
+            *free = Some((at, 0));
+        }
+        false
     }
 
     /// A packet that has crossed, and those that joined it.
     pub fn joined_by_then(&mut self, at: Moment, packet: Packet) -> Packet {
         let Packet::Bytes(len) = packet else { return packet };
-        match self.joined.front().copied() {
-            Some((crosses, joined)) if crosses == at => {
-                self.joined.pop_front();
-                Packet::Bytes(len + joined)
-            }
-            Some(_) | None => packet,
-        }
+        let is_its =
+            |place: &&mut Option<(Moment, usize)>| place.is_some_and(|(crosses, _)| crosses == at);
+        let joined = self.joined.iter_mut().find(is_its).and_then(Option::take);
+        Packet::Bytes(len + joined.map_or(0, |(_, joined)| joined))
     }
 
     /// Loses what has not left this node.

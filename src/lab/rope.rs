@@ -103,6 +103,29 @@ impl Rope {
         }
     }
 
+    /// Takes out of the first `len` bytes those before a stretch and hands them to `sink`, or else
+    /// the stretch itself. Returns how many that were, and the stretch.
+    ///
+    /// Panics if there are fewer.
+    pub fn take_some(&mut self, len: usize, sink: &mut impl Sink) -> (usize, Option<Stretch>) {
+        assert!(len <= self.len, "{len} bytes of {}", self.len);
+        let mut taken = 0;
+        while let Some(part) = self.front.as_ref().filter(|_| taken < len) {
+            let some = part.len().min(len - taken);
+            match part {
+                Part::True(stretch) if taken == 0 => {
+                    let stretch = stretch.part(0, some);
+                    self.skip(some);
+                    return (some, Some(stretch));
+                }
+                Part::True(_) => break,
+                Part::Few { .. } | Part::Many { .. } => self.take(some, sink),
+            }
+            taken += some;
+        }
+        (taken, None)
+    }
+
     /// Throws the first `len` bytes away.
     pub fn skip(&mut self, len: usize) {
         self.take(len, &mut Nowhere);

@@ -35,12 +35,7 @@ pub(super) struct Gains {
 
 impl Gains {
     /// Tells one peer of what it has not been told and lacks.
-    pub fn tell(
-        &self,
-        now: Time,
-        (conn, session): (ConnId, &mut Session),
-        out: &mut Vec<Output>,
-    ) {
+    pub fn tell(&self, now: Time, (conn, session): (ConnId, &mut Session), out: &mut Vec<Output>) {
         for &piece in &self.pieces[session.told..] {
             if !session.have.has(piece) {
                 session.last_said = now;

@@ -1,6 +1,6 @@
 //! Torrent: one engine with one torrent, and peers who say exactly what a test wants.
 
-use swarmlet::base::limits::{BLOCK_BYTES, SAVE_EVERY, YIELDS_AFTER};
+use swarmlet::base::limits::{BLOCK_BYTES, HAVE_PATIENCE, SAVE_EVERY, YIELDS_AFTER};
 use swarmlet::base::{Bits, Block, ConnId, PeerId, PieceIndex, Random, Span, Time, TorrentId};
 use swarmlet::engine::control::Control;
 use swarmlet::engine::{DiskFault, Engine, Input, Order, Output, Phase, Settings};
@@ -623,6 +623,56 @@ fn a_full_torrent_takes_a_newcomer_of_higher_priority_for_the_lowest_that_is_of_
     bench.join(high);
     assert_eq!(closed(&mut bench), [(b, "yields to one of higher priority")]);
     assert!([a, c].iter().all(|&conn| bench.engine.torrent_of(conn).is_some()));
+}
+
+#[test]
+fn who_can_do_nothing_with_a_new_piece_hears_of_it_a_little_later() {
+    let mut bench = Bench::empty();
+    let seed = bench.join_seed(1);
+    let guests: Vec<ConnId> = (2..=7).map(|number| bench.join(number)).collect();
+    guests[..5].iter().for_each(|&conn| bench.say(conn, Message::Interested));
+    bench.tick();
+    let served = |conn: &&ConnId| bench.said(**conn).contains(&Message::Unchoke);
+    let (served, others): (Vec<&ConnId>, Vec<&ConnId>) = guests.iter().partition(served);
+    assert_eq!((served.len(), others[1]), (4, &guests[5]), "four places");
+    let (waiting, uninterested) = (*others[0], guests[5]);
+
+    let mut asked = Vec::new();
+    // Two blocks, one after the other, are a piece.
+    let mut piece = |bench: &mut Bench| -> Message {
+        let blocks = [(); 2].map(|()| {
+            asked.extend(bench.asked(seed));
+            let block = asked.remove(0);
+            bench.pay(seed, block, 0, block.len() as usize);
+            block
+        });
+        assert_eq!(blocks[0].piece(), blocks[1].piece());
+        Message::Have(blocks[0].piece().get())
+    };
+    let first = piece(&mut bench);
+    let second = piece(&mut bench);
+    for &conn in served.iter().copied().chain([&uninterested]) {
+        assert_eq!(bench.said(conn), [first.clone(), second.clone()]);
+    }
+    assert_eq!(bench.said(waiting), [], "it is choked, and wants something anyway");
+    let Message::Have(known) = first else { unreachable!() };
+    bench.say(waiting, Message::Have(known));
+    bench.said(waiting);
+    bench.wait(HAVE_PATIENCE);
+    assert_eq!(bench.said(waiting), [second], "the first it has from others by now");
+
+    // Who may ask must know for what; who lost its interest may have a reason to find it again.
+    let third = piece(&mut bench);
+    assert_eq!(bench.said(waiting), []);
+    bench.say(*served[0], Message::NotInterested);
+    bench.tick();
+    assert_eq!(bench.said(waiting), [third, Message::Unchoke]);
+    let fourth = piece(&mut bench);
+    bench.say(uninterested, Message::Interested);
+    bench.said(uninterested);
+    let fifth = piece(&mut bench);
+    assert!(bench.said(uninterested).contains(&fifth), "we are done, and say so at once");
+    assert!(bench.said(waiting).ends_with(&[fourth, fifth]));
 }
 
 #[test]

@@ -120,7 +120,7 @@ pub const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "a have is not told",
-        file: "torrent/life.rs",
+        file: "torrent/gains.rs",
         good: "if !session.have.has(piece) {",
         bad: "if !session.have.has(piece) && !PLANTED {",
         story: "download::ten_peers_share_what_one_seed_gives",
@@ -128,9 +128,9 @@ pub const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "interest outlives its reason",
-        file: "torrent/life.rs",
-        good: "self.lose_interest(now, piece, out);",
-        bad: "if !PLANTED { self.lose_interest(now, piece, out); }",
+        file: "torrent/gains.rs",
+        good: "self.lose_interest(now, &gained.pieces, out);",
+        bad: "if !PLANTED { self.lose_interest(now, &gained.pieces, out); }",
         story: "download::ten_peers_share_what_one_seed_gives",
         says: "wants something and does not say so, or lied",
     },
