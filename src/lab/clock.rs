@@ -133,12 +133,20 @@ impl<E> Clock<E> {
         }
     }
 
-    /// From now on it goes in steps of so many microseconds. Nothing may have been pushed yet.
+    /// From now on it goes in steps of so many microseconds.
     pub fn go_in_steps(&mut self, step_micros: u64) {
         assert!(step_micros > 0, "a step takes time");
-        assert!(self.is_empty(), "{} events were pushed already", self.len);
+        let pushed = std::mem::take(self);
         self.step_micros = step_micros;
         self.slot_micros = step_micros.max(SLOT_MICROS);
+        // What was asked for already goes to its new slot, in the order in which it was.
+        let heaps = pushed.joined.into_iter().chain(pushed.late).map(|Reverse(entry)| entry);
+        let slots = pushed.ring.into_iter().flatten().chain(pushed.present);
+        let mut entries: Vec<Entry<E>> = slots.chain(heaps).collect();
+        entries.sort_unstable_by_key(|entry| entry.number);
+        for Entry { at, whose, event, .. } in entries {
+            self.push(at, whose, event);
+        }
     }
 
     /// How far apart its moments are, in microseconds.
