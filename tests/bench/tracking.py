@@ -5,12 +5,14 @@ processor. A tracker that waits for its load costs little while it waits, so wha
 for each second of its own processor time, not answers a second.
 """
 
+import json
 import os
 import re
 import resource
 import shutil
 import subprocess
 import time
+import urllib.request
 
 from measure import MEASURED_CPU, PARTNER_CPU, Cost, Room, cpu_seconds, in_turn, memory_kib, pinned, ratio
 from process import PROJECT, Child, RowFailed, free_port, run, wait_until
@@ -43,13 +45,14 @@ class Bare:
         wait_until(lambda: self.child.line("ready"), deadline, "a bare loop", [self.child])
 
 
-def started(ground, kind, udp):
-    """A running tracker on the processor that is measured. `kind`: a name, or a bare loop's words."""
+def started(ground, kind, udp, more=()):
+    """A running tracker on the processor that is measured. `kind`: a name, or a bare loop's words;
+    `more`: further words of our own's command line."""
     folder, ip = ground.folder("tracker"), "127.0.0.1"
     folder.chmod(0o755)
     if kind == OURS:
         tracker = SwarmletTracker(folder, ip)
-        tracker.scheme = "udp" if udp else "http"
+        tracker.scheme, tracker.more = "udp" if udp else "http", more
     elif kind == OPENTRACKER:
         tracker = Opentracker(folder, ip)
         tracker.allowed = run([LOADS["udp_load"], "hashes", TORRENTS])[1].split()
@@ -152,7 +155,33 @@ def million(ground, wanted):
             tracker.child.stop()
     wanted.at_most("tracker, idle: MiB", idle_mib(ground), 2.5)
     head = "| | idle MiB | more with a million peers, MiB | bytes a peer |\n|---|---|---|---|\n"
-    return "### tracker, a million peers\n\n" + head + "\n".join(lines) + "\n\n" + held(ground, wanted)
+    table = "### tracker, a million peers\n\n" + head + "\n".join(lines) + "\n\n"
+    return table + expired(ground, wanted) + "\n" + held(ground, wanted)
+
+
+def expired(ground, wanted):
+    """How long the loop is held when a million peers have left and are forgotten, at the latest
+    four minutes later: the longest of all turns, the filling among them."""
+    trackers = {torrents: started(ground, OURS, True, ["--interval", "60"]) for torrents in [TORRENTS, CROWDED]}
+    for torrents, tracker in trackers.items():
+        loaded(tracker, "udp_load", "fill", torrents, MILLION // torrents, seconds=300)
+    lines = []
+    for torrents, tracker in trackers.items():
+        before = numbers(tracker)["longest_turn_millis"]
+        gone = lambda: numbers(tracker)["seeds"] + numbers(tracker)["leechers"] == 0
+        wait_until(gone, time.monotonic() + 300, "all peers are forgotten", [tracker.child])
+        longest = numbers(tracker)["longest_turn_millis"]
+        lines.append(f"| {torrents} | {before} | {longest} |")
+        wanted.at_most(f"a million peers in {torrents} torrents expire: longest turn, ms", longest, 5)
+        tracker.child.stop()
+    head = "| torrents | longest turn, ms, when all had come | … when all were gone |\n|---|---|---|\n"
+    return head + "\n".join(lines) + "\n"
+
+
+def numbers(tracker):
+    """What our tracker tells of itself."""
+    with urllib.request.urlopen(f"http://{tracker.ip}:{tracker.port}/stats", timeout=5) as answer:
+        return json.load(answer)
 
 
 def idle_mib(ground):

@@ -94,11 +94,13 @@ class SwarmletTracker(Tracker):
 
     name = "swarmlet"
     program = None
+    # Further words of its command line.
+    more = ()
 
     def start(self, deadline):
         where = f"{self.ip}:{self.port}"
         udp = ["--udp", where] if self.scheme == "udp" else []
-        arguments = [self.program, "tracker", "--http", where, *udp]
+        arguments = [self.program, "tracker", "--http", where, *udp, *self.more]
         self.child = Child("swarmlet-tracker", arguments, self.folder)
         ready = lambda: self.child.line("ready")
         wait_until(ready, deadline, "our tracker is ready", [self.child])

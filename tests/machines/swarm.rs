@@ -89,6 +89,26 @@ fn a_table_holds_what_a_plain_map_holds() {
 }
 
 #[test]
+#[ignore = "takes seconds and prints times"]
+fn how_long_a_sweep_of_many_peers_takes() {
+    for (count, gone) in
+        [(10_000, 10_000), (10_000, 5_000), (1_000_000, 1_000_000), (1_000_000, 500_000)]
+    {
+        let mut table: Table<6> = Table::new();
+        for number in 0..count {
+            let [a, b, c, d] = u32::to_be_bytes(number);
+            let minute = if number < gone { 0 } else { 60_000 };
+            let stamp = Stamp::new(Minute::of(Time::from_millis(minute)), false);
+            table.insert(SEED, [a, b, c, d, 1, 1], stamp);
+        }
+        let begun = std::time::Instant::now();
+        table.sweep(SEED, |stamp| stamp.minute() != Minute::default());
+        println!("{gone} of {count} leave: {:?}", begun.elapsed());
+        assert_eq!(table.len(), usize::try_from(count - gone).expect("small"));
+    }
+}
+
+#[test]
 fn a_peer_takes_some_ten_bytes_at_any_size() {
     let mut table: Table<6> = Table::new();
     let mut worst = 0;
