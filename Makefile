@@ -73,7 +73,8 @@ bench bench-check: RUNS = 5
 bench: build static ## beside other peers, trackers and bare loops (installs them); ROOM=… RUNS=… SIZE=…
 	tests/interop/install.sh bench
 	$(CARGO) build --release --locked --example limits
-	SWARMLET=$(SWARMLET) STATIC=$(STATIC) RUNS=$(RUNS) python3 tests/bench/run.py $(BENCH) $(ROOM)
+	$(CARGO) build --release --locked --no-default-features --target-dir target/bare
+	SWARMLET=$(SWARMLET) STATIC=$(STATIC) PORTABLE=target/bare/release/swarmlet RUNS=$(RUNS) python3 tests/bench/run.py $(BENCH) $(ROOM)
 
 bench-check: BENCH = --check
 bench-check: bench ## the same; fails where a promised ratio is missed, and prints which

@@ -7,10 +7,13 @@ All find each other through one tracker; whoever can be told of a peer by hand i
 runs.
 """
 
+import json
+import time
+
 import clients
-from clients import Aria2, LibTorrent, Swarmlet
+from clients import Aria2, LibTorrent, Swarmlet, Transmission
 from measure import MEASURED_CPU, pinned
-from process import Child
+from process import Child, wait_until
 
 
 class Pinned:
@@ -43,6 +46,18 @@ class Ours(Pinned, Swarmlet):
             if word.startswith("longest_turn_ms="):
                 return float(word.split("=")[1])
         return 0
+
+
+class Small(Ours):
+    """What small hosts get: `make static`."""
+
+    name = "swarmlet, static"
+
+
+class Portable(Ours):
+    """Without the processor's SHA instructions: `--no-default-features`."""
+
+    name = "swarmlet, portable hash"
 
 
 class QuietAria2(Pinned, Aria2):
@@ -112,6 +127,62 @@ def unindented(text):
     return "".join(line.strip() + "\n" for line in text.splitlines())
 
 
-# Transmission calls nobody at loopback of whom a tracker told, and a seed calls nobody: it can get
-# nothing here, and gives too slowly to be waited for.
+class QuietTransmission(Pinned, Transmission):
+    """transmission-daemon. Calls nobody at loopback of whom a tracker told: as a getter it has to
+    be called, by `caller`, once it listens."""
+
+    # A question costs it something, too.
+    ASKED_SECONDS = 0.2
+    caller = None
+
+    def get(self, torrent, folder, peers):
+        super().get(torrent, folder, peers)
+        wait_until(self.is_ready, time.monotonic() + 20, "it listens", [self.child])
+        self.caller()
+
+    def _start(self, role, torrent, folder):
+        home = self.folder / "transmission"
+        home.mkdir()
+        (home / "settings.json").write_text(json.dumps(self._settings(folder)))
+        arguments = [self.program, "-f", "-g", home, "--log-error"]
+        self.child = Child(f"transmission-{role}", pinned(arguments, self.cpu), self.folder)
+        self.torrent, self.asked, self.known = torrent, 0, None
+
+    def _status(self):
+        if self.known is None or time.monotonic() - self.asked > self.ASKED_SECONDS:
+            self.known, self.asked = super()._status(), time.monotonic()
+        return self.known
+
+
+class Rqbit(Pinned, clients.Client):
+    """rqbit, which is built from source and takes long: only where it was asked for and is there.
+    As a getter it leaves when it has all."""
+
+    name = "rqbit"
+    program = "rqbit"
+    exits_when_done = True
+    dials_by_hand = True
+
+    def share(self, torrent, folder, peers):
+        self._start("share", torrent, folder, peers, [])
+
+    def get(self, torrent, folder, peers):
+        self._start("get", torrent, folder, peers, ["--exit-on-finish"])
+
+    def is_sharing(self):
+        return self.child.line("torrent is fully downloaded") is not None or "100.00%" in self.child.log()
+
+    def _start(self, role, torrent, folder, peers, more):
+        api = f"{self.ip}:{clients.free_port(self.ip)}"
+        own = ["--http-api-listen-addr", api, "--disable-dht", "--disable-lsd", "--disable-upnp-port-forward"]
+        listen = ["--listen-ip", self.ip, "--listen-port", self.port]
+        named = ["--initial-peers", ",".join(peers)] if peers else []
+        words = ["download", "--overwrite", "-o", folder, *named, *more, torrent]
+        arguments = [self.program, *own, *listen, *words]
+        self.child = Child(f"rqbit-{role}", pinned(arguments, self.cpu), self.folder)
+
+
 RIVALS = [Rtorrent, QuietAria2, QuietLibTorrent]
+# Shown beside them in the rooms `get` and `share`. Ratios are not taken of it: it is slow, and gets
+# from another seed than all others.
+SLOW = QuietTransmission

@@ -4,6 +4,9 @@
     run.py [--check] [ROOM…]         all rooms, or these; see ROOMS below
 
     RUNS=5 SIZE=1024 DIR=/dev/shm    how often each, MiB, and on which file system
+    DISK=target/interop              a folder on a disk: where the room `disk` gets to
+    STATIC=… PORTABLE=…              our program as small hosts have it; without the processor's SHA
+    PEERS=rqbit                      compare with it, too, in `get` and `share`; it must be there
 
 Prints tables in Markdown. Each figure is a median, taken in turn with those that it is held
 against: ours, then theirs, then the bare loop, and again. Ratios count: the machine decides the
@@ -30,7 +33,7 @@ from idle import measure as idling
 from measure import (GIB, MEASURED_CPU, MIB, PARTNER_CPU, TURN_SECONDS, Cost, Room, Wanted, Watch, command, cpu_seconds, in_turn,
                      pinned, ratio)
 from process import PROJECT, Child, RowFailed, free_port, our_binary, run, scratch_folder, wait_until
-from rivals import RIVALS, Ours, QuietLibTorrent, Rtorrent
+from rivals import RIVALS, SLOW, Ours, Portable, QuietLibTorrent, Rqbit, Rtorrent, Small
 from trackers import SwarmletTracker
 from tracking import build_loads, http, million, udp
 
@@ -42,6 +45,8 @@ PIECE_KIB = 256
 SMALL_FILES, SMALL_KIB = 2000, 100
 GETTERS = 8
 LIMIT = "bare loop"
+PORTABLE_LIMIT = "bare loop, portable hash"
+SLOW_MIB = min(SIZE_MIB, 128)
 
 
 class Ground:
@@ -161,34 +166,81 @@ def seeded(ground, kind, content, cpu):
 
 def get(ground, wanted):
     content = ground.content("big", SIZE_MIB)
-    seed = seeded(ground, Rtorrent if shutil.which("rtorrent") else QuietLibTorrent, content, PARTNER_CPU)
+    seed = common_seed(ground, content)
     room = Room(f"get: {SIZE_MIB} MiB from {seed.name}")
-
-    def measure(kind):
-        if kind == LIMIT:
-            return bare_get(ground)
-        peer = fresh(kind, ground)
-        try:
-            return transfer(ground, content, seed, peer, peer)
-        finally:
-            peer.stop()
-            ground.discard(peer.folder)
-
     # aria2 tells of many new pieces by a bitfield where that is shorter, at which rtorrent hangs
     # up; in large torrents it never is.
-    in_turn(room, [Ours, *RIVALS, LIMIT], measure)
+    kinds = [Ours, *rivals(), LIMIT, SLOW]
+    if Portable.program:
+        kinds += [Portable, PORTABLE_LIMIT]
+    in_turn(room, kinds, lambda kind: got(ground, content, seed, kind, ground))
     seed.stop()
     judge_transfer(room, wanted, "get", [0.90, 1.05, 6], [1.10, 0.90])
+    portable = ratio(room.median(Portable.name, "each"), room.median(PORTABLE_LIMIT, "each"))
+    wanted.at_most("get, portable hash: CPU, of the bare loop's", portable, 1.10)
     return room
 
 
-def share(ground, wanted):
+def disk(ground, wanted):
+    """The same, to a disk. Bytes that the system still holds back are no part of it, for nobody."""
     content = ground.content("big", SIZE_MIB)
+    seed = common_seed(ground, content)
+    with scratch_folder("bench-", os.environ.get("DISK")) as scratch:
+        there = Elsewhere(scratch)
+        room = Room(f"get to a disk ({there.kind()}): {SIZE_MIB} MiB from {seed.name}")
+        in_turn(room, [Ours, *RIVALS, LIMIT], lambda kind: got(ground, content, seed, kind, there))
+    seed.stop()
+    judge_transfer(room, wanted, "get to a disk", [0.90, 1.05, 6], [1.10, 0.90])
+    return room
+
+
+class Elsewhere:
+    """Folders on another file system than the ground's."""
+
+    def __init__(self, scratch):
+        self.scratch, self.number = scratch, 0
+
+    folder, discard = Ground.folder, Ground.discard
+
+    def kind(self):
+        return run(["stat", "-f", "-c", "%T", self.scratch])[1].strip()
+
+
+def rivals():
+    """Those that are there, and those that were asked for."""
+    return RIVALS + [Rqbit] * ("rqbit" in os.environ.get("PEERS", ""))
+
+
+def common_seed(ground, content):
+    kind = Rtorrent if shutil.which("rtorrent") else QuietLibTorrent
+    return seeded(ground, kind, content, PARTNER_CPU)
+
+
+def got(ground, content, seed, kind, there):
+    """What it costs a peer to get from the seed, into a folder `there`."""
+    if kind in (LIMIT, PORTABLE_LIMIT):
+        return bare_get(ground, there, "smol" if kind == PORTABLE_LIMIT else "hw")
+    peer = fresh(kind, there)
+    caller = fresh(QuietLibTorrent, there, PARTNER_CPU) if kind is SLOW else None
+    if caller:
+        folder, torrent, _ = content = ground.content("slow", SLOW_MIB)
+        peer.caller = lambda: caller.share(torrent, folder, [peer.endpoint])
+    try:
+        return transfer(ground, content, seed, peer, peer)
+    finally:
+        for each in filter(None, [peer, caller]):
+            each.stop()
+            there.discard(each.folder)
+
+
+def share(ground, wanted):
     room = Room(f"share: {SIZE_MIB} MiB to libtorrent")
 
     def measure(kind):
         if kind == LIMIT:
             return bare_share(ground)
+        is_slow = kind is SLOW
+        content = ground.content("slow", SLOW_MIB) if is_slow else ground.content("big", SIZE_MIB)
         peer = seeded(ground, kind, content, None)
         leecher = fresh(QuietLibTorrent, ground, PARTNER_CPU)
         try:
@@ -199,14 +251,14 @@ def share(ground, wanted):
             ground.discard(peer.folder)
             ground.discard(leecher.folder)
 
-    in_turn(room, [Ours, *RIVALS, LIMIT], measure)
+    in_turn(room, [Ours, Small, *rivals(), LIMIT, SLOW], measure)
     judge_transfer(room, wanted, "share", [0.65, None, 4], [1.25, None])
     return room
 
 
 def judge_transfer(room, wanted, name, against_peers, against_limit):
     """Bounds: processor and rate against the best other, resident MiB; both against the loop."""
-    others = [who for who in room.costs if who not in (OURS, LIMIT)]
+    others = [kind.name for kind in rivals() if kind.name in room.costs]
     cpu, rate = room.median(OURS, "each"), room.median(OURS, "rate")
     least, fastest = room.best("each", others), room.best("rate", others, least=False)
     if least:
@@ -216,7 +268,8 @@ def judge_transfer(room, wanted, name, against_peers, against_limit):
     wanted.at_most(f"{name}: CPU, of the bare loop's", ratio(cpu, room.median(LIMIT, "each")), against_limit[0])
     if against_limit[1]:
         wanted.at_least(f"{name}: rate, of the bare loop's", ratio(rate, room.median(LIMIT, "rate")), against_limit[1])
-    peak = room.median(OURS, "peak_kib")
+    # What small hosts have is what counts there.
+    peak = room.median(Small.name, "peak_kib") or room.median(OURS, "peak_kib")
     wanted.at_most(f"{name}: resident MiB", peak and peak / 1024, against_peers[2])
 
 
@@ -239,10 +292,11 @@ def bare(ground, measured, partner):
     return [Cost(seconds, watch.cpu, SIZE_MIB / 1024, watch.peak_kib) for watch in watches]
 
 
-def bare_get(ground):
-    target = ground.folder("bare") / "file"
-    cost = bare(ground, ["get", target, "hw"], ["pour", SIZE_MIB * MIB])[1]
-    ground.discard(target.parent)
+def bare_get(ground, there=None, hash="hw"):
+    there = there or ground
+    target = there.folder("bare") / "file"
+    cost = bare(ground, ["get", target, hash], ["pour", SIZE_MIB * MIB])[1]
+    there.discard(target.parent)
     return cost
 
 
@@ -455,7 +509,7 @@ def turn(ground, wanted):
 
 
 ROOMS = {room.__name__: room for room in [
-    get, share, both, verify, create, small, swarm, udp, http, million, idle, size, turn
+    get, disk, share, both, verify, create, small, swarm, udp, http, million, idle, size, turn
 ]}
 
 
@@ -468,6 +522,8 @@ def main():
     if unknown:
         parser.error(f"no such room: {', '.join(unknown)}; there are {', '.join(ROOMS)}")
     Swarmlet.program = SwarmletTracker.program = our_binary()
+    Small.program = small_program()
+    Portable.program = os.environ.get("PORTABLE")
     wanted = Wanted()
     build_loads()
     print(f"## {machine()}\n", flush=True)

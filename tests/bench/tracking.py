@@ -164,6 +164,8 @@ def expired(ground, wanted):
     four minutes later: the longest of all turns, the filling among them."""
     trackers = {torrents: started(ground, OURS, True, ["--interval", "60"]) for torrents in [TORRENTS, CROWDED]}
     for torrents, tracker in trackers.items():
+        # Before all others, if we may: how long it works is what counts, not who else does.
+        run(["chrt", "--fifo", "--pid", "1", tracker.child.pid])
         loaded(tracker, "udp_load", "fill", torrents, MILLION // torrents, seconds=300)
     lines = []
     for torrents, tracker in trackers.items():

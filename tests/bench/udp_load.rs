@@ -36,7 +36,8 @@ fn main() {
         }
         [addr, "fill", torrents, peers] => {
             let (torrents, peers) = (number(torrents), number(peers));
-            let questions = (0..torrents * peers).map(|each| (each % torrents, each / torrents));
+            // One torrent after the other, so that their tables do not all grow at the same moment.
+            let questions = (0..torrents * peers).map(|each| (each / peers, each % peers));
             load(local(addr), "fill", questions, None);
         }
         [addr, what, seconds, torrents, ref rest @ ..] => {
