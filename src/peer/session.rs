@@ -196,7 +196,8 @@ impl Session {
 
     /// Whether they may be asked for something now; if they choke us, for what is allowed.
     pub fn may_be_asked(&self, now: Time) -> bool {
-        self.us.interested && now >= self.rests_until
+        let allows = || self.fast.as_ref().is_some_and(|fast| !fast.allowed().is_empty());
+        self.us.interested && now >= self.rests_until && (!self.them.choking || allows())
     }
 
     /// Takes one message in. `ours`: the pieces we have.

@@ -210,6 +210,11 @@ impl Candidates {
         }
     }
 
+    /// Whether we believe to be here.
+    pub fn is_us(&self, ip: IpAddr) -> bool {
+        self.us[usize::from(ip.is_ipv6())].is_some_and(|us| us.ip() == ip)
+    }
+
     /// The priority of a connection between this address and us; 0 while ours is not known.
     pub fn priority_of(&self, addr: SocketAddr) -> u32 {
         let addr = plain(addr);

@@ -70,7 +70,9 @@ impl Torrent {
     /// They said a hello, or what changed of it.
     pub(super) fn on_hello(&mut self, now: Time, conn: ConnId, out: &mut Vec<Output>) {
         self.mind_exchange(now, conn);
-        self.mind_our_addr();
+        if self.contradicts_us(conn) {
+            self.mind_our_addr();
+        }
         self.mind_seed(now, conn, out);
         // Their queue may hold more now.
         self.fill(now, conn, out);
@@ -81,6 +83,15 @@ impl Torrent {
         let ip = ip.to_canonical();
         self.seen_by_trackers[usize::from(ip.is_ipv6())] = Some(ip);
         self.mind_our_addr();
+    }
+
+    /// Whether this peer sees us elsewhere than we believe to be. One voice more for what we
+    /// believe changes nothing, and hardly ever is it another.
+    fn contradicts_us(&self, conn: ConnId) -> bool {
+        let session = self.peers.get(&conn);
+        let extensions = session.and_then(|session| session.extensions.as_ref());
+        let said = extensions.and_then(|extensions| extensions.said().your_ip);
+        said.is_some_and(|ip| !self.candidates.is_us(ip.to_canonical()))
     }
 
     /// Learns where we are: in each family what most say who see us, each host with one voice. A
