@@ -1,6 +1,5 @@
 //! `swarmlet tracker`: announce and scrape over HTTP and UDP, and a library of torrents.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -12,7 +11,7 @@ use super::level::Level;
 use super::run::{Goal, Job};
 use super::{Arguments, Command, Failure, Screen, run};
 use crate::base::limits::{ANSWER_PEERS_MAX, BLOCKED_MAX, SERVED_PEERS_MAX};
-use crate::base::{InfoHash, Span, Time};
+use crate::base::{InfoHash, Set, Span, Time};
 use crate::tracker::{Policy, Rules, Service};
 use crate::world::keeper::{self, Places};
 use crate::world::sys;
@@ -171,9 +170,9 @@ fn recall(service: &mut Service, file: &Path, screen: &mut Screen) -> Result<(),
 }
 
 /// The info-hashes of a file: the first word of each line; `#` begins a comment.
-fn read_blocked(file: &Path) -> Result<BTreeSet<InfoHash>, Failure> {
+fn read_blocked(file: &Path) -> Result<Set<InfoHash>, Failure> {
     let open = std::fs::File::open(file).map_err(|error| cannot("read", file, &error))?;
-    let mut blocked = BTreeSet::new();
+    let mut blocked = Vec::new();
     for (number, line) in (1..).zip(BufReader::new(open).lines()) {
         let line = line.map_err(|error| cannot("read", file, &error))?;
         let words = line.split('#').next().unwrap_or_default();
@@ -184,13 +183,13 @@ fn read_blocked(file: &Path) -> Result<BTreeSet<InfoHash>, Failure> {
                 "it has 40 hexadecimal digits; 'swarmlet info' shows that of a torrent",
             )
         })?;
-        blocked.insert(hash);
+        blocked.push(hash);
         if blocked.len() > BLOCKED_MAX {
             let message = format!("{} names more than {BLOCKED_MAX} torrents", shown(file));
             return Err(Failure::new(message, "BLOCKED_MAX in base/limits.rs is the limit"));
         }
     }
-    Ok(blocked)
+    Ok(Set::from(blocked))
 }
 
 /// Oddities of a library that are told one by one.

@@ -8,7 +8,6 @@
 //! `DHT_STORED_TORRENTS_MAX`, `DHT_STORED_PER_TORRENT_MAX`, `DHT_STORED_PER_HOST_MAX`,
 //! `DHT_STORED_PEERS_MAX`: 48 bytes each, half a megabyte at most.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::Filter;
@@ -16,12 +15,12 @@ use crate::base::limits::{
     DHT_STORED_FOR, DHT_STORED_PEERS_MAX, DHT_STORED_PER_HOST_MAX, DHT_STORED_PER_TORRENT_MAX,
     DHT_STORED_TORRENTS_MAX,
 };
-use crate::base::{InfoHash, Random, Span, Time};
+use crate::base::{InfoHash, Random, Shelf, Span, Time};
 
 /// Peers by torrent.
 #[derive(Debug, Default)]
 pub struct Store {
-    torrents: BTreeMap<InfoHash, Vec<Entry>>,
+    torrents: Shelf<InfoHash, Vec<Entry>>,
     /// Entries of all torrents together.
     count: usize,
     /// No entry is older than this.
@@ -48,7 +47,7 @@ impl Store {
         if !self.torrents.contains_key(&info_hash) && !self.make_room() {
             return;
         }
-        let peers = self.torrents.entry(info_hash).or_default();
+        let peers = self.torrents.get_or_insert_with(info_hash, Vec::new);
         let before = peers.len();
         peers.retain(|peer| peer.addr != addr);
         let of_host = |peer: &Entry| peer.addr.ip() == addr.ip();

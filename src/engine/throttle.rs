@@ -23,9 +23,8 @@
 //! receiving works by leaving bytes in the socket: TCP tells the other end to slow down.
 
 use crate::base::Shelf;
-use std::collections::BTreeSet;
 
-use crate::base::{Span, Time, TorrentId};
+use crate::base::{Set, Span, Time, TorrentId};
 
 /// Buckets are filled this often.
 const STEP: Span = Span::from_millis(100);
@@ -49,7 +48,7 @@ pub struct Throttle {
     node: [Option<Bucket>; 2],
     torrents: Shelf<TorrentId, [Option<Bucket>; 2]>,
     /// Those that the limits of the node are not for.
-    exempt: BTreeSet<TorrentId>,
+    exempt: Set<TorrentId>,
 }
 
 /// One limit. Bytes are counted in tenths, so that a step is a whole number of them.

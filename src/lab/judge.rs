@@ -20,7 +20,6 @@
 //! compared in any case.
 
 use crate::base::Shelf;
-use std::collections::BTreeSet;
 use std::fmt;
 
 use super::clock::Moment;
@@ -30,7 +29,7 @@ use super::pipe::EndId;
 use super::source::Source;
 use super::witness::{Queue, Witness};
 use crate::base::limits::{CONNECTIONS_MAX, DIALS_AT_ONCE_MAX};
-use crate::base::{Bits, Claim, PieceIndex, Time};
+use crate::base::{Bits, Claim, PieceIndex, Set, Time};
 use crate::engine::Engine;
 use crate::wire::Message;
 
@@ -75,7 +74,7 @@ pub struct Judge {
 struct Said {
     unchoked: bool,
     /// Pieces that may be asked for all the same.
-    allowed: BTreeSet<u32>,
+    allowed: Set<u32>,
     /// Requests that were not answered, and how often each was said.
     asked: Shelf<Claim, u32>,
 }

@@ -27,7 +27,7 @@
 //! Nothing is lost and sent again, unless `set_loss` says so (`congestion`). Good enough for
 //! protocol stories and for sharing of bandwidth.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::clock::{Clock, Moment};
 use super::congestion::{Congestion, Leaving};
@@ -36,7 +36,7 @@ pub use super::pipe::{EndId, Ending, Key, Side};
 use super::rope::{Rope, Sink};
 use super::source::Stretch;
 use crate::base::limits::CONNECT_TIMEOUT;
-use crate::base::{ConnId, Random, Span};
+use crate::base::{ConnId, Random, Set, Span};
 
 /// A packet of so many bytes, a word or two, comes down a line that is free without a delay of its
 /// own: it would be over in a few microseconds. It uses the line like any other.
@@ -93,7 +93,7 @@ pub struct Net {
     usual: Path,
     paths: BTreeMap<(NodeId, NodeId), Path>,
     /// Pairs between which nothing moves.
-    stalled: BTreeSet<(NodeId, NodeId)>,
+    stalled: Set<(NodeId, NodeId)>,
     /// `None`: nothing is lost.
     congestion: Option<Congestion>,
 }
@@ -143,7 +143,7 @@ impl Net {
             random: Random::new(seed),
             usual,
             paths: BTreeMap::new(),
-            stalled: BTreeSet::new(),
+            stalled: Set::new(),
             congestion: None,
         }
     }

@@ -5,7 +5,7 @@
 //! find another number and come to nothing.
 
 use crate::base::Shelf;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::clock::Moment;
@@ -15,7 +15,7 @@ use super::mishap::Effects;
 use super::pipe::{EndId, Key};
 use super::scripted::{Part, Script};
 use super::source::SourceId;
-use crate::base::{ConnId, InfoHash, Slots, Span, TorrentId};
+use crate::base::{ConnId, InfoHash, Set, Slots, Span, TorrentId};
 use crate::engine::{Engine, Settings};
 use crate::torrent::selection::Wishes;
 use crate::wire::Link;
@@ -41,7 +41,7 @@ pub struct Node {
     /// Ticks without time going on in between.
     pub(super) ticks_at: (Moment, u32),
     /// Torrents that its engine said are complete, in this life.
-    pub(super) complete: BTreeSet<InfoHash>,
+    pub(super) complete: Set<InfoHash>,
     /// Disk jobs under way in this life.
     pub(super) jobs: Shelf<(TorrentId, JobKind), usize>,
     pub(super) effects: Effects,
@@ -157,7 +157,7 @@ impl Node {
             dirty: VecDeque::new(),
             armed: None,
             ticks_at: (Moment::START, 0),
-            complete: BTreeSet::new(),
+            complete: Set::new(),
             jobs: Shelf::new(),
             effects: Effects::default(),
             is_cut_off: false,

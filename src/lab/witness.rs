@@ -17,7 +17,7 @@
 
 use crate::base::Shelf;
 use crate::base::order;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::Lab;
@@ -27,7 +27,7 @@ use super::node::{Node, Talk, Voice};
 use super::pipe::EndId;
 use super::source::Source;
 use crate::base::limits::{CHOKE_ROUND, REQUESTS_QUEUED_MAX};
-use crate::base::{Bits, Block, Claim, ConnId, InfoHash, PieceIndex, Span, TorrentId};
+use crate::base::{Bits, Block, Claim, ConnId, InfoHash, PieceIndex, Set, Span, TorrentId};
 use crate::engine::Engine;
 use crate::peer::Session;
 use crate::torrent::Torrent;
@@ -57,7 +57,7 @@ struct Overheard {
     /// They speak Fast, and so do we always: a choke takes nothing back.
     is_fast: bool,
     /// What they let us ask for while they choke us.
-    allowed: BTreeSet<u32>,
+    allowed: Set<u32>,
     /// We let them have some; how much of it they may still have is not followed.
     grants: bool,
     /// Words said but those of extensions and keep-alives, and when the last of all.
@@ -66,7 +66,7 @@ struct Overheard {
     /// They did not choke us at some time in this turn.
     was_unchoked: bool,
     /// Blocks that we asked for and that may still come.
-    asked: BTreeSet<Claim>,
+    asked: Set<Claim>,
     /// Requests that we took back and whose answers are still to come: who speaks Fast answers
     /// every one of them, and the oldest first.
     taken_back: Shelf<Claim, u32>,
@@ -303,12 +303,12 @@ impl Overheard {
             said: stance(),
             heard: stance(),
             is_fast: false,
-            allowed: BTreeSet::new(),
+            allowed: Set::new(),
             grants: false,
             words: 0,
             last_word: now,
             was_unchoked: false,
-            asked: BTreeSet::new(),
+            asked: Set::new(),
             taken_back: Shelf::new(),
             due: None,
         }

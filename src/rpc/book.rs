@@ -17,12 +17,11 @@
 //! does not know it leaves out, what is missing has its default.
 
 use crate::base::Shelf;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{InfoHash, Span, Time, TorrentId};
+use crate::base::{InfoHash, Set, Span, Time, TorrentId};
 use crate::engine::Phase;
 use crate::torrent::selection::{Choice, Wishes};
 
@@ -64,9 +63,9 @@ pub struct Page {
     pub seed_ratio: f64,
     pub seed_ratio_mode: u8,
     /// By number of the file.
-    pub unwanted: BTreeSet<u32>,
-    pub high: BTreeSet<u32>,
-    pub low: BTreeSet<u32>,
+    pub unwanted: Set<u32>,
+    pub high: Set<u32>,
+    pub low: Set<u32>,
     /// In the order of the pieces.
     pub sequential: bool,
 }
@@ -87,7 +86,7 @@ pub struct Session {
     pub active_secs: u64,
     pub runs: u64,
     /// Torrents that were removed although their files may still lie where we look for some.
-    pub removed: BTreeSet<String>,
+    pub removed: Set<String>,
 }
 
 /// A torrent of this run.
@@ -153,9 +152,9 @@ impl Default for Page {
             seed_idle_mode: 0,
             seed_ratio: 2.0,
             seed_ratio_mode: 0,
-            unwanted: BTreeSet::new(),
-            high: BTreeSet::new(),
-            low: BTreeSet::new(),
+            unwanted: Set::new(),
+            high: Set::new(),
+            low: Set::new(),
             sequential: false,
         }
     }

@@ -21,8 +21,8 @@ use serde_json::{Map, Value};
 use super::book::Page;
 use super::session::{as_bool, as_int};
 use super::{Answer, Desk, Rpc};
-use crate::base::TorrentId;
 use crate::base::limits::{RPC_PEERS_ADDED_MAX, TRACKERS_MAX, URL_BYTES_MAX};
+use crate::base::{Set, TorrentId};
 use crate::engine::control::Control;
 use crate::format::query::TrackerUrl;
 use crate::format::text;
@@ -146,28 +146,28 @@ impl Page {
                 "labels" => self.labels = labels(value).ok_or_else(bad)?,
                 "group" => self.group = text::clean_to(value.as_str().ok_or_else(bad)?, 100),
                 "sequentialDownload" => self.sequential = flag()?,
-                "files-wanted" => named()?.iter().for_each(|file| {
-                    self.unwanted.remove(file);
-                }),
+                "files-wanted" => {
+                    let wanted = Set::from(named()?);
+                    self.unwanted.retain(|file| !wanted.contains(file));
+                }
                 "files-unwanted" => self.unwanted.extend(named()?),
-                "priority-high" => self.set_priority(&named()?, 1),
-                "priority-normal" => self.set_priority(&named()?, 0),
-                "priority-low" => self.set_priority(&named()?, -1),
+                "priority-high" => self.set_priority(named()?.into(), 1),
+                "priority-normal" => self.set_priority(named()?.into(), 0),
+                "priority-low" => self.set_priority(named()?.into(), -1),
                 _ => {}
             }
         }
         Ok(())
     }
 
-    fn set_priority(&mut self, files: &[u32], priority: i8) {
-        for &file in files {
-            self.high.remove(&file);
-            self.low.remove(&file);
-            match priority {
-                1 => drop(self.high.insert(file)),
-                -1 => drop(self.low.insert(file)),
-                _normal => {}
-            }
+    fn set_priority(&mut self, files: Set<u32>, priority: i8) {
+        for set in [&mut self.high, &mut self.low] {
+            set.retain(|file| !files.contains(file));
+        }
+        match priority {
+            1 => self.high.extend(files),
+            -1 => self.low.extend(files),
+            _normal => {}
         }
     }
 

@@ -53,7 +53,6 @@ pub mod webs;
 mod will;
 
 use crate::base::Shelf;
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use self::announcer::Announcer;
@@ -71,7 +70,7 @@ use self::superseed::SuperSeed;
 use self::turn::Turn;
 use self::webs::Webs;
 use crate::base::{
-    Bits, ConnId, InfoHash, PeerId, PieceIndex, Random, Rate, Span, Time, TorrentId,
+    Bits, ConnId, InfoHash, PeerId, PieceIndex, Random, Rate, Set, Span, Time, TorrentId,
 };
 use crate::border::{DiskFault, Output, ReadFor, ReadJob};
 use crate::format::announce::{Refusal, Reply};
@@ -182,7 +181,7 @@ pub struct Torrent {
     selection: Selection,
     pieces: Pieces,
     /// Open pieces that lost the peer that worked on them: to be finished first.
-    orphans: BTreeSet<PieceIndex>,
+    orphans: Set<PieceIndex>,
     blame: Blame,
     checker: Option<Checker>,
     choker: Choker,
@@ -331,7 +330,7 @@ impl Torrent {
             picker: Picker::new(count),
             selection: Selection::default(),
             pieces: Pieces::new(),
-            orphans: BTreeSet::new(),
+            orphans: Set::new(),
             blame: Blame::new(),
             checker: None,
             choker: Choker::new(identity.unchoked_max),

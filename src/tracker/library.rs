@@ -20,7 +20,6 @@
 //! grows beyond that wants an index.
 
 use crate::base::Shelf;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::base::limits::{
@@ -45,7 +44,7 @@ pub struct Rules {
 #[derive(Debug)]
 pub struct Library {
     rules: Rules,
-    entries: BTreeMap<InfoHash, Entry>,
+    entries: Shelf<InfoHash, Entry>,
     /// In the order in which they came.
     by_age: Shelf<u64, InfoHash>,
     next_number: u64,
@@ -116,7 +115,7 @@ impl Library {
     pub fn new(rules: Rules) -> Library {
         Library {
             rules,
-            entries: BTreeMap::new(),
+            entries: Shelf::new(),
             by_age: Shelf::new(),
             next_number: 1,
             coming: 0,

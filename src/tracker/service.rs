@@ -30,7 +30,7 @@
 //! # Spec
 //! BEP 3, "trackers"; BEP 23, 24, 31, 48.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Bound;
 
@@ -46,7 +46,7 @@ use super::udp::{Proof, UdpCounts};
 use crate::base::limits::{
     ANSWER_PEERS_MAX, FULL_SCRAPE_TORRENTS_MAX, SERVED_PEERS_MAX, SERVED_TORRENTS_MAX,
 };
-use crate::base::{InfoHash, Random, Span, Time};
+use crate::base::{InfoHash, Random, Set, Span, Time};
 use crate::format::announce::{Announce, Answer, Event, Scrape, Tally, write_failure};
 use crate::format::http::Request;
 
@@ -91,7 +91,7 @@ pub struct Service {
     pub(super) counts: Counts,
     pub(super) library: Option<Library>,
     /// Torrents that this tracker has nothing to do with.
-    pub(super) blocked: BTreeSet<InfoHash>,
+    pub(super) blocked: Set<InfoHash>,
     pub(super) holders: Holders,
     pub(super) taking: Taking,
     pub(super) figures: Figures,
@@ -118,7 +118,7 @@ impl Service {
             torrents: BTreeMap::new(),
             counts: Counts::default(),
             library: None,
-            blocked: BTreeSet::new(),
+            blocked: Set::new(),
             holders: Holders::default(),
             taking: Taking::default(),
             figures: Figures::default(),
@@ -139,7 +139,7 @@ impl Service {
     }
 
     /// From now on these torrents, and only these, are neither tracked, taken nor shown.
-    pub fn block(&mut self, blocked: BTreeSet<InfoHash>) {
+    pub fn block(&mut self, blocked: Set<InfoHash>) {
         self.blocked = blocked;
     }
 

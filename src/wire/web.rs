@@ -37,7 +37,7 @@ use std::ops::Range;
 use super::link::{Frame, Segment};
 use super::message::{Message, Violation};
 use crate::base::Claim;
-use crate::base::limits::{BLOCK_BYTES, WEB_GETS_AT_ONCE_MAX};
+use crate::base::limits::WEB_GETS_AT_ONCE_MAX;
 use crate::format::http::range::{RangeHead, write_get_range};
 use crate::format::layout::{FileSpan, Layout};
 use crate::format::query::{TrackerUrl, encode};
@@ -88,8 +88,9 @@ struct Part {
     is_wanted: bool,
 }
 
-/// What a pad is made of.
-static ZEROS: [u8; BLOCK_BYTES as usize] = [0; BLOCK_BYTES as usize];
+/// What a pad is made of, a frame's worth at a time: few torrents have any, and all zeros of a
+/// block would be a hundredth of the program.
+static ZEROS: [u8; 1024] = [0; 1024];
 
 impl Web {
     /// `url`: of the file, or of the directory in which the torrent lies.

@@ -25,7 +25,6 @@
 //! that really takes seconds, syncing, is the `Syncer`'s.
 
 use crate::base::Shelf;
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
@@ -40,7 +39,7 @@ use super::gather::{Run, Write, gather};
 use super::handles::{Handles, Key};
 use super::resume::RECORD_DIR;
 use super::syncer::{Changed, Job, Outcome, Saved};
-use crate::base::{PieceIndex, TorrentId};
+use crate::base::{PieceIndex, Set, TorrentId};
 use crate::border::DiskFault;
 use crate::format::layout::Layout;
 use crate::format::resume::{FileStamp, Resume};
@@ -69,7 +68,7 @@ struct Place {
     /// Files whose sync once failed. The kernel reports that once and then forgets the pages, so
     /// a later success proves nothing: such a file has no stamp any more, and the next run checks
     /// it.
-    doubted: BTreeSet<usize>,
+    doubted: Set<usize>,
     /// Why data that we wrote may not be on the medium.
     unsafe_for: Option<DiskFault>,
 }
@@ -85,7 +84,7 @@ impl Store {
             folder: Folder::new(root),
             stamps: None,
             unsynced: Shelf::new(),
-            doubted: BTreeSet::new(),
+            doubted: Set::new(),
             unsafe_for: None,
         };
         let before = self.places.insert(torrent, place);

@@ -23,7 +23,6 @@
 //! Looking is cheap, works on network file systems, and needs no queue of the kernel that can
 //! overflow; a person does not notice the seconds.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -32,10 +31,10 @@ use std::time::UNIX_EPOCH;
 use super::fault::fault;
 use super::folder::{Access, Folder};
 use super::reactor::Reactor;
-use crate::base::Time;
 use crate::base::limits::{
     TORRENT_FILE_BYTES_MAX, WATCH_ADDED_PER_LOOK, WATCH_DIR_EVERY, WATCH_FILES_MAX,
 };
+use crate::base::{Shelf, Time};
 use crate::engine::diet::Level;
 use crate::engine::{Adopted, Event, Order};
 use crate::format::metainfo::Metainfo;
@@ -70,17 +69,17 @@ enum Known {
 /// What is known of the files of a directory. Pure.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    files: BTreeMap<String, Known>,
+    files: Shelf<String, Known>,
 }
 
 impl Ledger {
     /// Takes in what is there now; returns what is to be done. Say of each file that was to be
     /// read whether it was taken or refused; who does not is told to read it again.
-    pub fn settle(&mut self, listed: &BTreeMap<String, Stamp>) -> Vec<(String, Step)> {
+    pub fn settle(&mut self, listed: &Shelf<String, Stamp>) -> Vec<(String, Step)> {
         self.files.retain(|name, _| listed.contains_key(name));
         let mut steps = Vec::new();
         let mut reads = 0;
-        for (name, &stamp) in listed {
+        for (name, &stamp) in listed.iter() {
             let Some(known) = self.files.get_mut(name) else {
                 if self.files.len() < WATCH_FILES_MAX {
                     self.files.insert(name.clone(), Known::New(stamp));
@@ -189,8 +188,8 @@ impl Watch {
 }
 
 /// The plain files *.torrent of a directory. Names that are no UTF-8 are nobody's.
-fn list(dir: &Path) -> io::Result<BTreeMap<String, Stamp>> {
-    let mut listed = BTreeMap::new();
+fn list(dir: &Path) -> io::Result<Shelf<String, Stamp>> {
+    let mut listed = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
@@ -201,9 +200,9 @@ fn list(dir: &Path) -> io::Result<BTreeMap<String, Stamp>> {
         }
         let modified = there.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         let modified_nanos = modified.map_or(0, |since| since.as_nanos());
-        listed.insert(name, Stamp { len: there.len(), modified_nanos });
+        listed.push((name, Stamp { len: there.len(), modified_nanos }));
     }
-    Ok(listed)
+    Ok(listed.into_iter().collect())
 }
 
 impl Reactor {

@@ -1,12 +1,12 @@
 //! The tracker's library as those who publish, search and fetch see it, and those who attack it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use swarmlet::base::limits::{
     HOLDERS_BYTES_MAX, HOLDERS_PER_TORRENT_MAX, PUBLISHED_BYTES_MAX, SHOWN_PEERS_MAX,
 };
-use swarmlet::base::{Bits, InfoHash, PieceIndex, Random, Span, Time};
+use swarmlet::base::{Bits, InfoHash, PieceIndex, Random, Set, Span, Time};
 use swarmlet::format::announce::Reply;
 use swarmlet::format::digest::Digest;
 use swarmlet::format::http::{Parsed, Progress, Request, Response, Scan};
@@ -450,7 +450,7 @@ fn only_what_was_published_is_tracked_if_so_wished_and_what_is_blocked_never() {
     let bad_path = stage.published(&bad).torrent;
     stage.announce(&hash_of(&bad), "10.0.0.1:1", "");
     let blocked = InfoHash::parse_hex(&hash_of(&bad)).expect("a hash");
-    stage.service.block(BTreeSet::from([blocked]));
+    stage.service.block(Set::from(vec![blocked]));
     let said = stage.announce(&hash_of(&bad), "10.0.0.1:1", "");
     assert!(said.contains("this torrent is blocked here"), "{said}");
     assert_eq!(stage.publish("10.0.0.1:1", &bad).0, 403);

@@ -1,9 +1,9 @@
-//! The sorted map for the few, against a tree.
+//! The sorted map and the sorted set for the few, against trees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use swarmlet::base::Shelf;
+use swarmlet::base::{Set, Shelf};
 
 #[test]
 fn of_equal_keys_the_last_one_counts() {
@@ -38,5 +38,32 @@ proptest! {
         }
         let pairs: Vec<(u8, u16)> = tree.into_iter().collect();
         prop_assert_eq!(shelf.into_iter().collect::<Vec<_>>(), pairs);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_set_says_what_a_tree_would_say(
+        first in proptest::collection::vec(0..20u8, 0..20),
+        steps in proptest::collection::vec((0..4u8, 0..20u8), 0..200),
+    ) {
+        let (mut set, mut tree) = (Set::from(first.clone()), BTreeSet::from_iter(first));
+        for (step, key) in steps {
+            match step {
+                0 => prop_assert_eq!(set.insert(key), tree.insert(key)),
+                1 => prop_assert_eq!(set.remove(&key), tree.remove(&key)),
+                2 => {
+                    set.extend([key, key / 2]);
+                    tree.extend([key, key / 2]);
+                }
+                _ => {
+                    set.retain(|other| *other != key);
+                    tree.retain(|other| *other != key);
+                }
+            }
+            prop_assert_eq!(set.contains(&key), tree.contains(&key));
+            prop_assert_eq!(set.len(), tree.len());
+            prop_assert!(set.iter().eq(&tree));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use swarmlet::base::limits::{DATAGRAM_ANSWER_BYTES_MAX, DATAGRAM_SCRAPE_HASHES_MAX};
-use swarmlet::base::{InfoHash, PeerId, Random, Span, Time};
+use swarmlet::base::{InfoHash, PeerId, Random, Set, Span, Time};
 use swarmlet::format::announce::{Announce, Event, Reply, Tally};
 use swarmlet::format::datagram::{
     Answer, Response, tally, write_announce, write_connect, write_scrape,
@@ -260,10 +260,10 @@ fn what_cannot_be_is_refused_in_a_few_words() {
     let mut stage = Stage::with(Policy { peers_max: 1, torrents_max: 1, ..Policy::default() });
     let nobody = stage.announce(V4, &peer(0, 5, Event::Started));
     assert_eq!(nobody, Err("port is not a number between 1 and 65535".to_owned()));
-    stage.service.block(BTreeSet::from([HASH]));
+    stage.service.block(Set::from(vec![HASH]));
     let blocked = stage.announce(V4, &peer(1, 5, Event::Started));
     assert_eq!(blocked, Err("this torrent is blocked here".to_owned()));
-    stage.service.block(BTreeSet::new());
+    stage.service.block(Set::new());
     stage.announce(V4, &peer(1, 5, Event::Started)).expect("welcome");
     let full = stage.announce("192.0.2.2:1", &peer(2, 5, Event::Started));
     assert_eq!(full, Err("the tracker is full".to_owned()));

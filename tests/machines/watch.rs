@@ -1,12 +1,12 @@
 //! Watch: what lies in the directory on the left, what is to be done on the right.
 
-use std::collections::BTreeMap;
+use swarmlet::base::Shelf;
 
 use swarmlet::base::limits::{WATCH_ADDED_PER_LOOK, WATCH_FILES_MAX};
 use swarmlet::world::watch::{Ledger, Stamp, Step};
 
 /// A directory, as `name length` each.
-fn listed(files: &[(&str, u64)]) -> BTreeMap<String, Stamp> {
+fn listed(files: &[(&str, u64)]) -> Shelf<String, Stamp> {
     let stamp = |len| Stamp { len, modified_nanos: 7 };
     files.iter().map(|(name, len)| ((*name).to_owned(), stamp(*len))).collect()
 }
@@ -25,7 +25,7 @@ fn a_file_is_read_when_it_was_the_same_twice() {
     assert_eq!(steps(&mut ledger, &[("a", 1)]), []);
     assert_eq!(steps(&mut ledger, &[("a", 2), ("b", 5)]), [], "a grows");
     assert_eq!(steps(&mut ledger, &[("a", 2), ("b", 6)]), [read("a")]);
-    let written_anew = BTreeMap::from([("b".to_owned(), Stamp { len: 6, modified_nanos: 8 })]);
+    let written_anew = Shelf::from_iter([("b".to_owned(), Stamp { len: 6, modified_nanos: 8 })]);
     assert_eq!(ledger.settle(&written_anew), [], "of the same length, but later");
     assert_eq!(ledger.settle(&written_anew), [read("b")]);
 }

@@ -13,10 +13,10 @@
 //! `REPLY_PEERS_MAX` peers of one reply; texts of `REASON_CHARS_MAX` characters; a tracker id of
 //! `TRACKER_ID_BYTES_MAX`.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Tally;
+use crate::base::Set;
 use crate::base::limits::{REASON_CHARS_MAX, REPLY_PEERS_MAX, TRACKER_ID_BYTES_MAX};
 use crate::format::bencode::{Dict, Item, List, Strictness, Writer};
 use crate::format::text;
@@ -218,7 +218,7 @@ pub(super) fn count(dict: Dict<'_>, key: &str) -> Option<u64> {
 #[derive(Default)]
 struct Peers {
     list: Vec<SocketAddr>,
-    seen: BTreeSet<SocketAddr>,
+    seen: Set<SocketAddr>,
 }
 
 impl Peers {
