@@ -21,11 +21,10 @@ use std::fs;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
 
 use super::fault::fault;
 use super::folder::{Access, Folder};
+use super::worker::{Wake, Worker};
 use crate::base::ConnId;
 use crate::base::limits::TORRENT_FILE_BYTES_MAX;
 use crate::border::DiskFault;
@@ -35,8 +34,8 @@ use crate::rpc::{Keep, Said, Stored};
 /// The reactor's end of the helper thread.
 pub struct Bookkeeper {
     folder: Folder,
-    wake: Arc<dyn Fn() + Send + Sync>,
-    thread: Option<Thread>,
+    wake: Wake,
+    thread: Option<Worker<Job, Done>>,
     under_way: usize,
 }
 
@@ -53,12 +52,6 @@ pub struct Job {
 pub struct Done {
     pub waiting: Option<(ConnId, Said)>,
     pub result: Result<(), DiskFault>,
-}
-
-#[derive(Debug)]
-struct Thread {
-    jobs: Sender<Job>,
-    answers: Receiver<Done>,
 }
 
 /// What an earlier run left.
@@ -82,18 +75,16 @@ impl Bookkeeper {
         if self.thread.is_none() {
             self.thread = start(self.folder.clone(), Arc::clone(&self.wake));
         }
-        let refused = match &self.thread {
-            Some(thread) => thread.jobs.send(job).err().map(|refused| refused.0),
-            None => Some(job),
-        };
-        self.under_way += usize::from(refused.is_none());
-        refused
+        let Some(thread) = &self.thread else { return Some(job) };
+        thread.give(job);
+        self.under_way += 1;
+        None
     }
 
     /// What was done since the last call.
     pub fn collect(&mut self) -> Vec<Done> {
         let mut all = Vec::new();
-        while let Some(done) = self.thread.as_ref().and_then(|t| t.answers.try_recv().ok()) {
+        while let Some(done) = self.thread.as_ref().and_then(Worker::take) {
             self.under_way -= 1;
             all.push(done);
         }
@@ -169,22 +160,11 @@ impl fmt::Debug for Bookkeeper {
 
 // ── On the thread ───────────────────────────────────────────────────────────────────────────
 
-fn start(folder: Folder, wake: Arc<dyn Fn() + Send + Sync>) -> Option<Thread> {
-    let (jobs, to_do) = mpsc::channel::<Job>();
-    let (done, answers) = mpsc::channel();
-    let serve = move || {
-        // Ends when the reactor's end is gone.
-        for job in to_do {
-            let result = write_all(&folder, &job.keep).map_err(|error| fault(&error));
-            if done.send(Done { waiting: job.waiting, result }).is_err() {
-                return;
-            }
-            wake();
-        }
-    };
-    let name = "bookkeeper".into();
-    let thread = thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(serve);
-    thread.is_ok().then_some(Thread { jobs, answers })
+fn start(folder: Folder, wake: Wake) -> Option<Worker<Job, Done>> {
+    Worker::start(c"bookkeeper", STACK_BYTES, wake, move |Job { keep, waiting }| {
+        let result = write_all(&folder, &keep).map_err(|error| fault(&error));
+        Some(Done { waiting, result })
+    })
 }
 
 /// Makes the changes, one after the other; the first that fails ends it.

@@ -28,11 +28,10 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::folder::{Access, Folder};
+use super::worker::{Wake, Worker};
 use crate::base::limits::{CENSUS_BYTES_MAX, ERRANDS_MAX, TORRENT_FILE_BYTES_MAX};
 use crate::base::{ConnId, InfoHash, Span};
 use crate::format::census;
@@ -59,9 +58,9 @@ pub struct Remembered {
 
 /// The reactor's end of the helper thread.
 pub struct Keeper {
-    wake: Arc<dyn Fn() + Send + Sync>,
+    wake: Wake,
     places: Places,
-    thread: Option<Thread>,
+    thread: Option<Worker<Job, Done>>,
     errands: usize,
     part_under_way: bool,
 }
@@ -89,12 +88,6 @@ pub struct Finished {
 enum Job {
     Errand { conn: Option<ConnId>, errand: Errand },
     Part(Part),
-}
-
-#[derive(Debug)]
-struct Thread {
-    jobs: Sender<Job>,
-    answers: Receiver<Done>,
 }
 
 impl Keeper {
@@ -137,7 +130,7 @@ impl Keeper {
     /// What was done since the last call.
     pub fn collect(&mut self) -> Vec<Done> {
         let mut all = Vec::new();
-        while let Some(done) = self.thread.as_ref().and_then(|t| t.answers.try_recv().ok()) {
+        while let Some(done) = self.thread.as_ref().and_then(Worker::take) {
             match &done {
                 Done::Errand(_) => self.errands -= 1,
                 Done::Part(_) => self.part_under_way = false,
@@ -157,10 +150,9 @@ impl Keeper {
         if self.thread.is_none() {
             self.thread = start(self.places.clone(), Arc::clone(&self.wake));
         }
-        match &self.thread {
-            Some(thread) => thread.jobs.send(job).err().map(|refused| refused.0),
-            None => Some(job),
-        }
+        let Some(thread) = &self.thread else { return Some(job) };
+        thread.give(job);
+        None
     }
 }
 
@@ -257,25 +249,14 @@ struct Writing {
     digest: Digest,
 }
 
-fn start(places: Places, wake: Arc<dyn Fn() + Send + Sync>) -> Option<Thread> {
-    let (jobs, to_do) = mpsc::channel::<Job>();
-    let (done, answers) = mpsc::channel();
-    let serve = move || {
-        let mut writing = None;
-        // Ends when the reactor's end is gone.
-        for job in to_do {
-            let answer = match job {
-                Job::Errand { conn, errand } => run_errand(&places, conn, errand),
-                Job::Part(part) => Done::Part(write_part(&places, &mut writing, part)),
-            };
-            if done.send(answer).is_err() {
-                return;
-            }
-            wake();
-        }
-    };
-    let thread = thread::Builder::new().name("keeper".into()).stack_size(STACK_BYTES).spawn(serve);
-    thread.is_ok().then_some(Thread { jobs, answers })
+fn start(places: Places, wake: Wake) -> Option<Worker<Job, Done>> {
+    let mut writing = None;
+    Worker::start(c"keeper", STACK_BYTES, wake, move |job| {
+        Some(match job {
+            Job::Errand { conn, errand } => run_errand(&places, conn, errand),
+            Job::Part(part) => Done::Part(write_part(&places, &mut writing, part)),
+        })
+    })
 }
 
 fn run_errand(places: &Places, conn: Option<ConnId>, errand: Errand) -> Done {

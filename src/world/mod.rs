@@ -26,7 +26,7 @@
 //! Three calls cannot be bounded and have no form that a poll can wait for: `fsync` on a memory
 //! card takes seconds, `getaddrinfo` as long as it likes, and the last `close` of a long deleted
 //! file a tenth of a second for each half a GiB. Whoever needs one of them (`syncer`, `keeper`,
-//! `bookkeeper`, `resolver`) has one helper thread, started when first needed, that owns
+//! `bookkeeper`, `resolver`) has one helper thread (`worker`), started when first needed, that owns
 //! its job and answers through a channel and a waker. They share nothing else.
 
 mod act;
@@ -68,3 +68,4 @@ mod udp_call;
 #[cfg(feature = "remote")]
 pub mod watch;
 mod web;
+pub mod worker;

@@ -24,9 +24,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
 
+use super::worker::{Wake, Worker};
 use crate::base::limits::{
     HOST_BYTES_MAX, NAME_ADDRS_MAX, NAME_FAILED_FRESH, NAME_FRESH, NAMES_CACHED_MAX,
     NAMES_QUEUED_MAX,
@@ -69,20 +68,14 @@ pub struct Resolved {
 
 /// The reactor's end of the helper thread.
 pub struct Resolver {
-    wake: Arc<dyn Fn() + Send + Sync>,
-    thread: Option<Thread>,
+    wake: Wake,
+    thread: Option<Worker<String, Resolved>>,
     /// Nobody may be asked.
     refuses_names: bool,
     /// Asked and not answered, in order.
     waiting: VecDeque<String>,
     /// Oldest first.
     cache: VecDeque<Known>,
-}
-
-#[derive(Debug)]
-struct Thread {
-    names: Sender<String>,
-    answers: Receiver<Resolved>,
 }
 
 #[derive(Debug)]
@@ -138,7 +131,7 @@ impl Resolver {
     /// What was found out since the last call.
     pub fn collect(&mut self, now: Time) -> Vec<Resolved> {
         let Some(thread) = &self.thread else { return Vec::new() };
-        let answers: Vec<Resolved> = thread.answers.try_iter().collect();
+        let answers: Vec<Resolved> = std::iter::from_fn(|| thread.take()).collect();
         for resolved in &answers {
             self.waiting.retain(|host| *host != resolved.host);
             self.remember(now, resolved.clone());
@@ -155,17 +148,10 @@ impl Resolver {
         if self.thread.is_none() {
             self.thread = start(Arc::clone(&self.wake));
         }
-        let asked = self.thread.as_ref().map(|thread| thread.names.send(host.to_string()));
-        match asked {
-            Some(Ok(())) => {
-                self.waiting.push_back(host.to_string());
-                Lookup::Waiting
-            }
-            Some(Err(_)) | None => {
-                self.thread = None;
-                Lookup::Failed(Unknown::NoThread)
-            }
-        }
+        let Some(thread) = &self.thread else { return Lookup::Failed(Unknown::NoThread) };
+        thread.give(host.to_string());
+        self.waiting.push_back(host.to_string());
+        Lookup::Waiting
     }
 
     fn remember(&mut self, now: Time, resolved: Resolved) {
@@ -217,22 +203,15 @@ fn can_be_name(host: &str) -> bool {
 }
 
 /// Starts the helper thread; `None` if the host has no room for one.
-fn start(wake: Arc<dyn Fn() + Send + Sync>) -> Option<Thread> {
-    let (names, to_look) = mpsc::channel::<String>();
-    let (found, answers) = mpsc::channel();
-    let serve = move || {
-        // Ends when the reactor's end is gone; a name that hangs then holds up nobody.
-        for host in to_look {
-            let result = resolve(&host);
-            if found.send(Resolved { host, result }).is_err() {
-                return;
-            }
-            wake();
-        }
-    };
-    let thread = thread::Builder::new().name("resolver".into()).spawn(serve);
-    thread.is_ok().then_some(Thread { names, answers })
+fn start(wake: Wake) -> Option<Worker<String, Resolved>> {
+    Worker::start(c"resolver", STACK_BYTES, wake, |host: String| {
+        let result = resolve(&host);
+        Some(Resolved { host, result })
+    })
 }
+
+/// Nobody knows what the system's resolver needs: the usual.
+const STACK_BYTES: usize = 2 * 1024 * 1024;
 
 /// Asks the system. Blocks for as long as it takes.
 fn resolve(host: &str) -> Result<Vec<IpAddr>, Unknown> {

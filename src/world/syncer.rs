@@ -31,19 +31,18 @@
 //! may leave behind; after a power cut all would have to be checked for nothing.
 
 use crate::base::Shelf;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fault::fault;
 use super::folder::{Access, Folder, Walk, stamp_of};
 use super::resume;
+use super::worker::{Wake, Worker};
 use crate::base::limits::CLOSING_MAX;
-use crate::base::{Bits, Span, TorrentId};
+use crate::base::{Bits, Set, Span, TorrentId};
 use crate::border::DiskFault;
 use crate::format::resume::{FileStamp, Resume};
 
@@ -94,8 +93,8 @@ pub enum Outcome {
 
 /// The reactor's end of the helper thread.
 pub struct Syncer {
-    wake: Arc<dyn Fn() + Send + Sync>,
-    thread: Option<Thread>,
+    wake: Wake,
+    thread: Option<Worker<Work, Saved>>,
     /// The torrent whose job the thread has.
     running: Option<TorrentId>,
     waiting: VecDeque<Job>,
@@ -103,12 +102,6 @@ pub struct Syncer {
     answered: Vec<Saved>,
     /// One more of it for each file that the thread has not closed yet.
     closing: Arc<()>,
-}
-
-#[derive(Debug)]
-struct Thread {
-    jobs: Sender<Work>,
-    answers: Receiver<Saved>,
 }
 
 /// What the thread is there for.
@@ -139,8 +132,7 @@ impl Syncer {
         }
         let token = Arc::clone(&self.closing);
         if let Some(thread) = self.thread() {
-            // A thread that is gone hands it back, to be closed here.
-            let _ = thread.jobs.send(Work::Close(file, token));
+            thread.give(Work::Close(file, token));
         }
     }
 
@@ -160,7 +152,7 @@ impl Syncer {
 
     /// What was done since the last call.
     pub fn collect(&mut self) -> Vec<Saved> {
-        while let Some(saved) = self.thread.as_ref().and_then(|t| t.answers.try_recv().ok()) {
+        while let Some(saved) = self.thread.as_ref().and_then(Worker::take) {
             self.on_answer(saved);
         }
         std::mem::take(&mut self.answered)
@@ -172,10 +164,8 @@ impl Syncer {
         let end = Instant::now() + Duration::from_millis(at_most.as_millis());
         while let (Some(_), Some(thread)) = (self.running, &self.thread) {
             let left = end.saturating_duration_since(Instant::now());
-            match thread.answers.recv_timeout(left) {
-                Ok(saved) => self.on_answer(saved),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
+            let Some(saved) = thread.wait(left) else { break };
+            self.on_answer(saved);
         }
         std::mem::take(&mut self.answered)
     }
@@ -188,7 +178,7 @@ impl Syncer {
     /// Asserts the invariants above.
     pub fn check(&self) {
         assert!(self.running.is_some() || self.waiting.is_empty(), "a job waits for nobody");
-        let torrents: BTreeSet<TorrentId> = self.waiting.iter().map(|job| job.torrent).collect();
+        let torrents: Set<TorrentId> = self.waiting.iter().map(|job| job.torrent).collect();
         assert_eq!(torrents.len(), self.waiting.len(), "two jobs of one torrent wait");
     }
 
@@ -217,24 +207,18 @@ impl Syncer {
         }
         let Some(job) = self.waiting.pop_front() else { return };
         let torrent = job.torrent;
-        let refused = match self.thread() {
-            Some(thread) => thread.jobs.send(Work::Save(job)).err().map(|refused| refused.0),
-            None => Some(Work::Save(job)),
-        };
-        match refused {
-            None => self.running = Some(torrent),
-            // No thread can be had. `Busy` says that trying again later is worth it.
-            Some(Work::Save(job)) => {
-                self.thread = None;
-                self.answered.push(job.give_up(DiskFault::Busy));
-                (self.wake)();
-            }
-            Some(Work::Close(..)) => unreachable!("a job was sent"),
+        if let Some(thread) = self.thread() {
+            thread.give(Work::Save(job));
+            self.running = Some(torrent);
+            return;
         }
+        // No thread can be had. `Busy` says that trying again later is worth it.
+        self.answered.push(job.give_up(DiskFault::Busy));
+        (self.wake)();
     }
 
     /// The helper thread, started when it is needed first; `None` if the host has no room for one.
-    fn thread(&mut self) -> Option<&Thread> {
+    fn thread(&mut self) -> Option<&Worker<Work, Saved>> {
         if self.thread.is_none() {
             self.thread = start(Arc::clone(&self.wake));
         }
@@ -343,36 +327,23 @@ fn sync<'p>(
 /// Makes the directories above all new files safe, each once, the deepest first.
 fn sync_dirs(folder: &Folder, files: &[(Changed, Outcome)]) -> Result<(), DiskFault> {
     let made = files.iter().filter(|(changed, _)| changed.made);
-    let dirs: BTreeSet<&[String]> = made
+    let dirs: Set<&[String]> = made
         .flat_map(|(changed, _)| (0..changed.path.len()).map(|depth| &changed.path[..depth]))
         .collect();
     dirs.into_iter().rev().try_for_each(|dir| folder.sync_dir(dir)).map_err(|error| fault(&error))
 }
 
 /// Starts the helper thread; `None` if the host has no room for one.
-fn start(wake: Arc<dyn Fn() + Send + Sync>) -> Option<Thread> {
-    let (jobs, to_do) = mpsc::channel::<Work>();
-    let (done, answers) = mpsc::channel();
-    let serve = move || {
-        // Ends when the reactor's end is gone.
-        for work in to_do {
-            let job = match work {
-                Work::Save(job) => job,
-                Work::Close(file, token) => {
-                    drop(file);
-                    drop(token);
-                    continue;
-                }
-            };
-            if done.send(job.run()).is_err() {
-                return;
-            }
-            wake();
+fn start(wake: Wake) -> Option<Worker<Work, Saved>> {
+    Worker::start(c"syncer", STACK_BYTES, wake, |work| match work {
+        Work::Save(job) => Some(job.run()),
+        Work::Close(file, token) => {
+            drop(file);
+            drop(token);
+            None
         }
-    };
-    // It calls nothing deep; the default of 2 MiB would count against `ulimit -v`.
-    let thread = thread::Builder::new().name("syncer".into()).stack_size(STACK_BYTES).spawn(serve);
-    thread.is_ok().then_some(Thread { jobs, answers })
+    })
 }
 
+/// It calls nothing deep.
 const STACK_BYTES: usize = 256 * 1024;
