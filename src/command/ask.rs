@@ -27,7 +27,7 @@ use crate::base::{InfoHash, Span};
 use crate::format::http::{self, Progress, Response};
 use crate::format::listing::Published;
 use crate::format::query::{self, TrackerUrl};
-use crate::format::text;
+use crate::format::{json, text};
 
 /// A tracker that shows more than announces.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -94,7 +94,7 @@ impl Site {
     }
 
     fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
-        serde_json::from_slice(body).map_err(|_| {
+        json::read(body).map_err(|_| {
             Failure::new(
                 format!("{} does not answer as a tracker of ours does", self.name()),
                 "only 'swarmlet tracker' has these pages",

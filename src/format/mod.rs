@@ -12,6 +12,7 @@ pub mod draft;
 pub mod endpoint;
 pub mod http;
 pub mod ini;
+pub mod json;
 pub mod krpc;
 pub mod layout;
 pub mod listing;

@@ -31,7 +31,6 @@ pub mod book;
 mod fields;
 pub mod gate;
 pub mod hours;
-mod json;
 mod limits;
 mod links;
 pub mod session;
@@ -47,7 +46,7 @@ use serde_json::{Map, Value, json};
 use self::book::{Book, Entry, Page, Seen};
 use self::gate::{Gate, Login};
 use self::hours::Hours;
-use crate::base::limits::{RPC_BODY_BYTES_MAX, RPC_SAVE_EVERY};
+use crate::base::limits::{RPC_BODY_BYTES_MAX, RPC_SAVE_EVERY, RPC_VALUES_MAX};
 use crate::base::{InfoHash, Span, Time, TorrentId};
 use crate::border::Event;
 use crate::dht::Figures;
@@ -57,7 +56,7 @@ use crate::format::Malformed;
 use crate::format::http::{Request, ResponseHead, Status};
 use crate::format::magnet::{LocalPeers, Magnet};
 use crate::format::metainfo::Metainfo;
-use crate::format::text;
+use crate::format::{json, text};
 use crate::torrent::goal::Earlier;
 
 /// What becomes of a method: what it has to say, or why it failed.
@@ -435,7 +434,7 @@ impl Rpc {
     ) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(bytes) = session {
-            match serde_json::from_slice(bytes) {
+            match json::read(bytes) {
                 Ok(session) => self.session = session,
                 Err(error) => warnings.push(format!("{}: {error}", book::SESSION_FILE)),
             }
@@ -459,7 +458,7 @@ impl Rpc {
                 }
             };
             let usual = Page { dir: self.options.dir.clone(), added: unix, ..Page::default() };
-            let page = page.map(|bytes| serde_json::from_slice(&bytes));
+            let page = page.map(|bytes| json::read(&bytes));
             let page = match page {
                 Some(Ok(page)) => page,
                 None => usual,
@@ -720,7 +719,7 @@ impl Call {
     ///
     /// Error: why it is no call, to be answered as `result`.
     fn parse(request: &Request<'_>) -> Answer<Call> {
-        let Value::Object(mut map) = json::parse(request.body)? else {
+        let Value::Object(mut map) = json::parse(request.body, RPC_VALUES_MAX)? else {
             return Err("not an object".to_owned());
         };
         let Some(Value::String(method)) = map.remove("method") else {
