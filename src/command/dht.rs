@@ -4,7 +4,6 @@
 //! one that stays. It enters by the nodes that are named, or by those that the record of an
 //! earlier run names. It drives the same machine as the daemon, with one socket and no reactor.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -12,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use super::events::Line;
 use super::failure::reason;
-use super::remote::{ask_daemon, daemon_options};
+use super::remote::ask_daemon;
 use super::swarm::hash_of;
 use super::{Arguments, Command, Failure, Screen, files};
 use crate::base::limits::DHT_DATAGRAM_BYTES_MAX;
-use crate::base::{InfoHash, Time};
+use crate::base::{InfoHash, Set, Time};
 use crate::dht::{Act, Dht, Outcome, Settings};
 use crate::world::dht::read_record;
 use crate::world::resume::RECORD_DIR;
@@ -44,7 +43,7 @@ options:
   -l, --listen ADDR      ask from this address (one that the system picks)
   --wait SECONDS         give up after so long (30)
 ",
-    daemon_options!(bare),
+    "{daemon}\n",
     "\nexamples:
   swarmlet dht
   swarmlet dht --dht-node 192.168.1.7:6881 holiday.torrent
@@ -169,8 +168,8 @@ impl Asker {
         hash: InfoHash,
         nodes: &[SocketAddr],
         wait: Duration,
-    ) -> io::Result<(BTreeSet<SocketAddr>, Option<Outcome>)> {
-        let (mut acts, mut found) = (Vec::new(), BTreeSet::new());
+    ) -> io::Result<(Set<SocketAddr>, Option<Outcome>)> {
+        let (mut acts, mut found) = (Vec::new(), Set::new());
         let mut buffer = [0; DHT_DATAGRAM_BYTES_MAX + 1];
         for &node in nodes {
             self.dht.enter(self.now(), node, true, &mut acts);

@@ -1,12 +1,12 @@
 //! `swarmlet edit`: new trackers or another comment for a torrent, in a file or in a daemon.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::json;
 
-use super::remote::{daemon_options, edit_running};
+use super::remote::edit_running;
 use super::{Arguments, Command, Failure, Screen, files, info, making};
+use crate::base::Set;
 use crate::format::draft::{self, Edit};
 use crate::format::metainfo::Metainfo;
 
@@ -29,7 +29,7 @@ options:
   -o, --output FILE       write here instead
       --force             replace the file of -o if there is one
 ",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "
 examples:
   swarmlet edit --tracker http://tracker.example/announce holiday.torrent
@@ -115,7 +115,7 @@ impl Wishes {
             return Err(Failure::new(format!("'{old}' is none of its trackers"), hint));
         }
         // One that stood there already stays where it stood first.
-        let mut seen = BTreeSet::new();
+        let mut seen = Set::new();
         let mut tiers: Vec<Vec<String>> = Vec::new();
         for tier in before {
             let urls = tier.iter().flat_map(|url| match url == old {

@@ -64,6 +64,11 @@ impl Line {
 
     /// Adds a pair; the value is cleaned, and quoted if need be.
     pub fn with(mut self, key: &str, value: impl Display) -> Line {
+        self.add(key, &value);
+        self
+    }
+
+    fn add(&mut self, key: &str, value: &dyn Display) {
         let value = screen::clean(&value.to_string());
         self.0.push(' ');
         self.0.push_str(key);
@@ -72,7 +77,6 @@ impl Line {
             true => self.0.push_str(&value),
             false => self.0.push_str(&serde_json::Value::String(value).to_string()),
         }
-        self
     }
 
     pub fn into_string(self) -> String {

@@ -11,13 +11,20 @@
 
 use std::fmt;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::process::ExitCode;
 
 use crate::format::text;
 
 /// Why a command did not do what was asked.
+///
+/// In a box, since every result of a command carries it or could: one pointer, not seven words.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failure {
+pub struct Failure(Box<Told>);
+
+/// What a person is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
     /// What happened, and where.
     pub message: String,
     /// What the person can do about it; empty if the message already says it.
@@ -29,12 +36,30 @@ pub struct Failure {
 impl Failure {
     /// Something that was asked for correctly did not work.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Failure {
-        Failure { message: message.into(), hint: hint.into(), wrong_usage: false }
+        Failure::told(message.into(), hint.into(), false)
     }
 
     /// The command line itself makes no sense.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Failure {
-        Failure { message: message.into(), hint: hint.into(), wrong_usage: true }
+        Failure::told(message.into(), hint.into(), true)
+    }
+
+    fn told(message: String, hint: String, wrong_usage: bool) -> Failure {
+        Failure(Box::new(Told { message, hint, wrong_usage }))
+    }
+}
+
+impl Deref for Failure {
+    type Target = Told;
+
+    fn deref(&self) -> &Told {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut Told {
+        &mut self.0
     }
 }
 

@@ -72,7 +72,7 @@ pub struct Command {
     pub name: &'static str,
     /// One line for the list of commands.
     pub summary: &'static str,
-    /// The help of this command, and the source of its options.
+    /// The help of this command, and the source of its options, but for `remote::PARAGRAPHS`.
     pub usage: &'static str,
     /// Whether it runs a node: then the help ends in the list of what a node says.
     pub runs_node: bool,
@@ -83,7 +83,13 @@ impl Command {
     /// All that `help` has to say about it.
     fn help(&self) -> String {
         let output = if self.runs_node { events::HELP } else { "" };
-        format!("swarmlet {}: {}{output}", self.name, self.usage)
+        format!("swarmlet {}: {}{output}", self.name, self.whole_usage())
+    }
+
+    /// The usage text, with what it has in common with others.
+    fn whole_usage(&self) -> String {
+        let put_in = |text: String, (mark, paragraph): &(&str, &str)| text.replace(mark, paragraph);
+        remote::PARAGRAPHS.iter().fold(self.usage.to_owned(), put_in)
     }
 }
 
@@ -179,7 +185,7 @@ fn dispatch(words: &[OsString], screen: &mut Screen) -> Result<(), Failure> {
                 screen.text(&command.help());
                 return Ok(());
             }
-            let arguments = Arguments::parse(command.name, command.usage, rest)?;
+            let arguments = Arguments::parse(command.name, &command.whole_usage(), rest)?;
             (command.run)(&arguments, screen).map_err(|failure| arguments.explain(failure))
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::progress::{Meter, counted};
-use super::remote::{self, daemon_options};
+use super::remote;
 use super::{Arguments, Command, Failure, Screen, files};
 use crate::base::{PieceIndex, TorrentId};
 use crate::format::layout::File;
@@ -33,7 +33,7 @@ verifying id= name= info_hash=
 options:
   -d, --dir DIR           the directory that holds the torrent's file or directory
 ",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexamples:\n  swarmlet verify --dir downloads debian.iso.torrent\n  swarmlet verify holiday\n"
 );
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Known, Remote, daemon_options};
+use super::{Known, Remote};
 use crate::base::InfoHash;
 use crate::command::ask::Site;
 use crate::command::events::Line;
@@ -29,7 +29,7 @@ options:
   -d, --dir DIR           put the data there, below the daemon's directory or one of its --root
       --paused            do not start yet; 'swarmlet start' does
 ",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexamples:\n  swarmlet add one.torrent two.torrent\n  \
        swarmlet add --tracker http://tracker.example:8000 holiday\n"
 );
@@ -48,7 +48,7 @@ options:
   -t, --tracker URL       look TORRENT, a name or an info-hash, up in the library of this tracker
   -d, --dir DIR           put the data there, below the daemon's directory or one of its --root
 ",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexamples:\n  swarmlet leech holiday.torrent\n  \
        swarmlet leech --tracker http://tracker.example:8000 holiday\n"
 );

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Known, Remote, cleaned, daemon_options, how_to_name};
+use super::{Known, Remote, cleaned};
 use crate::command::events::Line;
 use crate::command::{Arguments, Command, Failure, Screen, info, making};
 
@@ -19,13 +19,13 @@ bytes, so a rate is rounded down to those. Into a pipe or a file it prints one l
 limit id= name= down= up=   (bytes per second, or off; id=all for all together)
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "
 options:
       --up RATE           send at most so many bytes per second: 500K, 2M, or off
       --down RATE         receive at most so many
 ",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexamples:\n  swarmlet limit --up 500K\n  swarmlet limit holiday --down off\n"
 );
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::table::{Table, amount, share};
-use super::{Known, Remote, cleaned, daemon_options, how_to_name};
+use super::{Known, Remote, cleaned};
 use crate::command::events::Line;
 use crate::command::{Arguments, Command, Failure, Screen, info};
 
@@ -19,9 +19,9 @@ it is wanted. Into a pipe or a file it prints one line for each:
 file number= path= bytes= have= wanted= priority=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "\noptions:\n",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexample:\n  swarmlet files holiday\n"
 );
 
@@ -38,10 +38,10 @@ nothing; ? we would give, they want nothing. Into a pipe or a file it prints one
 peer addr= client= flags= percent= down= up= downloaded= uploaded= piece= why_up= why_down=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "\noptions:\n  \
        --why                   say of each why it is served or not, and asked or not\n",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexample:\n  swarmlet peers holiday --why\n"
 );
 

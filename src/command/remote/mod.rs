@@ -48,7 +48,7 @@ use super::{Arguments, Command, Failure, Screen, info};
 use crate::base::limits::{ASK_CONNECT_TIMEOUT, CALL_ADDRS_MAX, REMOTE_REPLY_BYTES_MAX};
 use crate::format::http::{self, Response};
 use crate::format::query::TrackerUrl;
-use crate::format::{base64, text};
+use crate::format::{base64, json, text};
 
 pub use daemon::options;
 pub use dht::ask_daemon;
@@ -77,31 +77,25 @@ pub const COMMANDS: &[Command] = &[
     shell::COMMAND,
 ];
 
-/// The options that every command to a daemon has, for its usage text.
-macro_rules! daemon_options {
-    () => {
-        concat!("  --json                  as one JSON object\n", daemon_options!(bare))
-    };
-    // For those that print what others say.
-    (bare) => {
+/// What many usage texts have in common, each with the mark that stands for it there: once in the
+/// program, not twenty times.
+pub const PARAGRAPHS: &[(&str, &str)] = &[
+    ("{json}\n", "  --json                  as one JSON object\n"),
+    (
+        "{daemon}\n",
         "  --rpc ADDR              where the daemon is (127.0.0.1:9091, or what SWARMLET_RPC says)\n  \
            --rpc-user NAME         who we are, if it asks (SWARMLET_RPC_USER)\n  \
            --rpc-password WORD     the password; everybody on this host can read it\n  \
            --rpc-password-file FILE\n                          \
                                    its first line is the password (or SWARMLET_RPC_PASSWORD)\n  \
-           -h, --help              this text\n"
-    };
-}
-pub(super) use daemon_options;
-
-/// How torrents are named, for usage texts.
-macro_rules! how_to_name {
-    () => {
+           -h, --help              this text\n",
+    ),
+    (
+        "{ids}\n",
         "An ID is the number that 'swarmlet status' shows, an info-hash or its beginning, or a name\n\
-         (a part will do, if only one torrent fits).\n"
-    };
-}
-pub(super) use how_to_name;
+         (a part will do, if only one torrent fits).\n",
+    ),
+];
 
 /// A daemon.
 pub struct Remote {
@@ -310,7 +304,7 @@ impl Remote {
 
     /// What an answer says, if it is none that refuses.
     fn read(&self, body: &[u8]) -> Result<Value, Failure> {
-        let said: Option<Value> = serde_json::from_slice(body).ok();
+        let said = json::parse(body, usize::MAX).ok();
         let mut said = said.filter(Value::is_object).ok_or_else(|| self.no_daemon_of_ours())?;
         let result = said["result"].as_str().ok_or_else(|| self.no_daemon_of_ours())?;
         if result != "success" {
@@ -322,8 +316,7 @@ impl Remote {
     }
 
     fn understand<T: DeserializeOwned>(&self, said: Value) -> Result<T, Failure> {
-        serde_json::from_value(said).map_err(|error| {
-            let error = text::clean(error.to_string());
+        json::understand(said).map_err(|error| {
             Failure::new(
                 format!("the daemon at {} says what we do not understand: {error}", self.name()),
                 "is it of another version than this program?",

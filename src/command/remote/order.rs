@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Remote, daemon_options, how_to_name, tell};
+use super::{Remote, tell};
 use crate::command::{Arguments, Command, Failure, Screen};
 
 const START: &str = concat!(
@@ -19,9 +19,9 @@ Starts torrents that were stopped, or tries again at once what failed. Into a pi
 prints one line for each: started id= name= info_hash=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "'all' means every torrent.\n\noptions:\n",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexample:\n  swarmlet start all\n"
 );
 
@@ -36,9 +36,9 @@ remembers that over a restart. Into a pipe or a file it prints one line for each
 stopped id= name= info_hash=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "'all' means every torrent.\n\noptions:\n",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexample:\n  swarmlet stop 3\n"
 );
 
@@ -53,10 +53,10 @@ those that go --with-data. Into a pipe or a file it prints one line for each:
 removed id= name= info_hash=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "'all' means every torrent.\n\noptions:\n  \
        --with-data             delete the downloaded files, too\n",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexamples:\n  swarmlet remove holiday\n  swarmlet remove 3 4 --with-data\n"
 );
 
@@ -70,9 +70,9 @@ Asks the trackers for peers without waiting for the next time. Into a pipe or a 
 line for each: reannounced id= name= info_hash=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "'all' means every torrent.\n\noptions:\n",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexample:\n  swarmlet reannounce holiday\n"
 );
 
@@ -87,9 +87,9 @@ worked shows 'swarmlet peers ID'. Into a pipe or a file it prints one line:
 connecting id= name= info_hash=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "\noptions:\n",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexample:\n  swarmlet connect holiday 192.0.2.7:6881\n"
 );
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::look::Peer;
-use super::{Known, Remote, daemon_options, how_to_name};
+use super::{Known, Remote};
 use crate::base::{Bits, PieceIndex};
 use crate::command::events::Line;
 use crate::command::progress::counted;
@@ -31,11 +31,11 @@ pieces first= last= state= holders=
 holder addr= client= piece=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "\noptions:\n  \
        -p, --piece N           who has piece N (the first is 0)\n  \
        --holders               show how many have each piece, whether it is here or not\n",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexamples:\n  swarmlet pieces holiday\n  swarmlet pieces holiday --piece 17\n"
 );
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Remote, cleaned, daemon_options};
+use super::{Remote, cleaned};
 use crate::base::Span;
 use crate::base::limits::DAEMON_WAIT_MAX;
 use crate::command::ask::real;
@@ -23,7 +23,7 @@ pong addr= version= dir= micros=
 
 options:
 ",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexample:\n  swarmlet ping && swarmlet add holiday.torrent\n"
 );
 
@@ -38,7 +38,7 @@ or a file it prints one line: gone addr=
 
 options:
 ",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexample:\n  swarmlet shutdown\n"
 );
 

@@ -8,8 +8,8 @@
 
 use serde_json::json;
 
+use super::Remote;
 use super::add::{absolute, hand_over, tell};
-use super::{Remote, daemon_options};
 use crate::command::ask::Site;
 use crate::command::making::{self, Made, Wishes};
 use crate::command::{Arguments, Command, Failure, Screen, files, publish, share};
@@ -34,7 +34,7 @@ options:
       --unlisted          announce there, but do not publish
       --config FILE       options from this file, section [seed]; see 'swarmlet help config'
 ",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexample:\n  swarmlet seed holiday --tracker http://tracker.example:8000/announce\n"
 );
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Remote, daemon_options, how_to_name, tell};
+use super::{Remote, tell};
 use crate::command::{Arguments, Command, Failure, Screen, choice};
 
 const USAGE: &str = concat!(
@@ -16,7 +16,7 @@ at once and over a restart. A file that is not wanted may get a few bytes, where
 with one that is. Into a pipe or a file it prints one line: selected id= name= info_hash=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "
 options:
       --only FILES        get these and no others
@@ -27,7 +27,7 @@ options:
       --low FILES         get these after all others
       --sequential on|off get the pieces in their order, not the rarest first
 ",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexamples:\n  swarmlet select holiday --only 0-3\n  swarmlet select 2 --skip all --want 7\n"
 );
 

@@ -21,7 +21,7 @@ use std::process::{Command as Process, Stdio};
 use super::daemon;
 use super::editor::{Editor, Step, words};
 use super::launch::Launcher;
-use super::{ADDR_VARIABLE, Remote, daemon_options};
+use super::{ADDR_VARIABLE, Remote};
 use crate::command::files::{self, cannot};
 use crate::command::screen::clean;
 use crate::command::{Arguments, Command, Failure, Screen, commands};
@@ -45,7 +45,7 @@ options:
                           directory; in your home directory, 'swarmlet' below it)
       --root DIR...       it may use what is below DIR, too; may be repeated
 ",
-    daemon_options!(bare),
+    "{daemon}\n",
     "\nexamples:\n  swarmlet shell\n  echo status | swarmlet shell --rpc nas:9091\n"
 );
 

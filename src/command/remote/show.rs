@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::status::State;
 use super::table::{ratio, share};
-use super::{Remote, cleaned, daemon_options, how_to_name, seconds, unless_negative};
+use super::{Remote, cleaned, seconds, unless_negative};
 use crate::base::Span;
 use crate::command::events::Line;
 use crate::command::info::{date, exact_size};
@@ -26,9 +26,9 @@ torrent id= name= info_hash= state= bytes= left= dir= uploaded= downloaded= wast
 tracker id= url= ok= said= seeds= leechers=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "\noptions:\n",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "\nexample:\n  swarmlet show holiday\n"
 );
 

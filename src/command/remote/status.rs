@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::table::{Table, amount, ratio, share};
-use super::{Remote, cleaned, daemon_options, how_to_name, seconds, unless_negative};
+use super::{Remote, cleaned, seconds, unless_negative};
 use crate::base::Span;
 use crate::base::limits::WATCH_EVERY;
 use crate::command::ask::real;
@@ -27,12 +27,12 @@ torrent id= name= info_hash= state= percent= bytes= left= down= up= ratio= peers
 sums torrents= active= down= up= longest_turn_ms=
 
 ",
-    how_to_name!(),
+    "{ids}\n",
     "
 options:
   -w, --watch             look again every second, until Ctrl-C
 ",
-    daemon_options!(),
+    "{json}\n{daemon}\n",
     "
 examples:
   swarmlet status

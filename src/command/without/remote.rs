@@ -6,16 +6,11 @@ use super::edit::Wishes;
 use super::{Arguments, Failure, Screen, left_out};
 use crate::world::remote::RemoteOptions;
 
-/// The options of commands to a daemon, for usage texts: none of them.
-macro_rules! daemon_options {
-    () => {
-        concat!("  --json                  as one JSON object\n", daemon_options!(bare))
-    };
-    (bare) => {
-        "  -h, --help              this text\n"
-    };
-}
-pub(super) use daemon_options;
+/// What usage texts say of daemons: nothing.
+pub const PARAGRAPHS: &[(&str, &str)] = &[
+    ("{json}\n", "  --json                  as one JSON object\n"),
+    ("{daemon}\n", "  -h, --help              this text\n"),
+];
 
 /// Options of `peer` that say what remote control is to be.
 const OPTIONS: &[&str] = &[
