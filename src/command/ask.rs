@@ -150,7 +150,9 @@ impl Site {
 
     fn dial(&self, addr: SocketAddr) -> Result<TcpStream, String> {
         if self.is_named_by_torrent {
-            self.url.may_be_asked_at(addr.ip(), None).map_err(|bad| bad.what.into_owned())?;
+            self.url
+                .may_be_asked_at(addr.ip(), None)
+                .map_err(|bad| bad.into_what().into_owned())?;
         }
         TcpStream::connect_timeout(&addr, real(ASK_CONNECT_TIMEOUT)).map_err(|error| reason(&error))
     }

@@ -169,7 +169,7 @@ pub fn web_seeds(arguments: &Arguments) -> Result<Vec<String>, Failure> {
         let why = match TrackerUrl::parse_any(url) {
             Ok(url) if url.scheme == Scheme::Udp => "web servers are not asked over udp".into(),
             Ok(_) => continue,
-            Err(malformed) => malformed.what,
+            Err(malformed) => malformed.into_what(),
         };
         return Err(arguments.wrong(format!("--web-seed {url}: {why}")));
     }

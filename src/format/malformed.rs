@@ -5,10 +5,17 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
 /// The first thing that is wrong with some bytes.
+///
+/// In a box: every result of this floor carries one or could, and hardly any does.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Malformed {
+pub struct Malformed(Box<Flaw>);
+
+/// What is wrong, and where.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Flaw {
     /// Short, lower case, with the numbers; our own words, so it is clean for a terminal.
     pub what: Cow<'static, str>,
     /// Byte offset of the offending thing from the beginning of the input.
@@ -17,7 +24,20 @@ pub struct Malformed {
 
 impl Malformed {
     pub fn new(what: impl Into<Cow<'static, str>>, at: usize) -> Malformed {
-        Malformed { what: what.into(), at }
+        Malformed(Box::new(Flaw { what: what.into(), at }))
+    }
+
+    /// What is wrong, without the place.
+    pub fn into_what(self) -> Cow<'static, str> {
+        self.0.what
+    }
+}
+
+impl Deref for Malformed {
+    type Target = Flaw;
+
+    fn deref(&self) -> &Flaw {
+        &self.0
     }
 }
 

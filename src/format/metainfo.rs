@@ -18,25 +18,20 @@
 //!
 //! # Limits
 //! `TORRENT_FILE_BYTES_MAX`, `FILES_MAX`, `PATH_DEPTH_MAX`, and those of `tree`, `tiers` and
-//! `warnings`. A key that is not UTF-8, in a dictionary that goes through serde, is refused by
-//! `serde_bencode`; no known program writes one.
+//! `warnings`.
 //!
 //! # Why
-//! serde turns one dictionary at a time into a struct; what is big or must keep its place (the
-//! list of files, `pieces`, trackers, the raw `info`) is read through the gate's own reader. So a
-//! hostile file of a million empty lists costs no memory, an error knows its byte, and the
+//! Everything is read in its place, through the gate's own reader, not turned into structs first.
+//! So a hostile file of a million empty lists costs no memory, an error knows its byte, and the
 //! info-hash is that of the bytes as they came, even if their keys are out of order.
 //!
 //! # Spec
 //! BEP 3, "metainfo files"; BEP 12, tiers; BEP 27, `private`; BEP 47, `attr`; BEP 52, "upgrade
 //! path" (of a hybrid torrent we read the version 1 half).
 
-use serde::Deserialize;
-
-use super::bencode::{self, Dict, Item, Strictness, Writer};
+use super::bencode::{self, Dict, Item, List, Strictness, Writer};
 use super::endpoint::Endpoint;
 use super::layout::{File, Layout};
-use super::loose::Loose;
 use super::tiers::{read_tiers, read_web_seeds};
 use super::tree::Tree;
 use super::warnings::Warnings;
@@ -81,43 +76,6 @@ pub struct RawInfo {
     after: Vec<u8>,
 }
 
-/// The outer dictionary, without `info` and the trackers.
-#[derive(Deserialize)]
-struct Outer {
-    comment: Option<Loose>,
-    #[serde(rename = "created by")]
-    created_by: Option<Loose>,
-    #[serde(rename = "creation date")]
-    creation_date: Option<Loose>,
-}
-
-/// The `info` dictionary, without `files` and `pieces`.
-#[derive(Deserialize)]
-struct Info {
-    name: Option<Loose>,
-    /// Written beside `name` by programs that use another charset there.
-    #[serde(rename = "name.utf-8")]
-    name_utf8: Option<Loose>,
-    #[serde(rename = "piece length")]
-    piece_length: Option<Loose>,
-    length: Option<Loose>,
-    private: Option<Loose>,
-    /// Of a single file.
-    attr: Option<Loose>,
-    sha1: Option<Loose>,
-}
-
-/// One dictionary of `files`.
-#[derive(Deserialize)]
-struct FileDict {
-    length: Option<Loose>,
-    path: Option<Loose>,
-    #[serde(rename = "path.utf-8")]
-    path_utf8: Option<Loose>,
-    attr: Option<Loose>,
-    sha1: Option<Loose>,
-}
-
 /// Latest `creation date` believed: the end of the year 9999.
 const CREATION_DATE_MAX: i64 = 253_402_300_799;
 
@@ -142,7 +100,6 @@ impl Metainfo {
         let info_hash = InfoHash(Digest::of(info.raw()));
         let info = info.dict().ok_or_else(|| wrong_type(info, "info", "a dictionary"))?;
 
-        let outer: Outer = structure(root.item())?;
         let inner = read_info(info, info_hash, &mut warnings)?;
         Ok(Metainfo {
             info_hash,
@@ -154,9 +111,9 @@ impl Metainfo {
             trackers: read_tiers(root, &mut warnings),
             web_seeds: read_web_seeds(root, &mut warnings),
             nodes: if inner.private { Vec::new() } else { read_nodes(root) },
-            comment: outer.comment.and_then(|comment| cleaned(&comment)),
-            created_by: outer.created_by.and_then(|program| cleaned(&program)),
-            creation_date: outer.creation_date.and_then(|date| read_date(&date, &mut warnings)),
+            comment: cleaned(root, "comment"),
+            created_by: cleaned(root, "created by"),
+            creation_date: read_date(root, &mut warnings),
             warnings: warnings.into_lines(),
         })
     }
@@ -258,18 +215,16 @@ fn read_info(
     info_hash: InfoHash,
     warnings: &mut Warnings,
 ) -> Result<Inner, Malformed> {
-    let info: Info = structure(dict.item())?;
     if dict.get("pieces").is_none() && (has(dict, "meta version") || has(dict, "file tree")) {
         let what = "a version 2 torrent without a version 1 half; only version 1 is supported";
         return Err(Malformed::new(what, dict.item().at()));
     }
-    let name = read_name(&info, info_hash, warnings);
-    let piece_bytes = read_piece_length(dict, info.piece_length.as_ref())?;
+    let name = read_name(dict, info_hash, warnings);
+    let piece_bytes = read_piece_length(dict)?;
     let files = match (has(dict, "length"), dict.get("files")) {
         (true, None) => {
-            let len = read_length(dict, info.length.as_ref())?;
-            let file = File::new([name.as_str()], len);
-            vec![with_attributes(file, info.attr.as_ref(), info.sha1.as_ref())]
+            let file = File::new([name.as_str()], read_length(dict)?);
+            vec![with_attributes(file, dict)]
         }
         (false, Some(files)) => read_files(files, &name, warnings)?,
         (true, Some(files)) => {
@@ -283,7 +238,7 @@ fn read_info(
         .map_err(|why| Malformed::new(why.to_string(), dict.item().at()))?;
     let piece_hashes = read_pieces(dict, &layout)?;
     let raw_info = read_raw(dict);
-    let private = read_private(info.private.as_ref(), warnings);
+    let private = read_private(dict, warnings);
     Ok(Inner { name, layout, piece_hashes, raw_info, private })
 }
 
@@ -299,11 +254,9 @@ fn read_raw(dict: Dict<'_>) -> RawInfo {
 }
 
 /// `name`, or the info-hash where there is none: somewhere the files must go.
-fn read_name(info: &Info, info_hash: InfoHash, warnings: &mut Warnings) -> String {
-    let said = [&info.name_utf8, &info.name]
-        .into_iter()
-        .find_map(|name| name.as_ref()?.bytes())
-        .unwrap_or_default();
+fn read_name(info: Dict<'_>, info_hash: InfoHash, warnings: &mut Warnings) -> String {
+    // The one beside it is written by programs that use another charset in `name`.
+    let said = bytes(info, "name.utf-8").or(bytes(info, "name")).unwrap_or_default();
     if said.is_empty() {
         warnings.push(|| "no name; the info-hash stands in for it".to_string());
         return info_hash.to_string();
@@ -315,10 +268,9 @@ fn read_name(info: &Info, info_hash: InfoHash, warnings: &mut Warnings) -> Strin
     name
 }
 
-fn read_piece_length(info: Dict<'_>, said: Option<&Loose>) -> Result<u32, Malformed> {
+fn read_piece_length(info: Dict<'_>) -> Result<u32, Malformed> {
     let item = required(info, "piece length")?;
-    let said =
-        said.and_then(Loose::int).ok_or_else(|| wrong_type(item, "piece length", "an integer"))?;
+    let said = item.int().ok_or_else(|| wrong_type(item, "piece length", "an integer"))?;
     match u32::try_from(said) {
         Ok(bytes) if (1..=PIECE_BYTES_MAX).contains(&bytes) => Ok(bytes),
         Ok(_) | Err(_) => {
@@ -329,9 +281,9 @@ fn read_piece_length(info: Dict<'_>, said: Option<&Loose>) -> Result<u32, Malfor
 }
 
 /// The `length` of a file dictionary, or of `info` itself.
-fn read_length(dict: Dict<'_>, said: Option<&Loose>) -> Result<u64, Malformed> {
+fn read_length(dict: Dict<'_>) -> Result<u64, Malformed> {
     let item = required(dict, "length")?;
-    let said = said.and_then(Loose::int).ok_or_else(|| wrong_type(item, "length", "an integer"))?;
+    let said = item.int().ok_or_else(|| wrong_type(item, "length", "an integer"))?;
     u64::try_from(said).map_err(|_| Malformed::new(format!("length {said} is negative"), item.at()))
 }
 
@@ -357,8 +309,8 @@ fn read_pieces(info: Dict<'_>, layout: &Layout) -> Result<Vec<[u8; 20]>, Malform
 }
 
 /// Absent or 0 is public; anything else, understood or not, errs on the side of silence.
-fn read_private(said: Option<&Loose>, warnings: &mut Warnings) -> bool {
-    match said.map(Loose::int) {
+fn read_private(info: Dict<'_>, warnings: &mut Warnings) -> bool {
+    match info.get("private").map(Item::int) {
         None | Some(Some(0)) => false,
         Some(Some(1)) => true,
         Some(Some(_)) | Some(None) => {
@@ -368,7 +320,8 @@ fn read_private(said: Option<&Loose>, warnings: &mut Warnings) -> bool {
     }
 }
 
-fn read_date(said: &Loose, warnings: &mut Warnings) -> Option<i64> {
+fn read_date(root: Dict<'_>, warnings: &mut Warnings) -> Option<i64> {
+    let said = root.get("creation date")?;
     let date = said.int().filter(|date| (0..=CREATION_DATE_MAX).contains(date));
     if date.is_none() {
         warnings.push(|| "`creation date` is no date; dropped".to_string());
@@ -377,8 +330,8 @@ fn read_date(said: &Loose, warnings: &mut Warnings) -> Option<i64> {
 }
 
 /// A text for people; an empty one, or a value that is no text, is none.
-fn cleaned(said: &Loose) -> Option<String> {
-    said.bytes().map(text::clean).filter(|text| !text.is_empty())
+fn cleaned(root: Dict<'_>, key: &str) -> Option<String> {
+    bytes(root, key).map(text::clean).filter(|text| !text.is_empty())
 }
 
 fn read_files(item: Item<'_>, name: &str, warnings: &mut Warnings) -> Result<Vec<File>, Malformed> {
@@ -412,11 +365,9 @@ fn read_file(
     warnings: &mut Warnings,
 ) -> Result<File, Malformed> {
     let dict = item.dict().ok_or_else(|| wrong_type(item, "files", "a list of dictionaries"))?;
-    let file: FileDict = structure(item)?;
-    let attr = file.attr.as_ref().and_then(Loose::bytes).unwrap_or_default();
+    let attr = bytes(dict, "attr").unwrap_or_default();
     let symlink = attr.contains(&b'l');
-    let len =
-        if symlink && !has(dict, "length") { 0 } else { read_length(dict, file.length.as_ref())? };
+    let len = if symlink && !has(dict, "length") { 0 } else { read_length(dict)? };
     if attr.contains(&b'p') {
         let path = vec![name.to_string(), ".pad".to_string(), len.to_string()];
         return Ok(File { pad: true, ..File::new(path, len) });
@@ -425,16 +376,16 @@ fn read_file(
         // A link could point anywhere; what it would have led to is in the torrent anyway.
         warnings.push(|| "a symbolic link is replaced by a plain file".to_string());
     }
-    let said = read_path(dict, &file)?;
-    let path = tree.place(name, said).map_err(|what| Malformed::new(what, item.at()))?;
-    Ok(with_attributes(File::new(path, len), file.attr.as_ref(), file.sha1.as_ref()))
+    let said = read_path(dict)?;
+    let path = tree.place(name, &said).map_err(|what| Malformed::new(what, item.at()))?;
+    Ok(with_attributes(File::new(path, len), dict))
 }
 
 /// What is said of a file beyond name and length. Letters that we do not know, `h` (hidden) among
 /// them, mean nothing here; a `sha1` that is none is as good as absent.
-fn with_attributes(file: File, attr: Option<&Loose>, sha1: Option<&Loose>) -> File {
-    let attr = attr.and_then(Loose::bytes).unwrap_or_default();
-    let sha1 = sha1.and_then(Loose::bytes).and_then(|said| <[u8; 20]>::try_from(said).ok());
+fn with_attributes(file: File, dict: Dict<'_>) -> File {
+    let attr = bytes(dict, "attr").unwrap_or_default();
+    let sha1 = bytes(dict, "sha1").and_then(|said| <[u8; 20]>::try_from(said).ok());
     // Where a link was meant, the hash is that of what it would have led to.
     let is_link = attr.contains(&b'l');
     let executable = attr.contains(&b'x') && !is_link;
@@ -442,11 +393,11 @@ fn with_attributes(file: File, attr: Option<&Loose>, sha1: Option<&Loose>) -> Fi
 }
 
 /// The components of a file's path as they are said.
-fn read_path<'f>(dict: Dict<'_>, file: &'f FileDict) -> Result<&'f [Vec<u8>], Malformed> {
+fn read_path<'b>(dict: Dict<'b>) -> Result<Vec<&'b [u8]>, Malformed> {
     let item = required(dict, "path")?;
-    let said = [&file.path_utf8, &file.path]
-        .into_iter()
-        .find_map(|path| path.as_ref()?.strings())
+    let strings = |key: &str| strings(dict.get(key)?.list()?);
+    let said = strings("path.utf-8")
+        .or_else(|| strings("path"))
         .ok_or_else(|| wrong_type(item, "path", "a list of strings"))?;
     match said.len() {
         0 => Err(Malformed::new("`path` is empty", item.at())),
@@ -455,10 +406,16 @@ fn read_path<'f>(dict: Dict<'_>, file: &'f FileDict) -> Result<&'f [Vec<u8>], Ma
     }
 }
 
-/// Turns one dictionary that passed the gate into a struct.
-fn structure<'b, T: Deserialize<'b>>(item: Item<'b>) -> Result<T, Malformed> {
-    serde_bencode::from_bytes(item.raw())
-        .map_err(|why| Malformed::new(text::clean_to(why.to_string(), 120), item.at()))
+/// The strings of a list, as many as a path may have and one more; `None` if there is anything
+/// else among those.
+fn strings(list: List<'_>) -> Option<Vec<&[u8]>> {
+    list.into_iter().take(PATH_DEPTH_MAX + 1).map(Item::bytes).collect()
+}
+
+/// What is said under `key`, if it is a string. What is of another type than one hopes for is as
+/// good as absent: a good file is not refused for an odd date.
+fn bytes<'b>(dict: Dict<'b>, key: &str) -> Option<&'b [u8]> {
+    dict.get(key)?.bytes()
 }
 
 fn has(dict: Dict<'_>, key: &str) -> bool {

@@ -16,7 +16,6 @@ pub mod json;
 pub mod krpc;
 pub mod layout;
 pub mod listing;
-mod loose;
 pub mod magnet;
 pub mod malformed;
 pub mod metainfo;

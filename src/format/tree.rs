@@ -31,14 +31,14 @@ enum Kind {
 impl Tree {
     /// Cleans a path and finds it a place where no other file is: `a` and `a/b`, or twice `a`,
     /// become `a` and `a.1/b`, or `a` and `a.1`. Returns it with `name` in front.
-    pub(super) fn place(&mut self, name: &str, said: &[Vec<u8>]) -> Result<Vec<String>, String> {
+    pub(super) fn place(&mut self, name: &str, said: &[&[u8]]) -> Result<Vec<String>, String> {
         let mut path = vec![name.to_string()];
         let mut joined = String::new();
         let mut changed = false;
         for (depth, component) in said.iter().enumerate() {
             let kind = if depth + 1 < said.len() { Kind::Folder } else { Kind::File };
             let clean = text::component(component);
-            changed |= clean.as_bytes() != component;
+            changed |= clean.as_bytes() != *component;
             let free = self.free_name(&joined, clean, kind)?;
             joined.push('/');
             joined.push_str(&free);

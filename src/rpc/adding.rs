@@ -17,6 +17,7 @@ use crate::border::{Event, Output};
 use crate::engine::Order;
 use crate::engine::diet::Level;
 use crate::format::base64;
+use crate::format::json;
 use crate::format::metainfo::Metainfo;
 
 impl Rpc {
@@ -116,7 +117,9 @@ pub(super) fn local_file(rpc: &Rpc, name: &str) -> Answer<(PathBuf, Vec<String>)
 }
 
 fn named(id: TorrentId, metainfo: &Metainfo) -> Value {
-    json!({
-        "id": id.0, "name": metainfo.name, "hashString": metainfo.info_hash.to_string(),
-    })
+    json::object([
+        ("id", Value::from(id.0)),
+        ("name", Value::from(metainfo.name.as_str())),
+        ("hashString", Value::from(metainfo.info_hash.to_string())),
+    ])
 }

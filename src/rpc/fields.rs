@@ -16,7 +16,7 @@ use crate::engine::{Phase, Status};
 use crate::format::layout::File;
 use crate::format::magnet::Magnet;
 use crate::format::query::TrackerUrl;
-use crate::format::{base64, client, text};
+use crate::format::{base64, client, json, text};
 use crate::torrent::Torrent;
 use crate::torrent::announcer::TrackerReport;
 use crate::torrent::detail::{PeerDetail, PieceState};
@@ -125,7 +125,11 @@ const LISTS: &[(&str, Field)] = &[
         let bytes = row.torrent.file_bytes();
         let files = row.files().map(|(index, file)| {
             let name = file.path.join("/");
-            json!({ "name": name, "length": file.len, "bytesCompleted": bytes[index] })
+            json::object([
+                ("name", Value::from(name)),
+                ("length", Value::from(file.len)),
+                ("bytesCompleted", Value::from(bytes[index])),
+            ])
         });
         files.collect()
     }),
@@ -134,7 +138,11 @@ const LISTS: &[(&str, Field)] = &[
         let stats = (0..).zip(row.files()).map(|(number, (index, _))| {
             let (page, bytes) = (&row.entry.page, bytes[index]);
             let (wanted, priority) = (page.wants(number), page.priority_of(number));
-            json!({ "bytesCompleted": bytes, "wanted": wanted, "priority": priority })
+            json::object([
+                ("bytesCompleted", Value::from(bytes)),
+                ("wanted", Value::from(wanted)),
+                ("priority", Value::from(priority)),
+            ])
         });
         stats.collect()
     }),
@@ -159,18 +167,26 @@ const LISTS: &[(&str, Field)] = &[
     ("peers", |row| row.torrent.peers(row.now).iter().map(peer).collect()),
     ("peersFrom", |row| {
         let (dialled, incoming) = row.torrent.callers();
-        json!({
-            "fromCache": 0, "fromDht": 0, "fromIncoming": incoming, "fromLpd": 0,
-            "fromLtep": 0, "fromPex": 0, "fromTracker": dialled,
-        })
+        json::object([
+            ("fromCache", Value::from(0)),
+            ("fromDht", Value::from(0)),
+            ("fromIncoming", Value::from(incoming)),
+            ("fromLpd", Value::from(0)),
+            ("fromLtep", Value::from(0)),
+            ("fromPex", Value::from(0)),
+            ("fromTracker", Value::from(dialled)),
+        ])
     }),
     ("trackers", |row| {
         let tracker = |report: TrackerReport| {
             let (site, scrape) = (site_of(&report.url), scrape_of(&report.url));
-            json!({
-                "id": report.tracker, "announce": report.url, "scrape": scrape,
-                "tier": report.tier, "sitename": site,
-            })
+            json::object([
+                ("id", Value::from(report.tracker)),
+                ("announce", Value::from(report.url)),
+                ("scrape", Value::from(scrape)),
+                ("tier", Value::from(report.tier)),
+                ("sitename", Value::from(site)),
+            ])
         };
         row.torrent.trackers().into_iter().map(tracker).collect()
     }),
@@ -297,48 +313,70 @@ impl Row<'_> {
         let succeeded = has_announced && report.failure.is_none();
         let host =
             TrackerUrl::parse_any(&report.url).map(|url| format!("{}:{}", url.host, url.port));
-        let stats = json!({
-            "id": report.tracker, "announce": report.url, "tier": report.tier,
-            "scrape": scrape_of(&report.url), "sitename": site_of(&report.url),
-            "host": host.unwrap_or_default(), "isBackup": false,
-            "announceState": state, "scrapeState": 0,
-            "downloadCount": -1, "leecherCount": count(report.leechers),
-            "seederCount": count(report.seeds),
-            "hasAnnounced": has_announced, "hasScraped": false,
-            "lastAnnouncePeerCount": report.peers, "lastAnnounceResult": result,
-            "lastAnnounceStartTime": unix(report.asked_at),
-            "lastAnnounceTime": unix(report.answered_at),
-            "lastAnnounceSucceeded": succeeded, "lastAnnounceTimedOut": false,
-        });
-        let scrapes = json!({
-            "nextAnnounceTime": unix(report.next.filter(|_| !is_stopped)),
-            "lastScrapeResult": "", "lastScrapeStartTime": 0, "lastScrapeTime": 0,
-            "lastScrapeSucceeded": false, "lastScrapeTimedOut": false, "nextScrapeTime": 0,
-        });
+        let stats = json::object([
+            ("id", Value::from(report.tracker)),
+            ("announce", Value::from(report.url.as_str())),
+            ("tier", Value::from(report.tier)),
+            ("scrape", Value::from(scrape_of(&report.url))),
+            ("sitename", Value::from(site_of(&report.url))),
+            ("host", Value::from(host.unwrap_or_default())),
+            ("isBackup", Value::from(false)),
+            ("announceState", Value::from(state)),
+            ("scrapeState", Value::from(0)),
+            ("downloadCount", Value::from(-1)),
+            ("leecherCount", Value::from(count(report.leechers))),
+            ("seederCount", Value::from(count(report.seeds))),
+            ("hasAnnounced", Value::from(has_announced)),
+            ("hasScraped", Value::from(false)),
+            ("lastAnnouncePeerCount", Value::from(report.peers)),
+            ("lastAnnounceResult", Value::from(result)),
+            ("lastAnnounceStartTime", Value::from(unix(report.asked_at))),
+            ("lastAnnounceTime", Value::from(unix(report.answered_at))),
+            ("lastAnnounceSucceeded", Value::from(succeeded)),
+            ("lastAnnounceTimedOut", Value::from(false)),
+        ]);
+        let scrapes = json::object([
+            ("nextAnnounceTime", Value::from(unix(report.next.filter(|_| !is_stopped)))),
+            ("lastScrapeResult", Value::from("")),
+            ("lastScrapeStartTime", Value::from(0)),
+            ("lastScrapeTime", Value::from(0)),
+            ("lastScrapeSucceeded", Value::from(false)),
+            ("lastScrapeTimedOut", Value::from(false)),
+            ("nextScrapeTime", Value::from(0)),
+        ]);
         joined(stats, scrapes)
     }
 }
 
 fn peer(peer: &PeerDetail) -> Value {
     let pieces = peer.have.len();
-    let usual = json!({
-        "address": peer.addr.ip().to_string(), "port": peer.addr.port(),
-        "clientName": client::name(peer.peer_id), "flagStr": flags(peer),
-        "progress": share(u64::from(peer.have.count()), u64::from(pieces)),
-        "rateToClient": peer.rate_down, "rateToPeer": peer.rate_up,
-        "clientIsChoked": peer.them.choking, "clientIsInterested": peer.us.interested,
-        "peerIsChoked": peer.us.choking, "peerIsInterested": peer.them.interested,
-        "isDownloadingFrom": peer.asked > 0, "isUploadingTo": peer.wanted > 0,
-        "isEncrypted": false, "isIncoming": !peer.dialled, "isUTP": false,
-    });
-    let ours = json!({
-        "peerId": text::clean(peer.peer_id.to_string()),
-        "downloaded": peer.downloaded, "uploaded": peer.uploaded,
-        "pieces": base64::write(peer.have.as_bytes()),
-        "piece": peer.current.map_or(-1, |piece| i64::from(piece.get())),
-        "isSnubbing": peer.is_snubbing,
-        "reasons": [peer.why_up, peer.why_down],
-    });
+    let usual = json::object([
+        ("address", Value::from(peer.addr.ip().to_string())),
+        ("port", Value::from(peer.addr.port())),
+        ("clientName", Value::from(client::name(peer.peer_id))),
+        ("flagStr", Value::from(flags(peer))),
+        ("progress", share(u64::from(peer.have.count()), u64::from(pieces))),
+        ("rateToClient", Value::from(peer.rate_down)),
+        ("rateToPeer", Value::from(peer.rate_up)),
+        ("clientIsChoked", Value::from(peer.them.choking)),
+        ("clientIsInterested", Value::from(peer.us.interested)),
+        ("peerIsChoked", Value::from(peer.us.choking)),
+        ("peerIsInterested", Value::from(peer.them.interested)),
+        ("isDownloadingFrom", Value::from(peer.asked > 0)),
+        ("isUploadingTo", Value::from(peer.wanted > 0)),
+        ("isEncrypted", Value::from(false)),
+        ("isIncoming", Value::from(!peer.dialled)),
+        ("isUTP", Value::from(false)),
+    ]);
+    let ours = json::object([
+        ("peerId", Value::from(text::clean(peer.peer_id.to_string()))),
+        ("downloaded", Value::from(peer.downloaded)),
+        ("uploaded", Value::from(peer.uploaded)),
+        ("pieces", Value::from(base64::write(peer.have.as_bytes()))),
+        ("piece", Value::from(peer.current.map_or(-1, |piece| i64::from(piece.get())))),
+        ("isSnubbing", Value::from(peer.is_snubbing)),
+        ("reasons", json!([peer.why_up, peer.why_down])),
+    ]);
     joined(usual, ours)
 }
 

@@ -20,6 +20,7 @@ use crate::border::{Event, Output};
 use crate::engine::control::Control;
 use crate::engine::prospects::Quest;
 use crate::engine::{Engine, Phase};
+use crate::format::json;
 use crate::format::magnet::{LocalPeers, Magnet};
 
 impl Rpc {
@@ -34,7 +35,13 @@ impl Rpc {
             .map_err(|malformed| format!("the magnet link is not usable: {malformed}"))?;
         let info_hash = magnet.info_hash;
         let name = magnet.name.clone().unwrap_or_else(|| info_hash.to_string());
-        let named = |id: TorrentId, name: &str| json!({ "id": id.0, "name": name, "hashString": info_hash.to_string() });
+        let named = |id: TorrentId, name: &str| {
+            json::object([
+                ("id", Value::from(id.0)),
+                ("name", Value::from(name)),
+                ("hashString", Value::from(info_hash.to_string())),
+            ])
+        };
         if let Some(known) = desk.engine.find(info_hash) {
             let status = desk.engine.status(desk.now, known);
             let name = status.map_or(name, |status| status.name);

@@ -378,11 +378,13 @@ impl Rpc {
         }
         let now = self.totals(desk.now);
         let stats = |of: &book::Session| {
-            json!({
-                "uploadedBytes": of.uploaded, "downloadedBytes": of.downloaded,
-                "filesAdded": of.added, "secondsActive": of.active_secs,
-                "sessionCount": of.runs,
-            })
+            json::object([
+                ("uploadedBytes", Value::from(of.uploaded)),
+                ("downloadedBytes", Value::from(of.downloaded)),
+                ("filesAdded", Value::from(of.added)),
+                ("secondsActive", Value::from(of.active_secs)),
+                ("sessionCount", Value::from(of.runs)),
+            ])
         };
         let current = book::Session {
             uploaded: now.uploaded - self.session.uploaded,
@@ -392,13 +394,20 @@ impl Rpc {
             added: 0,
             ..book::Session::default()
         };
-        object(json!({
-            "activeTorrentCount": self.book.len() - paused, "pausedTorrentCount": paused,
-            "torrentCount": self.book.len(), "downloadSpeed": down, "uploadSpeed": up,
-            "cumulative-stats": stats(&now), "current-stats": stats(&current),
-            "longestTurn": desk.facts.longest_turn.as_millis(),
-            "dht": desk.engine.dht_figures(desk.now).map(|figures| dht_words(&figures)),
-        }))
+        object(json::object([
+            ("activeTorrentCount", Value::from(self.book.len() - paused)),
+            ("pausedTorrentCount", Value::from(paused)),
+            ("torrentCount", Value::from(self.book.len())),
+            ("downloadSpeed", Value::from(down)),
+            ("uploadSpeed", Value::from(up)),
+            ("cumulative-stats", stats(&now)),
+            ("current-stats", stats(&current)),
+            ("longestTurn", Value::from(desk.facts.longest_turn.as_millis())),
+            (
+                "dht",
+                Value::from(desk.engine.dht_figures(desk.now).map(|figures| dht_words(&figures))),
+            ),
+        ]))
     }
 
     fn free_space(
@@ -409,9 +418,11 @@ impl Rpc {
         let path = arguments.get("path").and_then(Value::as_str).ok_or("no path")?;
         let dir = self.allowed_dir(path)?;
         let (free, total) = desk.facts.space.ok_or("the file system does not tell")?;
-        Ok(object(json!({
-            "path": dir.to_string_lossy(), "size-bytes": free, "total_size": total,
-        })))
+        Ok(object(json::object([
+            ("path", Value::from(dir.to_string_lossy())),
+            ("size-bytes", Value::from(free)),
+            ("total_size", Value::from(total)),
+        ])))
     }
 
     /// Whether somebody who is connected called us.
@@ -803,12 +814,18 @@ fn respond(body: &Value, keep_alive: bool, answer: &mut Vec<u8>) {
 
 /// What a node of the DHT knows and does; nodes as IPv4 and IPv6.
 fn dht_words(figures: &Figures) -> Value {
-    json!({
-        "id": figures.id.to_string(), "joined": figures.joined, "readOnly": figures.read_only,
-        "externalIp": figures.external_ip.map(|ip| ip.to_string()),
-        "nodes": figures.nodes, "good": figures.good, "storedPeers": figures.stored_peers,
-        "asked": figures.asked, "heard": figures.heard, "served": figures.served,
-    })
+    json::object([
+        ("id", Value::from(figures.id.to_string())),
+        ("joined", Value::from(figures.joined)),
+        ("readOnly", Value::from(figures.read_only)),
+        ("externalIp", Value::from(figures.external_ip.map(|ip| ip.to_string()))),
+        ("nodes", Value::from(figures.nodes)),
+        ("good", Value::from(figures.good)),
+        ("storedPeers", Value::from(figures.stored_peers)),
+        ("asked", Value::from(figures.asked)),
+        ("heard", Value::from(figures.heard)),
+        ("served", Value::from(figures.served)),
+    ])
 }
 
 fn object(value: Value) -> Map<String, Value> {

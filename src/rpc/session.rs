@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::Answer;
 use super::book;
 use crate::engine::queue::Limits;
+use crate::format::json;
 use crate::torrent::goal::Goal;
 
 /// What a wish may be.
@@ -77,23 +78,36 @@ const FORBIDDEN: &[&str] = &[
 
 /// What is as it is: functions that we lack are switched off.
 fn fixed() -> Value {
-    json!({
-        "blocklist-enabled": false, "blocklist-size": 0, "blocklist-url": "",
-        "cache-size-mb": 0, "incomplete-dir-enabled": false, "peer-port-random-on-start": false,
-        "port-forwarding-enabled": false, "rename-partial-files": false,
-        "rpc-version": 17, "rpc-version-minimum": 14, "rpc-version-semver": "5.3.0",
-        "script-torrent-added-enabled": false, "script-torrent-added-filename": "",
-        "script-torrent-done-enabled": false, "script-torrent-done-filename": "",
-        "script-torrent-done-seeding-enabled": false,
-        "script-torrent-done-seeding-filename": "",
-        "tcp-enabled": true, "utp-enabled": false,
-        "version": concat!("4.0.6 (swarmlet ", env!("CARGO_PKG_VERSION"), ")"),
-        "units": {
-            "speed-units": ["kB/s", "MB/s", "GB/s", "TB/s", "PB/s"], "speed-bytes": 1000,
-            "size-units": ["kB", "MB", "GB", "TB", "PB"], "size-bytes": 1000,
-            "memory-units": ["KiB", "MiB", "GiB", "TiB", "PiB"], "memory-bytes": 1024,
-        },
-    })
+    json::object([
+        ("blocklist-enabled", Value::from(false)),
+        ("blocklist-size", Value::from(0)),
+        ("blocklist-url", Value::from("")),
+        ("cache-size-mb", Value::from(0)),
+        ("incomplete-dir-enabled", Value::from(false)),
+        ("peer-port-random-on-start", Value::from(false)),
+        ("port-forwarding-enabled", Value::from(false)),
+        ("rename-partial-files", Value::from(false)),
+        ("rpc-version", Value::from(17)),
+        ("rpc-version-minimum", Value::from(14)),
+        ("rpc-version-semver", Value::from("5.3.0")),
+        ("script-torrent-added-enabled", Value::from(false)),
+        ("script-torrent-added-filename", Value::from("")),
+        ("script-torrent-done-enabled", Value::from(false)),
+        ("script-torrent-done-filename", Value::from("")),
+        ("script-torrent-done-seeding-enabled", Value::from(false)),
+        ("script-torrent-done-seeding-filename", Value::from("")),
+        ("tcp-enabled", Value::from(true)),
+        ("utp-enabled", Value::from(false)),
+        ("version", Value::from(concat!("4.0.6 (swarmlet ", env!("CARGO_PKG_VERSION"), ")"))),
+        (
+            "units",
+            json!({
+                "speed-units": ["kB/s", "MB/s", "GB/s", "TB/s", "PB/s"], "speed-bytes": 1000,
+                "size-units": ["kB", "MB", "GB", "TB", "PB"], "size-bytes": 1000,
+                "memory-units": ["KiB", "MiB", "GiB", "TiB", "PiB"], "memory-bytes": 1024,
+            }),
+        ),
+    ])
 }
 
 /// All keys but those that only the caller knows (directories, ports, free space, DHT).

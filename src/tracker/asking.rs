@@ -264,8 +264,8 @@ impl Asking {
     pub fn check(&self) {
         assert!(self.known.len() <= CONNECTIONS_KNOWN_MAX);
         for question in &self.questions {
-            assert!(question.give_up <= question.deadline, "{question:?}");
-            assert!(question.others.len() < ASKED_ADDRS_MAX, "{question:?}");
+            assert!(question.give_up <= question.deadline, "{:?}", question.give_up);
+            assert!(question.others.len() < ASKED_ADDRS_MAX, "{:?}", question.others);
         }
     }
 

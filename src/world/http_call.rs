@@ -190,7 +190,7 @@ impl Reactor {
                 });
                 return;
             }
-            Err(malformed) => malformed.what.into_owned(),
+            Err(malformed) => malformed.into_what().into_owned(),
         };
         let result = Err(Refusal::Unreachable(refusal));
         self.done.push_back(Input::Announced { torrent, tracker, from: None, result });
@@ -278,7 +278,7 @@ impl Reactor {
                     allowed.push_back(canonical(SocketAddr::new(addr, call.url.port)));
                 }
                 Ok(()) => break,
-                Err(malformed) => why = malformed.what.into_owned(),
+                Err(malformed) => why = malformed.into_what().into_owned(),
             }
         }
         if self.dial_from.is_some_and(|from| from.is_ipv4()) {
@@ -406,10 +406,8 @@ impl Reactor {
 
     fn hang_up(&mut self, id: ConnId) -> Option<Box<HttpCall>> {
         self.calls.connected.retain(|&other| other != id);
-        match self.table.close(id)? {
-            Kind::Call(http) => Some(http),
-            other => unreachable!("{id:?} was a call, not {other:?}"),
-        }
+        let Kind::Call(http) = self.table.close(id)? else { unreachable!("{id:?} is no call") };
+        Some(http)
     }
 }
 

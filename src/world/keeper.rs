@@ -111,7 +111,7 @@ impl Keeper {
                 None
             }
             Some(Job::Errand { errand, .. }) => Some(errand),
-            Some(Job::Part(part)) => unreachable!("sent an errand, not {part:?}"),
+            Some(Job::Part(_)) => unreachable!("an errand was sent"),
         }
     }
 

@@ -245,11 +245,13 @@ fn row_49_a_target_with_a_line_end_is_our_own_fault() {
 fn receive(bytes: &[u8], step: usize) -> Result<(u16, String), String> {
     let mut response = Response::new();
     for part in bytes.chunks(step) {
-        if response.feed(part).map_err(|malformed| malformed.what.into_owned())? == Progress::Done {
+        if response.feed(part).map_err(|malformed| malformed.into_what().into_owned())?
+            == Progress::Done
+        {
             break;
         }
     }
-    response.on_closed().map_err(|malformed| malformed.what.into_owned())?;
+    response.on_closed().map_err(|malformed| malformed.into_what().into_owned())?;
     Ok((response.status(), String::from_utf8_lossy(response.body()).into_owned()))
 }
 

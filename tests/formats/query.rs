@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use swarmlet::format::Malformed;
 use swarmlet::format::query::{self, Scheme, TrackerUrl};
 
 #[test]
@@ -220,7 +221,7 @@ fn row_46_local_addresses_are_asked_only_as_trackers() {
         let parsed = TrackerUrl::parse(url).expect(url);
         let addr: IpAddr = addr.parse().expect("an address");
         let sent_by = sent_by.map(|from| from.parse().expect("an address"));
-        let outcome = parsed.may_be_asked_at(addr, sent_by).err().map(|fault| fault.what);
+        let outcome = parsed.may_be_asked_at(addr, sent_by).err().map(Malformed::into_what);
         let outcome = outcome.as_deref();
         assert_eq!(outcome, refused, "{url} at {addr} from {sent_by:?}");
     }
