@@ -154,34 +154,6 @@ class QuietTransmission(Pinned, Transmission):
         return self.known
 
 
-class Rqbit(Pinned, clients.Client):
-    """rqbit, which is built from source and takes long: only where it was asked for and is there.
-    As a getter it leaves when it has all."""
-
-    name = "rqbit"
-    program = "rqbit"
-    exits_when_done = True
-    dials_by_hand = True
-
-    def share(self, torrent, folder, peers):
-        self._start("share", torrent, folder, peers, [])
-
-    def get(self, torrent, folder, peers):
-        self._start("get", torrent, folder, peers, ["--exit-on-finish"])
-
-    def is_sharing(self):
-        return self.child.line("torrent is fully downloaded") is not None or "100.00%" in self.child.log()
-
-    def _start(self, role, torrent, folder, peers, more):
-        api = f"{self.ip}:{clients.free_port(self.ip)}"
-        own = ["--http-api-listen-addr", api, "--disable-dht", "--disable-lsd", "--disable-upnp-port-forward"]
-        listen = ["--listen-ip", self.ip, "--listen-port", self.port]
-        named = ["--initial-peers", ",".join(peers)] if peers else []
-        words = ["download", "--overwrite", "-o", folder, *named, *more, torrent]
-        arguments = [self.program, *own, *listen, *words]
-        self.child = Child(f"rqbit-{role}", pinned(arguments, self.cpu), self.folder)
-
-
 RIVALS = [Rtorrent, QuietAria2, QuietLibTorrent]
 # Shown beside them in the rooms `get` and `share`. Ratios are not taken of it: it is slow, and gets
 # from another seed than all others.

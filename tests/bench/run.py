@@ -6,7 +6,6 @@
     RUNS=5 SIZE=1024 DIR=/dev/shm    how often each, MiB, and on which file system
     DISK=target/interop              a folder on a disk: where the room `disk` gets to
     STATIC=… PORTABLE=…              our program as small hosts have it; without the processor's SHA
-    PEERS=rqbit                      compare with it, too, in `get` and `share`; it must be there
 
 Prints tables in Markdown. Each figure is a median, taken in turn with those that it is held
 against: ours, then theirs, then the bare loop, and again. Ratios count: the machine decides the
@@ -33,7 +32,7 @@ from idle import measure as idling
 from measure import (GIB, MEASURED_CPU, MIB, PARTNER_CPU, TURN_SECONDS, Cost, Room, Wanted, Watch, command, cpu_seconds, in_turn,
                      pinned, ratio)
 from process import PROJECT, Child, RowFailed, free_port, our_binary, run, scratch_folder, wait_until
-from rivals import RIVALS, SLOW, Ours, Portable, QuietLibTorrent, Rqbit, Rtorrent, Small
+from rivals import RIVALS, SLOW, Ours, Portable, QuietLibTorrent, Rtorrent, Small
 from trackers import SwarmletTracker
 from tracking import build_loads, http, million, udp
 
@@ -170,7 +169,7 @@ def get(ground, wanted):
     room = Room(f"get: {SIZE_MIB} MiB from {seed.name}")
     # aria2 tells of many new pieces by a bitfield where that is shorter, at which rtorrent hangs
     # up; in large torrents it never is.
-    kinds = [Ours, *rivals(), LIMIT, SLOW]
+    kinds = [Ours, *RIVALS, LIMIT, SLOW]
     if Portable.program:
         kinds += [Portable, PORTABLE_LIMIT]
     in_turn(room, kinds, lambda kind: got(ground, content, seed, kind, ground))
@@ -204,11 +203,6 @@ class Elsewhere:
 
     def kind(self):
         return run(["stat", "-f", "-c", "%T", self.scratch])[1].strip()
-
-
-def rivals():
-    """Those that are there, and those that were asked for."""
-    return RIVALS + [Rqbit] * ("rqbit" in os.environ.get("PEERS", ""))
 
 
 def common_seed(ground, content):
@@ -251,14 +245,14 @@ def share(ground, wanted):
             ground.discard(peer.folder)
             ground.discard(leecher.folder)
 
-    in_turn(room, [Ours, Small, *rivals(), LIMIT, SLOW], measure)
+    in_turn(room, [Ours, Small, *RIVALS, LIMIT, SLOW], measure)
     judge_transfer(room, wanted, "share", [0.65, None, 4], [1.25, None])
     return room
 
 
 def judge_transfer(room, wanted, name, against_peers, against_limit):
     """Bounds: processor and rate against the best other, resident MiB; both against the loop."""
-    others = [kind.name for kind in rivals() if kind.name in room.costs]
+    others = [kind.name for kind in RIVALS if kind.name in room.costs]
     cpu, rate = room.median(OURS, "each"), room.median(OURS, "rate")
     least, fastest = room.best("each", others), room.best("rate", others, least=False)
     if least:
