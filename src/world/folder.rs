@@ -67,7 +67,8 @@ pub struct Opened {
 #[derive(Debug)]
 pub struct Walk<'f, 'p> {
     folder: &'f Folder,
-    at: Option<(&'p [String], OwnedFd)>,
+    /// `None` instead of a handle: that directory is not there.
+    at: Option<(&'p [String], Option<OwnedFd>)>,
 }
 
 impl Folder {
@@ -288,18 +289,23 @@ impl<'p> Walk<'_, 'p> {
     /// Makes the directories above `path` that are missing.
     pub fn make_dirs(&mut self, path: &'p [String]) -> io::Result<()> {
         let (_, dirs) = split(path);
-        if !matches!(&self.at, Some((here, _)) if *here == dirs) {
-            self.at = Some((dirs, self.folder.descend_or_make(dirs)?));
+        if !matches!(&self.at, Some((here, Some(_))) if *here == dirs) {
+            self.at = Some((dirs, Some(self.folder.descend_or_make(dirs)?)));
         }
         Ok(())
     }
 
+    /// The directory `dirs`; that it is not there is remembered, too.
     fn enter(&mut self, dirs: &'p [String]) -> io::Result<&OwnedFd> {
         let handle = match self.at.take() {
             Some((here, handle)) if here == dirs => handle,
-            Some(_) | None => self.folder.descend(dirs)?,
+            Some(_) | None => match self.folder.descend(dirs) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                handle => Some(handle?),
+            },
         };
-        Ok(&self.at.insert((dirs, handle)).1)
+        let (_, handle) = self.at.insert((dirs, handle));
+        handle.as_ref().ok_or(Errno::NOENT.into())
     }
 }
 
