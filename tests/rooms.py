@@ -17,8 +17,6 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 # Address, size, kind (code), name.
 SYMBOL = re.compile(r"([0-9a-f]+) ([0-9a-f]+) [tTwW] (.*)")
-# The functions that turn an address into a line of source when something panics.
-TRACES = re.compile(r"\b(backtrace_rs|gimli|addr2line|miniz_oxide|rustc_demangle|libunwind)\b")
 
 
 def main():
@@ -37,12 +35,11 @@ def main():
         seen.add(found[1])
         size, name = int(found[2], 16), found[3]
         room = room_of.search(name)
-        sizes[room[1] if room else "traces" if TRACES.search(name) else "libraries"] += size
+        sizes[room[1] if room else "libraries"] += size
     print("| room | lines | KiB |\n|---|---|---|")
     for room in rooms:
         print(f"| `{room}` | {lines[room]} | {sizes[room] / 1024:.0f} |")
     print(f"| libraries | | {sizes['libraries'] / 1024:.0f} |")
-    print(f"| traces of panics | | {sizes['traces'] / 1024:.0f} |")
     total = stripped_bytes(program)
     print(f"| texts, tables | | {(total - sizes.total()) / 1024:.0f} |")
     print(f"| together | {sum(lines.values())} | {total / 1024:.0f} |")

@@ -53,3 +53,8 @@ pub fn edit_running(
 ) -> Result<(), Failure> {
     Err(left_out("remote control; it edits files", "remote"))
 }
+
+/// `swarmlet dht --rpc`.
+pub fn ask_daemon(_arguments: &Arguments, _screen: &mut Screen) -> Result<(), Failure> {
+    Err(left_out("remote control", "remote"))
+}
