@@ -22,10 +22,10 @@
 //! length, which is compared with the bytes that are left before anything else happens.
 //!
 //! # Why
-//! A decoder that builds values recurses once per nesting level, so that some ten thousand levels
-//! overflow the stack; `serde_bencode` does, accepts leading zeros, too, and ignores what follows
-//! the end. And the info-hash needs the bytes of `info` exactly as they came, which none of them
-//! can give back. So what passed the gate is read where it lies, and nothing is built.
+//! `serde_bencode` recurses once per nesting level (40,000 levels overflow the stack and abort
+//! the process), accepts leading zeros and ignores what follows the end. Behind this gate it is
+//! safe. And the info-hash needs the bytes of `info` exactly as they came, which no decoder that
+//! builds values can give back.
 //!
 //! # Spec
 //! BEP 3, "bencoding".

@@ -15,8 +15,13 @@
 //! # Limits
 //! `RESUME_BYTES_MAX`, `PIECES_MAX`, `FILES_MAX`.
 
-use super::bencode::{Dict, Item, Strictness, Writer};
-use super::{Malformed, digest::Digest};
+use std::fmt;
+
+use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::bencode::{self, Strictness};
+use super::{Malformed, digest::Digest, text};
 use crate::base::limits::{FILES_MAX, PIECES_MAX, RESUME_BYTES_MAX};
 use crate::base::{Bits, InfoHash};
 
@@ -41,12 +46,31 @@ pub struct Resume {
     pub downloaded: u64,
 }
 
-/// The version written, and the only one read. Raise it when a field changes its meaning.
-const VERSION: i64 = 1;
+/// The whole file: the record and what proves it whole.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed {
+    body: Bytes,
+    check: Bytes,
+}
 
-/// Of the body, in the order in which they are written.
-const KEYS: [&str; 8] =
-    ["clean", "downloaded", "files", "have", "info_hash", "pieces", "uploaded", "version"];
+/// The record as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    clean: u8,
+    downloaded: i64,
+    /// Length and modification time of each file; an empty list for one that was not there.
+    files: Vec<Vec<i64>>,
+    have: Bytes,
+    info_hash: Bytes,
+    pieces: u32,
+    uploaded: i64,
+    version: u32,
+}
+
+/// The version written, and the only one read. Raise it when a field changes its meaning.
+const VERSION: u32 = 1;
 
 impl Resume {
     /// Reads a record.
@@ -56,77 +80,67 @@ impl Resume {
         if bytes.len() > RESUME_BYTES_MAX {
             return Err(Malformed::new("the record is too long", RESUME_BYTES_MAX));
         }
-        let [body, check] = values(bytes, ["body", "check"])?;
-        let body = body.bytes().ok_or_else(contradiction)?;
-        if check.bytes() != Some(Digest::of(body).as_slice()) {
+        let sealed: Sealed = decode(bytes)?;
+        if sealed.check.0 != Digest::of(&sealed.body.0) {
             return Err(Malformed::new("the checksum is wrong", 0));
         }
-        let body = values(body, KEYS)?;
-        Resume::unpack(body).ok_or_else(contradiction)
+        let body: Body = decode(&sealed.body.0)?;
+        body.unpack().ok_or_else(|| Malformed::new("the record contradicts itself", 0))
     }
 
     /// Appends the record.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let mut body = Vec::new();
-        self.pack(&mut Writer::new(&mut body));
-        let mut writer = Writer::new(out);
-        let check = Digest::of(&body);
-        writer.begin_dict().key("body").bytes(body).key("check").bytes(check).end();
+        let body = encode(&Body::pack(self));
+        let check = Bytes(Digest::of(&body).to_vec());
+        out.extend_from_slice(&encode(&Sealed { body: Bytes(body), check }));
     }
+}
 
-    fn pack(&self, writer: &mut Writer<'_>) {
-        writer.begin_dict().key("clean").int(i64::from(self.clean));
-        writer.key("downloaded").int(signed(self.downloaded));
-        // Length and modification time of each; an empty list for one that was not there.
-        writer.key("files").begin_list();
-        for stamp in &self.files {
-            writer.begin_list();
-            if let Some(stamp) = stamp {
-                writer.int(signed(stamp.len)).int(stamp.modified_nanos);
-            }
-            writer.end();
+impl Body {
+    fn pack(resume: &Resume) -> Body {
+        let pack_stamp = |stamp: &FileStamp| vec![signed(stamp.len), stamp.modified_nanos];
+        Body {
+            clean: u8::from(resume.clean),
+            downloaded: signed(resume.downloaded),
+            files: resume
+                .files
+                .iter()
+                .map(|stamp| stamp.as_ref().map_or_else(Vec::new, pack_stamp))
+                .collect(),
+            have: Bytes(resume.have.as_bytes().to_vec()),
+            info_hash: Bytes(resume.info_hash.0.to_vec()),
+            pieces: resume.have.len(),
+            uploaded: signed(resume.uploaded),
+            version: VERSION,
         }
-        writer.end();
-        writer.key("have").bytes(self.have.as_bytes());
-        writer.key("info_hash").bytes(self.info_hash.0);
-        writer.key("pieces").int(i64::from(self.have.len()));
-        writer.key("uploaded").int(signed(self.uploaded));
-        writer.key("version").int(VERSION).end();
     }
 
-    /// The record, or `None` if a value is of another type, or outside its range.
-    fn unpack(body: [Item<'_>; KEYS.len()]) -> Option<Resume> {
-        let [clean, downloaded, files, have, info_hash, pieces, uploaded, version] = body;
-        let (clean, pieces) = (clean.int()?, u32::try_from(pieces.int()?).ok()?);
-        let known = version.int()? == VERSION && (0..=1).contains(&clean);
-        let files = files.list()?;
-        if !known
-            || pieces > PIECES_MAX
-            || files.into_iter().take(FILES_MAX + 1).count() > FILES_MAX
-        {
+    /// The record, or `None` if a value is outside its range.
+    fn unpack(self) -> Option<Resume> {
+        let known = self.version == VERSION && self.clean <= 1;
+        if !known || self.pieces > PIECES_MAX || self.files.len() > FILES_MAX {
             return None;
         }
         Some(Resume {
-            info_hash: InfoHash(info_hash.bytes()?.try_into().ok()?),
-            have: Bits::from_wire(have.bytes()?, pieces)?,
-            files: files.into_iter().map(unpack_stamp).collect::<Option<_>>()?,
-            clean: clean == 1,
-            uploaded: u64::try_from(uploaded.int()?).ok()?,
-            downloaded: u64::try_from(downloaded.int()?).ok()?,
+            info_hash: InfoHash(self.info_hash.0.try_into().ok()?),
+            have: Bits::from_wire(&self.have.0, self.pieces)?,
+            files: self.files.iter().map(|stamp| unpack_stamp(stamp)).collect::<Option<_>>()?,
+            clean: self.clean == 1,
+            uploaded: u64::try_from(self.uploaded).ok()?,
+            downloaded: u64::try_from(self.downloaded).ok()?,
         })
     }
 }
 
 /// The outer `None` is a stamp that makes no sense, the inner one a file that was not there.
-fn unpack_stamp(stamp: Item<'_>) -> Option<Option<FileStamp>> {
-    let mut numbers = stamp.list()?.into_iter().map(Item::int);
-    match [numbers.next(), numbers.next(), numbers.next()] {
-        [None, _, _] => Some(None),
-        [Some(len), Some(modified_nanos), None] => {
-            let len = u64::try_from(len?).ok()?;
-            Some(Some(FileStamp { len, modified_nanos: modified_nanos? }))
+fn unpack_stamp(stamp: &[i64]) -> Option<Option<FileStamp>> {
+    match *stamp {
+        [] => Some(None),
+        [len, modified_nanos] => {
+            let len = u64::try_from(len).ok()?;
+            Some(Some(FileStamp { len, modified_nanos }))
         }
-        [Some(_), _, _] => None,
+        _ => None,
     }
 }
 
@@ -135,19 +149,42 @@ fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The values of a dictionary that has these keys and no others.
-fn values<'b, const N: usize>(
-    bytes: &'b [u8],
-    keys: [&str; N],
-) -> Result<[Item<'b>; N], Malformed> {
-    let dict = Dict::parse(bytes, Strictness::Strict)?;
-    let found = keys.map(|key| dict.get(key));
-    if dict.iter().count() != N || found.iter().any(Option::is_none) {
-        return Err(Malformed::new("other keys than those of a record", 0));
-    }
-    Ok(found.map(|item| item.expect("each was found")))
+/// Through the gate, then through serde.
+fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, Malformed> {
+    bencode::scan(bytes, Strictness::Strict)?;
+    serde_bencode::from_bytes(bytes)
+        .map_err(|why| Malformed::new(text::clean_to(why.to_string(), 120), 0))
 }
 
-fn contradiction() -> Malformed {
-    Malformed::new("the record contradicts itself", 0)
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_bencode::to_bytes(value).expect("integers, byte strings and lists can be bencoded")
+}
+
+/// A byte string; serde would write a plain `Vec<u8>` as a list of integers.
+struct Bytes(Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        deserializer.deserialize_bytes(BytesVisitor)
+    }
+}
+
+struct BytesVisitor;
+
+impl Visitor<'_> for BytesVisitor {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a byte string")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+        Ok(Bytes(bytes.to_vec()))
+    }
 }

@@ -160,7 +160,7 @@ impl Exchange {
         stream: &mut (impl Read + Write),
         buffer: &mut [u8],
         hung_up: bool,
-        responder: &mut dyn Responder,
+        responder: &mut impl Responder,
     ) -> Step {
         let mut drained = false;
         let mut received = false;
@@ -260,7 +260,7 @@ impl Exchange {
     }
 
     /// Takes bytes that came. Returns whether to go on.
-    fn take(&mut self, bytes: &[u8], responder: &mut dyn Responder) -> bool {
+    fn take(&mut self, bytes: &[u8], responder: &mut impl Responder) -> bool {
         if let Stage::Lingering { left } = &mut self.stage {
             *left = left.saturating_sub(bytes.len());
             return *left > 0;
@@ -291,7 +291,7 @@ impl Exchange {
     }
 
     /// Answers what is whole in the inbox, and gives its memory back when it is used up.
-    fn answer_inbox(&mut self, responder: &mut dyn Responder) {
+    fn answer_inbox(&mut self, responder: &mut impl Responder) {
         if self.inbox.is_empty() {
             return;
         }
@@ -304,7 +304,7 @@ impl Exchange {
     }
 
     /// Answers the requests at the front of `bytes`. Returns how many bytes they were.
-    fn answer_all(&mut self, bytes: &[u8], responder: &mut dyn Responder) -> usize {
+    fn answer_all(&mut self, bytes: &[u8], responder: &mut impl Responder) -> usize {
         let mut used = 0;
         while self.stage == Stage::Open && self.outbox.len() < HTTP_OUTBOX_BYTES_MAX {
             let admit = |head: &Request<'_>| responder.body_bytes_max(head);
@@ -616,7 +616,7 @@ fn run(http: &mut HttpConn, buffer: &mut [u8], parties: Parties<'_>) -> (Step, A
 pub(super) fn run_with(
     http: &mut HttpConn,
     buffer: &mut [u8],
-    responder: &mut dyn Responder,
+    responder: &mut impl Responder,
 ) -> Step {
     let HttpConn { stream, exchange, hung_up, .. } = http;
     let buffer = &mut buffer[..HTTP_RECEIVE_BYTES];
