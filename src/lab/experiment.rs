@@ -124,10 +124,10 @@ pub(super) struct Stage {
 const WATCHED_MAX: usize = 12;
 
 /// In larger swarms than this, time goes in steps, and the usual way from node to node takes one
-/// or two of them. Three hundred peers take half of the processor time then, and are done up to
-/// six in a hundred later.
+/// or two of them. Three hundred peers take less than half of the processor time then, and the
+/// last is done after 87.5 s, in steps of 20 ms after 83.6.
 const STEPLESS_MAX: usize = 250;
-const STEP: Span = Span::from_millis(50);
+const STEP: Span = Span::from_millis(100);
 
 /// A run is given up after so many times its lower bound, and so much.
 const PATIENCE_TIMES: u64 = 20;

@@ -75,7 +75,7 @@ fn bytes_may_come_one_at_a_time_or_cut_anywhere() {
 fn time_may_go_in_steps_and_the_swarm_is_done_as_soon() {
     over_seeds("time_may_go_in_steps_and_the_swarm_is_done_as_soon", |seed| {
         let mut took = Vec::new();
-        for step in [None, Some(Span::from_millis(50))] {
+        for step in [None, Some(Span::from_millis(100))] {
             let mut lab = Lab::new(seed);
             ten(&mut lab);
             let line = Line { up: Some(100_000), down: Some(400_000) };
