@@ -196,8 +196,7 @@ impl Session {
 
     /// Whether they may be asked for something now; if they choke us, for what is allowed.
     pub fn may_be_asked(&self, now: Time) -> bool {
-        let allows = || self.fast.as_ref().is_some_and(|fast| !fast.allowed().is_empty());
-        self.us.interested && now >= self.rests_until && (!self.them.choking || allows())
+        self.us.interested && now >= self.rests_until
     }
 
     /// Takes one message in. `ours`: the pieces we have.

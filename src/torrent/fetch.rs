@@ -84,9 +84,8 @@ impl Torrent {
             let rate = if is_end { session.rate_down.get(now) } else { 0 };
             (session.pipeline.is_snubbing(), Reverse(rate))
         };
-        let may_be_asked = |(_, session): &(&ConnId, &mut Box<Session>)| session.may_be_asked(now);
-        let peers = self.peers.iter_mut().filter(may_be_asked);
-        let mut order: Vec<_> = peers.map(|(&conn, session)| (rank(session), conn)).collect();
+        let mut order: Vec<_> =
+            self.peers.iter_mut().map(|(&conn, session)| (rank(session), conn)).collect();
         order::sort(&mut order);
         for (_, conn) in order {
             self.fill(now, conn, out);
