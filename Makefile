@@ -3,8 +3,8 @@
 CARGO    ?= cargo
 SWARMLET := target/release/swarmlet
 MUSL     ?= $(shell uname -m)-unknown-linux-musl
-STATIC   := target/$(MUSL)/release/swarmlet
-# What `make static` does beyond `cargo build`, and what each is worth of 2,200 KiB:
+STATIC   := target/$(MUSL)/small/swarmlet
+# What `make static` does beyond `cargo build --profile small`, and what each is worth of 2,200 KiB:
 # - The standard library is built along, for small size and without the printer of stack traces,
 #   which a program without symbols cannot use: 270 KiB. The flags for it (-Z) are for nightly
 #   compilers; RUSTC_BOOTSTRAP=1 makes a stable one take them. Panics still say what and where.
@@ -38,14 +38,14 @@ help:            ## this list
 build:           ## the program: target/release/swarmlet
 	$(CARGO) build --release --locked
 
-static: target/no-unwinding.ld ## the same as one file that needs no library, in half of the memory: target/*-musl/…
+static: target/no-unwinding.ld ## the same, small, as one file that needs no library, in half of the memory: target/*-musl/…
 	@rustup target list --installed | grep -qx $(MUSL) || rustup target add $(MUSL)
 	@[ -d $(STD_SOURCE) ] || rustup component add rust-src || true
 	@if RUSTC_BOOTSTRAP=1 $(CARGO) fetch -q --locked --manifest-path $(STD_SOURCE)/Cargo.toml \
 	  2>/dev/null; then export RUSTC_BOOTSTRAP=1; set -- $(REBUILD_STD); \
 	else echo 'no source of the standard library here (component rust-src): 270 KiB more' >&2; fi; \
 	set -x; RUSTFLAGS="$(STATIC_FLAGS)" \
-	  $(CARGO) build --release --locked --target $(MUSL) "$$@" $(WITH)
+	  $(CARGO) build --profile small --locked --target $(MUSL) "$$@" $(WITH)
 
 target/no-unwinding.ld: Makefile
 	@mkdir -p target
@@ -127,7 +127,7 @@ size: build static ## bytes of the program: as it is, static, static with no mor
 	  | cut -d' ' -f1 | sort -u | grep -vcx swarmlet)
 
 rooms:           ## what each room costs: lines of source, KiB of the program
-	@CARGO_PROFILE_RELEASE_STRIP=none $(MAKE) -s static \
+	@CARGO_PROFILE_SMALL_STRIP=none $(MAKE) -s static \
 	  STATIC_FLAGS="$(STATIC_FLAGS) -C symbol-mangling-version=v0" WITH="--target-dir target/rooms"
 	@python3 tests/rooms.py $(STATIC:target/%=target/rooms/%)
 
