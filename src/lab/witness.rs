@@ -433,8 +433,12 @@ impl Queue {
     }
 }
 
-/// Whether somebody wants a place, is fit for it, and a place is free.
+/// Whether somebody wants a place, is fit for it, and a place is free. (Before the survey is back,
+/// which a busy disk may hold up for minutes, we do not know what we could give.)
 fn is_anyone_left_out(torrent: &Torrent) -> bool {
+    if torrent.under_way().survey {
+        return false;
+    }
     let wants = |session: &&Session| session.them.interested && !session.is_seed();
     let sessions = || torrent.sessions().map(|(_, session)| session).filter(wants);
     let served = sessions().filter(|session| !session.us.choking).count();

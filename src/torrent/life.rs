@@ -439,7 +439,7 @@ impl Torrent {
     /// Does what is due.
     pub fn tick(&mut self, now: Time, out: &mut Vec<Output>) {
         match self.state {
-            State::Surveying => {}
+            State::Surveying => self.mind_each_peer(now, out),
             State::Renewing => self.mind_renewal(out),
             State::Stopped => self.mind_after_stop(now, out),
             State::Stopping { .. } => self.mind_stopping(now, out),
@@ -473,7 +473,7 @@ impl Torrent {
     pub fn deadline(&self) -> Option<(Time, &'static str)> {
         let named = |time: Option<Time>, why| time.map(|time| (time, why));
         match self.state {
-            State::Surveying => None,
+            State::Surveying => named(self.tick_at, "look at the peers"),
             // The report of the last write makes them due; then it is high time.
             State::Renewing => {
                 named((self.writes_under_way == 0).then_some(Time::START), "look anew")

@@ -333,8 +333,7 @@ impl Torrent {
         for (&conn, session) in self.peers.iter_mut() {
             let serve = chosen.iter().any(|choice| choice.conn == conn);
             if serve && session.us.choking {
-                self.gains.tell(now, (conn, session), out);
-                unchoke(now, conn, session, out);
+                unchoke(now, (conn, session), &self.gains, out);
             } else if !serve && !session.us.choking {
                 choke(now, conn, session, out);
             }
@@ -355,8 +354,7 @@ impl Torrent {
         }
         for choice in chosen {
             if let Some(session) = self.peers.get_mut(&choice.conn) {
-                self.gains.tell(now, (choice.conn, session), out);
-                unchoke(now, choice.conn, session, out);
+                unchoke(now, (choice.conn, session), &self.gains, out);
             }
         }
     }
@@ -386,18 +384,23 @@ impl Torrent {
         if self.choker.deadline().is_some_and(|due| due <= now) {
             self.choke_round(now, out);
         }
-        if self.tick_at.take_if(|at| *at <= now).is_some() {
-            let conns: Vec<ConnId> = self.peers.keys().copied().collect();
-            for conn in conns {
-                self.mind_peer(now, conn, out);
-            }
-        }
+        self.mind_each_peer(now, out);
         // Last, for the look above may have parted with somebody.
         if self.soon.give_places.take_if(|at| *at <= now).is_some() {
             self.refill_places(now, out);
         }
         if self.soon.fill_all.take_if(|at| *at <= now).is_some() {
             self.fill_all(now, out);
+        }
+    }
+
+    /// Keep-alives, silence, requests that nobody answers.
+    pub(super) fn mind_each_peer(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.tick_at.take_if(|at| *at <= now).is_some() {
+            let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+            for conn in conns {
+                self.mind_peer(now, conn, out);
+            }
         }
     }
 
@@ -477,7 +480,14 @@ fn because((conn, reason): (ConnId, Reason)) -> Output {
     Output::Because { conn, reason }
 }
 
-fn unchoke(now: Time, conn: ConnId, session: &mut Session, out: &mut Vec<Output>) {
+/// Whoever may ask must first know for what.
+fn unchoke(
+    now: Time,
+    (conn, session): (ConnId, &mut Session),
+    gains: &Gains,
+    out: &mut Vec<Output>,
+) {
+    gains.tell(now, (conn, session), out);
     session.us.choking = false;
     session.unchoked_at = Some(now);
     session.last_said = now;

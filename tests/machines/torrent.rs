@@ -222,6 +222,14 @@ fn a_peer_that_came_during_the_survey_hears_what_we_have() {
 }
 
 #[test]
+fn a_peer_that_came_during_a_long_survey_is_kept_alive() {
+    let mut bench = Bench::new(false);
+    let conn = bench.join(1);
+    bench.wait(Span::from_secs(119));
+    assert_eq!(bench.said(conn), [Message::KeepAlive]);
+}
+
+#[test]
 fn places_are_given_once_a_turn_however_often_interest_changes() {
     let mut bench = Bench::new(true);
     let conn = bench.join(1);
