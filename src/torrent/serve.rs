@@ -148,6 +148,7 @@ impl Torrent {
     /// Parts with everyone.
     pub(super) fn close_all(&mut self, now: Time, why: &'static str, out: &mut Vec<Output>) {
         self.gains = Gains::default();
+        self.tick_at = None;
         let conns: Vec<ConnId> = self.peers.keys().copied().collect();
         for &conn in &conns {
             self.abandon(conn);

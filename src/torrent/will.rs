@@ -221,7 +221,6 @@ impl Torrent {
         self.save.is_farewell = false;
         self.choker = Choker::new(self.identity.unchoked_max);
         self.soon = Soon::default();
-        self.tick_at = None;
         self.candidates.hurry(now);
         self.mind_renewal(out);
     }
