@@ -234,6 +234,10 @@ pub const SEED_TURN: Span = Span::from_secs(60);
 pub const ENDGAME_BLOCKS_MAX: usize = 4;
 pub const ENDGAME_COPIES_MAX: u8 = 3;
 
+/// End game: what comes within this time by itself is asked of nobody else. A copy crosses what is
+/// on its way: on a fast line it comes a few milliseconds sooner, and twice.
+pub const ENDGAME_PATIENCE: Span = Span::from_millis(250);
+
 /// A block that is not whole so long after its first byte is *slow*: in the end game another peer
 /// may begin it anew. Below three KiB a second, that is; else one peer that sends a byte now and
 /// then could hold up the end for ever.

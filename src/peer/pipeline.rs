@@ -38,7 +38,8 @@ use crate::base::order;
 use std::collections::VecDeque;
 
 use crate::base::limits::{
-    REQUEST_QUEUE_TIME, REQUEST_TIMEOUT, REQUESTS_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MIN, SNUB_AFTER,
+    ENDGAME_PATIENCE, REQUEST_QUEUE_TIME, REQUEST_TIMEOUT, REQUESTS_IN_FLIGHT_MAX,
+    REQUESTS_IN_FLIGHT_MIN, SNUB_AFTER,
 };
 use crate::base::{Block, Span, Time};
 
@@ -58,6 +59,8 @@ pub struct Pipeline {
     depth_min: u32,
     /// The shortest time from a request to the end of its block.
     quickest: Option<Span>,
+    /// What the latest block took, from its request to its last byte; none came yet: no time.
+    took: Span,
     /// When bytes of a block last arrived, or the first request went out after a pause.
     last_progress: Time,
     /// The block that is arriving, and since when: a byte now and then is no service.
@@ -91,6 +94,7 @@ impl Pipeline {
             depth_min: REQUESTS_IN_FLIGHT_MIN,
             depth_max: REQUESTS_IN_FLIGHT_MAX,
             quickest: None,
+            took: Span::ZERO,
             last_progress: Time::START,
             arriving: None,
             snubbing: false,
@@ -139,6 +143,16 @@ impl Pipeline {
         self.requests.iter().map(|request| request.block)
     }
 
+    /// The blocks under way that do not come soon, as it looks: if they take as long as the latest
+    /// one did, they come later than `ENDGAME_PATIENCE` from now, or had to be here that long ago.
+    pub fn held_up(&self, now: Time) -> impl Iterator<Item = Block> + '_ {
+        let comes_soon = move |request: &&Request| {
+            let due = request.since + self.took;
+            due.since(now) <= ENDGAME_PATIENCE && now.since(due) <= ENDGAME_PATIENCE
+        };
+        self.requests.iter().filter(move |request| !comes_soon(request)).map(|held| held.block)
+    }
+
     /// Notes that `block` was asked for now.
     pub fn on_asked(&mut self, now: Time, block: Block) {
         debug_assert!(!self.has(block), "{block:?} asked twice of one peer");
@@ -182,7 +196,8 @@ impl Pipeline {
         if let Some(place) = self.requests.iter().position(|request| request.block == block)
             && let Some(request) = self.requests.remove(place)
         {
-            self.size(now.since(request.since));
+            self.took = now.since(request.since);
+            self.size(self.took);
         }
         self.forget_late(block);
     }

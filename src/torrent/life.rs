@@ -503,6 +503,7 @@ impl Torrent {
                     named(self.webs_deadline(), "call a web seed"),
                     named(self.soon.give_places, "give free places away"),
                     named(self.soon.fill_all, "ask others"),
+                    named(self.soon.ask_again, "ask others for the last blocks"),
                     named(self.gains.due, "tell what came"),
                     named(self.tick_at, "look at the peers"),
                     named(self.exchange.due, "tell who is there"),

@@ -225,6 +225,8 @@ struct Soon {
     give_places: Option<Time>,
     /// Somebody choked us or left: others may be asked for what that peer was.
     fill_all: Option<Time>,
+    /// End game: what was about to come may not have.
+    ask_again: Option<Time>,
 }
 
 /// Where a torrent stands.

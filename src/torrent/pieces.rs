@@ -185,7 +185,7 @@ impl Pieces {
     /// arriving is left alone, unless it does so slowly (`BLOCK_SLOW`). Then it may be asked of
     /// `ENDGAME_SLOW_COPIES_MAX`, or a few slow ones would keep all others from it.
     ///
-    /// `not_asked` says whether this peer has no request for the block yet.
+    /// `may_ask` says whether this peer may be asked for the block that so many are asked for.
     pub fn ask_again(
         &mut self,
         now: Time,
@@ -193,7 +193,7 @@ impl Pieces {
         piece: PieceIndex,
         asked_at_most: u8,
         conn: ConnId,
-        not_asked: impl Fn(Block) -> bool,
+        mut may_ask: impl FnMut(Block, u8) -> bool,
     ) -> Option<Block> {
         let open = self.open.get_mut(&piece)?;
         if !open.may_ask(conn) {
@@ -205,7 +205,8 @@ impl Pieces {
                 Place::Arriving { .. } => asked_at_most.max(ENDGAME_SLOW_COPIES_MAX - 1),
                 Place::Missing | Place::Here { .. } => asked_at_most,
             };
-            if state.place.is_open_to(now, conn) && state.asked <= at_most && not_asked(block) {
+            let is_open = state.place.is_open_to(now, conn) && state.asked <= at_most;
+            if is_open && may_ask(block, state.asked) {
                 state.asked += 1;
                 return Some(block);
             }

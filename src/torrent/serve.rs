@@ -393,6 +393,9 @@ impl Torrent {
         if self.soon.fill_all.take_if(|at| *at <= now).is_some() {
             self.fill_all(now, out);
         }
+        if self.soon.ask_again.take_if(|at| *at <= now).is_some() {
+            self.fill_all(now, out);
+        }
     }
 
     /// Keep-alives, silence, requests that nobody answers.

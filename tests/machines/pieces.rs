@@ -178,10 +178,12 @@ fn the_end_game_asks_for_what_others_were_asked_for() {
     let mut bench = Bench::new(false);
     (0..4).for_each(|_| assert!(bench.ask(1).is_some()));
     bench.whole(1, 0);
-    let again = bench.pieces.ask_again(bench.now, &bench.layout, bench.piece, 1, conn(2), |_| true);
+    let again =
+        bench.pieces.ask_again(bench.now, &bench.layout, bench.piece, 1, conn(2), |_, _| true);
     assert_eq!(again, Some(bench.block(1)));
     assert_eq!(bench.pieces.asked(bench.block(1)), Some(2));
-    let next = bench.pieces.ask_again(bench.now, &bench.layout, bench.piece, 1, conn(3), |_| true);
+    let next =
+        bench.pieces.ask_again(bench.now, &bench.layout, bench.piece, 1, conn(3), |_, _| true);
     assert_eq!(next, Some(bench.block(2)), "a block with fewer askers comes first");
 }
 
@@ -239,7 +241,7 @@ fn a_slow_block_may_be_begun_by_another_peer_and_a_quick_one_not() {
     assert_eq!(bench.arrive(1, 0, 0, 100), Taken::Part);
     (1..4).for_each(|number| assert_eq!(bench.whole(1, number), Taken::Whole));
     let ask_again =
-        |b: &mut Bench| b.pieces.ask_again(b.now, &b.layout, b.piece, 1, conn(2), |_| true);
+        |b: &mut Bench| b.pieces.ask_again(b.now, &b.layout, b.piece, 1, conn(2), |_, _| true);
     assert_eq!(ask_again(&mut bench), None, "it has only just begun");
     assert_eq!(bench.whole(2, 0), Taken::Unwanted);
     bench.now += BLOCK_SLOW;

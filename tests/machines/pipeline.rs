@@ -119,6 +119,31 @@ fn a_silent_peer_is_said_to_snub_once_and_is_left_one_request() {
 }
 
 #[test]
+fn a_block_is_held_up_if_it_comes_much_later_or_should_have_come() {
+    let at = |millis| Time::START + Span::from_millis(millis);
+    let held_up = |pipeline: &Pipeline, millis| pipeline.held_up(at(millis)).collect::<Vec<_>>();
+    let mut pipeline = Pipeline::new();
+    pipeline.on_asked(at(0), block(0));
+    pipeline.on_asked(at(0), block(1));
+    assert_eq!(held_up(&pipeline, 250), [], "nobody knows yet how long a block takes");
+    assert_eq!(held_up(&pipeline, 251), [block(0), block(1)]);
+    // Takes 600 ms: block 1 is due now, block 2 at 1200.
+    pipeline.on_block(at(600), block(0));
+    pipeline.on_asked(at(600), block(2));
+    let table: [(u64, &[Block]); 6] = [
+        (600, &[block(2)]),
+        (850, &[block(2)]),
+        (851, &[block(1), block(2)]),
+        (950, &[block(1)]),
+        (1450, &[block(1)]),
+        (1451, &[block(1), block(2)]),
+    ];
+    for (millis, expected) in table {
+        assert_eq!(held_up(&pipeline, millis), expected, "after {millis} ms");
+    }
+}
+
+#[test]
 fn requests_expire_only_when_nothing_at_all_comes() {
     let mut pipeline = Pipeline::new();
     pipeline.on_asked(Time::START, block(0));

@@ -38,6 +38,22 @@ fn a_slow_peer_does_not_hold_up_the_end() {
     });
 }
 
+#[test]
+fn what_comes_soon_by_itself_is_asked_of_nobody_else() {
+    let story = Scenario {
+        who: quick_and_slow,
+        links: |lab| {
+            lab.net.set_line(NodeId(0), Line { up: Some(2_000_000), down: None });
+            lab.net.set_line(SLOW, Line { up: Some(1_000_000), down: None });
+        },
+        limit: Span::from_secs(20),
+        ..Scenario::new("what_comes_soon_by_itself_is_asked_of_nobody_else")
+    };
+    tell(&story, |lab| {
+        assert_eq!(lab.record().count("peer", "says", "request"), 62, "each block once");
+    });
+}
+
 /// Each of them is asked for the last blocks before the quick one is, and takes 16 seconds for one.
 #[test]
 fn many_slow_peers_do_not_hold_up_the_end_together() {
