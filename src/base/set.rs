@@ -8,14 +8,13 @@
 
 use std::borrow::Borrow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::order;
 
 /// Keys; none twice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<K>", into = "Vec<K>", bound(deserialize = "K: Ord + Deserialize<'de>"))]
-#[serde(bound(serialize = "K: Clone + Serialize"))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Set<K> {
     /// They ascend strictly.
     keys: Vec<K>,

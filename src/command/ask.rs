@@ -18,16 +18,15 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use serde::de::DeserializeOwned;
-
 use super::Failure;
 use super::failure::reason;
 use crate::base::limits::{ASK_CONNECT_TIMEOUT, ASK_REPLY_BYTES_MAX, ASK_TIMEOUT, CALL_ADDRS_MAX};
 use crate::base::{InfoHash, Span};
 use crate::format::http::{self, Progress, Response};
+use crate::format::json::{self, FromValue};
 use crate::format::listing::Published;
 use crate::format::query::{self, TrackerUrl};
-use crate::format::{json, text};
+use crate::format::text;
 
 /// A tracker that shows more than announces.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,7 +76,7 @@ impl Site {
     }
 
     /// Asks for a page and reads its JSON.
-    pub fn get<T: DeserializeOwned>(&self, page: &str) -> Result<T, Failure> {
+    pub fn get<T: FromValue>(&self, page: &str) -> Result<T, Failure> {
         let body = self.get_bytes(page)?;
         self.read(&body)
     }
@@ -93,7 +92,7 @@ impl Site {
         }
     }
 
-    fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
+    fn read<T: FromValue>(&self, body: &[u8]) -> Result<T, Failure> {
         json::read(body).map_err(|_| {
             Failure::new(
                 format!("{} does not answer as a tracker of ours does", self.name()),

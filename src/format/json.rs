@@ -6,19 +6,18 @@
 //! comes twice is refused.
 //!
 //! # Why
-//! A type that is read straight from the text is a parser of its own, as large as its fields are
-//! many. Here all texts become a `Value`, and what a type wants of it is found there; and a struct
-//! is found in an object only, where `serde_json` would read it from a list, too.
+//! A type that is read straight from the text, by code that is derived, is a parser of its own, as
+//! large as its fields are many. Here all texts become a `Value`, and a `Record` finds its fields
+//! there, each by a call. So all records together are a few KiB of the program where they were
+//! fifty.
 
 use std::fmt;
 
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess,
-    Unexpected, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::text;
+use crate::base::Set;
 
 /// Reads one JSON text, whole. `values_max`: it may consist of so many.
 ///
@@ -34,13 +33,13 @@ pub fn parse(bytes: &[u8], values_max: usize) -> Result<Value, String> {
 /// Reads what we or a tracker of ours wrote, as a type of ours.
 ///
 /// Error: why it is none.
-pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    understand(parse(bytes, usize::MAX)?)
+pub fn read<T: FromValue>(bytes: &[u8]) -> Result<T, String> {
+    understand(&parse(bytes, usize::MAX)?)
 }
 
 /// Reads a value as a type of ours. Error: why it is none.
-pub fn understand<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    T::deserialize(Plain(value)).map_err(|error| text::clean(error.to_string()))
+pub fn understand<T: FromValue>(value: &Value) -> Result<T, String> {
+    T::from_value(value).map_err(text::clean)
 }
 
 /// An object of these pairs. (What `json!` makes of each pair is thrice the code.)
@@ -123,91 +122,160 @@ impl<'de> Visitor<'de> for Counted<'_> {
     }
 }
 
-/// A value as what a type of ours is read from.
-struct Plain(Value);
+// ── Records ─────────────────────────────────────────────────────────────────────────────────
 
-impl<'de> Deserializer<'de> for Plain {
-    type Error = serde_json::Error;
+/// A type that is read from an object, field by field.
+pub trait Record: Sized {
+    /// Fields that are not there or hold something else may be anything in what comes back.
+    fn read(fields: &mut Fields<'_>) -> Self;
+}
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        match self.0 {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(value),
-            Value::Number(number) => number.deserialize_any(visitor),
-            Value::String(value) => visitor.visit_string(value),
-            Value::Array(values) => visitor.visit_seq(Items(values.into_iter())),
-            Value::Object(map) => {
-                visitor.visit_map(Entries { entries: map.into_iter(), value: Value::Null })
+/// The fields of an object, while a record is read from them.
+pub struct Fields<'v> {
+    map: &'v Map<String, Value>,
+    /// Every name that was asked for.
+    names: Vec<&'static str>,
+    /// What the first field that does not hold what it should is, and lacks.
+    wrong: Option<String>,
+}
+
+/// The names of the fields that a record is read from.
+pub fn names_of<T: Record>() -> Vec<&'static str> {
+    let nothing = Map::new();
+    let mut fields = Fields::of(&nothing);
+    // It asks for all of them, and what it finds there is of no interest.
+    T::read(&mut fields);
+    fields.names
+}
+
+impl<'v> Fields<'v> {
+    fn of(map: &'v Map<String, Value>) -> Fields<'v> {
+        Fields { map, names: Vec::new(), wrong: None }
+    }
+
+    /// What is in a field; if the field is missing, what is usual with its type.
+    pub fn get<T: FromValue + Default>(&mut self, name: &'static str) -> T {
+        self.get_or(name, T::default())
+    }
+
+    /// What is in a field; `usual` if the field is missing.
+    pub fn get_or<T: FromValue>(&mut self, name: &'static str, usual: T) -> T {
+        match self.look(name).map(T::from_value) {
+            None => usual,
+            Some(Ok(value)) => value,
+            Some(Err(what)) => {
+                self.note(name, &what);
+                usual
             }
         }
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        match self.0 {
-            Value::Object(map) => {
-                visitor.visit_map(Entries { entries: map.into_iter(), value: Value::Null })
+    /// What is in a field that must be there.
+    pub fn need<T: FromValue + Default>(&mut self, name: &'static str) -> T {
+        if !self.map.contains_key(name) {
+            self.note(name, "missing");
+        }
+        self.get(name)
+    }
+
+    /// A text, fit to be shown.
+    pub fn clean(&mut self, name: &'static str) -> String {
+        text::clean(self.get::<String>(name))
+    }
+
+    fn look(&mut self, name: &'static str) -> Option<&'v Value> {
+        self.names.push(name);
+        self.map.get(name)
+    }
+
+    fn note(&mut self, name: &str, what: &str) {
+        self.wrong.get_or_insert_with(|| format!("{name}: {what}"));
+    }
+}
+
+/// What a value can be read as.
+pub trait FromValue: Sized {
+    /// Error: what it is not.
+    fn from_value(value: &Value) -> Result<Self, String>;
+}
+
+impl<T: Record> FromValue for T {
+    fn from_value(value: &Value) -> Result<T, String> {
+        let mut fields = Fields::of(value.as_object().ok_or("no object")?);
+        let record = T::read(&mut fields);
+        match fields.wrong {
+            None => Ok(record),
+            Some(wrong) => Err(wrong),
+        }
+    }
+}
+
+/// Null is none.
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(value: &Value) -> Result<Option<T>, String> {
+        if value.is_null() { Ok(None) } else { T::from_value(value).map(Some) }
+    }
+}
+
+impl<T: FromValue> FromValue for Vec<T> {
+    fn from_value(value: &Value) -> Result<Vec<T>, String> {
+        value.as_array().ok_or("no list")?.iter().map(T::from_value).collect()
+    }
+}
+
+/// A list of just so many.
+impl<T: FromValue, const N: usize> FromValue for [T; N] {
+    fn from_value(value: &Value) -> Result<[T; N], String> {
+        let values: Vec<T> = Vec::from_value(value)?;
+        values.try_into().map_err(|_| format!("not a list of {N}"))
+    }
+}
+
+impl<T: FromValue + Ord> FromValue for Set<T> {
+    fn from_value(value: &Value) -> Result<Set<T>, String> {
+        Vec::from_value(value).map(Set::from)
+    }
+}
+
+impl FromValue for Map<String, Value> {
+    fn from_value(value: &Value) -> Result<Map<String, Value>, String> {
+        Ok(value.as_object().ok_or("no object")?.clone())
+    }
+}
+
+impl FromValue for String {
+    fn from_value(value: &Value) -> Result<String, String> {
+        Ok(value.as_str().ok_or("no text")?.to_owned())
+    }
+}
+
+impl FromValue for bool {
+    fn from_value(value: &Value) -> Result<bool, String> {
+        Ok(value.as_bool().ok_or("neither true nor false")?)
+    }
+}
+
+impl FromValue for f64 {
+    fn from_value(value: &Value) -> Result<f64, String> {
+        Ok(value.as_f64().ok_or("no number")?)
+    }
+}
+
+/// Whole numbers, which must fit.
+macro_rules! whole {
+    ($($number:ty)*) => {$(
+        impl FromValue for $number {
+            fn from_value(value: &Value) -> Result<$number, String> {
+                Ok(whole(value).and_then(|number| number.try_into().ok()).ok_or(NOT_WHOLE)?)
             }
-            _ => Err(Error::invalid_type(Unexpected::Other("no object"), &visitor)),
         }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        match self.0 {
-            Value::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
-        }
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_unit()
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct newtype_struct seq tuple tuple_struct map enum identifier
-    }
+    )*};
 }
 
-struct Items(std::vec::IntoIter<Value>);
+whole! { u8 u16 u32 u64 usize i8 i64 }
 
-impl<'de> SeqAccess<'de> for Items {
-    type Error = serde_json::Error;
+const NOT_WHOLE: &str = "no whole number, or one that is out of range";
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Self::Error> {
-        self.0.next().map(|value| seed.deserialize(Plain(value))).transpose()
-    }
-}
-
-struct Entries {
-    entries: serde_json::map::IntoIter,
-    /// Of the key that was taken last.
-    value: Value,
-}
-
-impl<'de> MapAccess<'de> for Entries {
-    type Error = serde_json::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Self::Error> {
-        let Some((key, value)) = self.entries.next() else { return Ok(None) };
-        self.value = value;
-        seed.deserialize(key.into_deserializer()).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(
-        &mut self,
-        seed: V,
-    ) -> Result<V::Value, Self::Error> {
-        seed.deserialize(Plain(self.value.take()))
-    }
+fn whole(value: &Value) -> Option<i128> {
+    value.as_u64().map(i128::from).or_else(|| value.as_i64().map(i128::from))
 }

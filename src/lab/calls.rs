@@ -78,7 +78,7 @@ impl Lab {
             return self.ask_by_datagram(id, (torrent, tracker), addr, announce, timeout);
         }
         let Some(to) = addr.and_then(|addr| self.node_at(addr)) else {
-            let at = self.now.after(self.net.travel(id, id).times(2));
+            let at = self.now.after(self.net.travel().times(2));
             return self.answer_at(at, caller, None, Err("connection refused"));
         };
         if self.is_cut_off(id) {
@@ -89,7 +89,7 @@ impl Lab {
         }
         let mut request = Vec::new();
         http::write_get(&url, &announce.target(&url), &mut request);
-        let at = self.now.after(self.net.travel_alone(id, to));
+        let at = self.now.after(self.net.travel_alone());
         let call = Call { caller, to, request, gives_up };
         self.plan(at, Happening::Asked(Box::new(call)));
     }
@@ -97,7 +97,7 @@ impl Lab {
     /// A request has reached a tracker's host.
     pub(super) fn on_asked(&mut self, call: Call) {
         let Call { caller, to, request, gives_up } = call;
-        let back = self.now.after(self.net.travel_alone(to, caller.node));
+        let back = self.now.after(self.net.travel_alone());
         let ip = self.nodes[to.0].addr.ip();
         let Role::Tracker(tracker) = &self.nodes[to.0].role else {
             return self.answer_at(back, caller, None, Err("connection refused"));

@@ -30,11 +30,9 @@
 //! # Spec
 //! RFC 5681 (windows, fast retransmit), RFC 6298 (time-outs; least as in most systems).
 
-use std::collections::BTreeMap;
-
 use super::clock::Moment;
 use super::pipe::{EndId, Key, Side, WINDOW_BYTES};
-use crate::base::{Random, Span};
+use crate::base::{Random, Shelf, Span};
 
 /// Loss is counted in packets of so many.
 pub const LOSS_OF: u32 = 10_000;
@@ -64,7 +62,7 @@ pub(super) struct Congestion {
     /// Lost packets of `LOSS_OF`.
     loss: u32,
     random: Random,
-    flows: BTreeMap<EndId, Flow>,
+    flows: Shelf<EndId, Flow>,
 }
 
 /// The sender of one pipe.
@@ -99,7 +97,7 @@ pub(super) struct Leaving {
 
 impl Congestion {
     pub fn new(loss: u32, random: Random) -> Congestion {
-        Congestion { loss, random, flows: BTreeMap::new() }
+        Congestion { loss, random, flows: Shelf::new() }
     }
 
     /// How many bytes may leave now: none, or at least a segment.
@@ -121,7 +119,7 @@ impl Congestion {
             }
         }
         let again_lost = if lost > 0 { self.lost_in_a_row() } else { 0 };
-        let flow = self.flows.entry(pipe).or_default();
+        let flow = self.flows.get_or_insert_with(pipe, Flow::default);
         flow.unacked += len;
         let Some(first) = first else { return Fate { late: Span::ZERO, again: 0 } };
 

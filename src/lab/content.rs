@@ -16,8 +16,6 @@
 //! Runs do not overlap, none is empty, none reaches beyond `len` · no two `True` runs touch ·
 //! behind every `True` run the source has bytes.
 
-use std::collections::BTreeMap;
-
 use super::rope::Sink;
 use super::source::Stretch;
 
@@ -27,8 +25,9 @@ pub struct Content {
     /// What the source's file holds; empty if nobody said, and then every byte is kept.
     truth: Stretch,
     len: usize,
-    /// By the offset of the first byte; what lies between runs is a hole and reads as zeros.
-    runs: BTreeMap<usize, Run>,
+    /// Each with the offset of its first byte, ascending; what lies between runs is a hole and
+    /// reads as zeros. There are few: what is written in a row becomes one.
+    runs: Vec<(usize, Run)>,
 }
 
 /// Bytes in a row that are kept in the same way.
@@ -50,7 +49,7 @@ pub struct Cutting {
 impl Content {
     /// An empty file that may become what `truth` is.
     pub fn empty(truth: Stretch) -> Content {
-        Content { truth, len: 0, runs: BTreeMap::new() }
+        Content { truth, len: 0, runs: Vec::new() }
     }
 
     /// A whole copy.
@@ -112,9 +111,9 @@ impl Content {
     pub fn read(&self, begin: usize, len: usize, sink: &mut impl Sink) -> Option<()> {
         let end = begin.checked_add(len).filter(|&end| end <= self.len)?;
         let mut at = begin;
-        let before = self.runs.range(..begin).next_back();
-        for (&from, run) in before.into_iter().chain(self.runs.range(begin..end)) {
-            let (first, last) = (from.max(begin), (from + run.len()).min(end));
+        let places = self.from(begin).saturating_sub(1)..self.from(end);
+        for (from, run) in &self.runs[places] {
+            let (first, last) = ((*from).max(begin), (from + run.len()).min(end));
             if first >= last {
                 continue;
             }
@@ -131,8 +130,8 @@ impl Content {
 
     /// Whether a range is there and holds what `truth`, a file of a source, holds there.
     pub fn is_true(&self, truth: &Stretch, begin: usize, len: usize) -> bool {
-        let run = self.runs.range(..=begin).next_back().filter(|_| len > 0);
-        let is_marked = run.is_some_and(|(&from, run)| match run {
+        let run = self.runs[..self.from(begin + 1)].last().filter(|_| len > 0);
+        let is_marked = run.is_some_and(|(from, run)| match run {
             Run::True(run_len) => begin + len <= from + run_len,
             Run::Own(_) => false,
         });
@@ -164,7 +163,7 @@ impl Content {
     /// Asserts what the header promises.
     pub fn check(&self) {
         let (mut end, mut was_true) = (0, false);
-        for (&begin, run) in &self.runs {
+        for &(begin, ref run) in &self.runs {
             let is_true = matches!(run, Run::True(_));
             assert!(run.len() > 0 && begin >= end, "runs overlap at {begin}");
             assert!(!(is_true && was_true && begin == end), "two true runs touch at {begin}");
@@ -179,24 +178,22 @@ impl Content {
 
     /// Takes everything from `begin` to `end` out; a hole is left.
     fn cut(&mut self, begin: usize, end: usize) -> Cutting {
-        let mut runs = Vec::new();
         // Nearly always there was nothing.
-        let last = self.runs.range(..end).next_back();
-        if begin == end || last.is_none_or(|(&from, run)| from + run.len() <= begin) {
-            return Cutting { begin, len: end - begin, runs };
+        let last = self.runs[..self.from(end)].last();
+        if begin == end || last.is_none_or(|(from, run)| from + run.len() <= begin) {
+            return Cutting { begin, len: end - begin, runs: Vec::new() };
         }
         self.split(begin);
         self.split(end);
-        while let Some((&at, _)) = self.runs.range(begin..end).next() {
-            let run = self.runs.remove(&at).expect("found a moment ago");
-            runs.push((at, run));
-        }
-        Cutting { begin, len: end - begin, runs }
+        let places = self.from(begin)..self.from(end);
+        Cutting { begin, len: end - begin, runs: self.runs.drain(places).collect() }
     }
 
     /// Sees to it that no run lies on both sides of `at`.
     fn split(&mut self, at: usize) {
-        let Some((&from, run)) = self.runs.range_mut(..at).next_back() else { return };
+        let place = self.from(at);
+        let Some((from, run)) = self.runs[..place].last_mut() else { return };
+        let from = *from;
         if from + run.len() <= at {
             return;
         }
@@ -208,30 +205,35 @@ impl Content {
             }
             Run::Own(bytes) => Run::Own(bytes.split_off(at - from)),
         };
-        self.runs.insert(at, behind);
+        self.runs.insert(place, (at, behind));
     }
 
     /// Puts a run where nothing is; true runs that touch become one.
-    fn insert(&mut self, mut begin: usize, run: Run) {
+    fn insert(&mut self, begin: usize, run: Run) {
         if run.len() == 0 {
             return;
         }
-        let Run::True(mut len) = run else {
-            self.runs.insert(begin, run);
-            return;
-        };
-        if let Some(Run::True(next)) = self.runs.get(&(begin + len)) {
-            let next = *next;
-            self.runs.remove(&(begin + len));
-            len += next;
+        let place = self.from(begin);
+        self.runs.insert(place, (begin, run));
+        self.join(place);
+        if let Some(before) = place.checked_sub(1) {
+            self.join(before);
         }
-        if let Some((&from, Run::True(before))) = self.runs.range(..begin).next_back()
-            && from + before == begin
+    }
+
+    /// Makes one of the run at `place` and the next, if both are true and touch.
+    fn join(&mut self, place: usize) {
+        if let [(begin, Run::True(len)), (next, Run::True(more)), ..] = &mut self.runs[place..]
+            && *begin + *len == *next
         {
-            len += before;
-            begin = from;
+            *len += *more;
+            self.runs.remove(place + 1);
         }
-        self.runs.insert(begin, Run::True(len));
+    }
+
+    /// The place of the first run that begins at `offset` or behind.
+    fn from(&self, offset: usize) -> usize {
+        self.runs.partition_point(|(begin, _)| *begin < offset)
     }
 }
 

@@ -66,7 +66,7 @@ impl Lab {
             if !self.net.reaches(from, to) || self.net.loses_datagram() {
                 continue;
             }
-            let at = self.now.after(self.net.travel(from, to) + late);
+            let at = self.now.after(self.net.travel() + late);
             let datagram = Datagram { from, to, bytes: bytes.clone(), is_notice };
             self.plan(at, Happening::Datagram(Box::new(datagram)));
         }

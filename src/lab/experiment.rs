@@ -195,7 +195,7 @@ impl Experiment {
         if !keep.record {
             lab.record = Record::off();
         }
-        lab.net.set_usual_path(Path { delay: setup.delay, jitter: setup.jitter });
+        lab.net.set_path(Path { delay: setup.delay, jitter: setup.jitter });
         lab.net.set_loss(setup.loss);
         let source = match setup.sha1 {
             true => lab.source("file", setup.piece_bytes(), &[setup.bytes]),

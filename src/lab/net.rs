@@ -27,7 +27,7 @@
 //! Nothing is lost and sent again, unless `set_loss` says so (`congestion`). Good enough for
 //! protocol stories and for sharing of bandwidth.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::clock::{Clock, Moment};
 use super::congestion::{Congestion, Leaving};
@@ -89,9 +89,8 @@ pub struct Net {
     conns: Vec<Option<Box<Conn>>>,
     clock: Clock<Happening>,
     random: Random,
-    /// The path of every pair that is not in `paths`.
-    usual: Path,
-    paths: BTreeMap<(NodeId, NodeId), Path>,
+    /// Between any two nodes.
+    path: Path,
     /// Pairs between which nothing moves.
     stalled: Set<(NodeId, NodeId)>,
     /// `None`: nothing is lost.
@@ -134,15 +133,14 @@ enum Happening {
 }
 
 impl Net {
-    /// A net without nodes. `usual`: the path between any two, unless `set_path` says otherwise.
-    pub fn new(seed: u64, usual: Path) -> Net {
+    /// A net without nodes. `path`: the one between any two.
+    pub fn new(seed: u64, path: Path) -> Net {
         Net {
             nodes: Vec::new(),
             conns: Vec::new(),
             clock: Clock::new(),
             random: Random::new(seed),
-            usual,
-            paths: BTreeMap::new(),
+            path,
             stalled: Set::new(),
             congestion: None,
         }
@@ -172,18 +170,14 @@ impl Net {
         self.clock.go_in_steps(step_micros);
     }
 
-    pub fn set_usual_path(&mut self, path: Path) {
-        self.usual = path;
+    pub fn set_path(&mut self, path: Path) {
+        self.path = path;
     }
 
     /// From now on so many packets of `congestion::LOSS_OF` are lost, between any two nodes.
     pub fn set_loss(&mut self, loss: u32) {
         self.congestion =
             (loss > 0).then(|| Congestion::new(loss, Random::new(self.random.next_u64())));
-    }
-
-    pub fn set_path(&mut self, a: NodeId, b: NodeId, path: Path) {
-        self.paths.insert(pair(a, b), path);
     }
 
     /// Whether connects to this node are accepted from now on, or refused.
@@ -228,9 +222,9 @@ impl Net {
         }
     }
 
-    /// How long a packet takes from `a` to `b`, this time.
-    pub fn travel(&mut self, a: NodeId, b: NodeId) -> Span {
-        let path = self.paths.get(&pair(a, b)).copied().unwrap_or(self.usual);
+    /// How long a packet takes from one node to another, this time.
+    pub fn travel(&mut self) -> Span {
+        let path = self.path;
         match usize::try_from(path.jitter.as_millis()) {
             Ok(jitter) if jitter > 0 => {
                 path.delay + Span::from_millis(self.random.below(jitter + 1) as u64)
@@ -240,9 +234,9 @@ impl Net {
     }
 
     /// The same for a packet on its own: a connect, a question, an answer. It may be lost.
-    pub fn travel_alone(&mut self, a: NodeId, b: NodeId) -> Span {
+    pub fn travel_alone(&mut self) -> Span {
         let late = self.congestion.as_mut().map_or(Span::ZERO, Congestion::late_alone);
-        self.travel(a, b) + late
+        self.travel() + late
     }
 
     /// Whether a datagram is lost on its way.
@@ -266,7 +260,7 @@ impl Net {
         let mut conn = Conn { dialler: End::new(from), listener: End::new(to) };
         let key = self.next_key();
         if self.reaches(from, to) {
-            let travel = self.travel_alone(from, to);
+            let travel = self.travel_alone();
             let knock = now.after(travel);
             // Not even a hasty good-bye may arrive before the knock.
             conn.dialler.last_arrival = knock;
@@ -283,7 +277,7 @@ impl Net {
         let key = self.next_key();
         self.conns.push(None);
         let failed = Arrival::Failed { key, node: from };
-        self.clock.push(now.after(self.usual.delay.times(2)), from, Happening::Tell(failed));
+        self.clock.push(now.after(self.path.delay.times(2)), from, Happening::Tell(failed));
         key
     }
 
@@ -422,7 +416,7 @@ impl Net {
     fn on_knock(&mut self, now: Moment, key: Key) -> Option<Arrival> {
         let conn = self.conn(key)?;
         let (from, to) = (conn.dialler.node, conn.listener.node);
-        let back = now.after(self.travel_alone(to, from));
+        let back = now.after(self.travel_alone());
         if !self.nodes[to.0].listens {
             self.clock.push(back, from, Happening::Refused(key));
             return None;
@@ -629,8 +623,8 @@ impl Net {
         }
         self.nodes[node.0].up_free_at = departed;
 
-        let late = self.late(departed, id, there, packet.len());
-        let arrival = departed.after(self.travel(node, there) + late).max(earliest);
+        let late = self.late(departed, id, packet.len());
+        let arrival = departed.after(self.travel() + late).max(earliest);
         let arrival = self.clock.step_at(arrival);
         let in_steps = self.clock.step_micros() > 1;
         let Some(end) = self.end_mut(id) else { return };
@@ -652,12 +646,12 @@ impl Net {
     }
 
     /// How late a packet is for being lost, if it is; books what that costs its sender.
-    fn late(&mut self, departed: Moment, id: EndId, there: NodeId, len: usize) -> Span {
+    fn late(&mut self, departed: Moment, id: EndId, len: usize) -> Span {
         if self.congestion.is_none() {
             return Span::ZERO;
         }
         let Some(node) = self.node_at(id) else { return Span::ZERO };
-        let round_trip = self.travel(node, there) + self.travel(there, node);
+        let round_trip = self.travel() + self.travel();
         let behind = self.end_mut(id).map_or(0, |end| end.buffered());
         let Some(congestion) = &mut self.congestion else { return Span::ZERO };
         let fate = congestion.on_sent(departed, id, Leaving { len, behind, round_trip });

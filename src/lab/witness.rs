@@ -17,7 +17,6 @@
 
 use crate::base::Shelf;
 use crate::base::order;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::Lab;
@@ -43,7 +42,7 @@ const ROUNDS_WAITED_MAX: u64 = 3;
 /// What was said and heard at every end.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
-    ends: BTreeMap<EndId, Overheard>,
+    ends: Shelf<EndId, Overheard>,
 }
 
 /// One end of one connection.
@@ -290,7 +289,7 @@ impl Witness {
     }
 
     fn end(&mut self, now: Moment, end: EndId) -> &mut Overheard {
-        self.ends.entry(end).or_insert_with(|| Overheard::new(now))
+        self.ends.get_or_insert_with(end, || Overheard::new(now))
     }
 }
 

@@ -19,15 +19,15 @@
 use crate::base::Shelf;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::base::{InfoHash, Set, Span, Time, TorrentId};
 use crate::engine::Phase;
+use crate::format::json::{Fields, Record};
 use crate::torrent::selection::{Choice, Wishes};
 
 /// What is remembered of one torrent.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Page {
     /// The directory that holds its files, absolute.
     pub dir: PathBuf,
@@ -70,9 +70,47 @@ pub struct Page {
     pub sequential: bool,
 }
 
+impl Record for Page {
+    fn read(fields: &mut Fields<'_>) -> Page {
+        let usual = Page::default();
+        Page {
+            dir: PathBuf::from(fields.get::<String>("dir")),
+            paused: fields.get("paused"),
+            finished: fields.get("finished"),
+            position: fields.get_or("position", usual.position),
+            added: fields.get("added"),
+            done: fields.get("done"),
+            active: fields.get("active"),
+            uploaded: fields.get("uploaded"),
+            downloaded: fields.get("downloaded"),
+            corrupt: fields.get("corrupt"),
+            downloading_secs: fields.get("downloading_secs"),
+            seeding_secs: fields.get("seeding_secs"),
+            trackers: fields.get("trackers"),
+            peers_max: fields.get("peers_max"),
+            labels: fields.get("labels"),
+            group: fields.get("group"),
+            priority: fields.get("priority"),
+            download_limit: fields.get_or("download_limit", usual.download_limit),
+            download_limited: fields.get("download_limited"),
+            upload_limit: fields.get_or("upload_limit", usual.upload_limit),
+            upload_limited: fields.get("upload_limited"),
+            honors_session_limits: fields
+                .get_or("honors_session_limits", usual.honors_session_limits),
+            seed_idle_minutes: fields.get_or("seed_idle_minutes", usual.seed_idle_minutes),
+            seed_idle_mode: fields.get("seed_idle_mode"),
+            seed_ratio: fields.get_or("seed_ratio", usual.seed_ratio),
+            seed_ratio_mode: fields.get("seed_ratio_mode"),
+            unwanted: fields.get("unwanted"),
+            high: fields.get("high"),
+            low: fields.get("low"),
+            sequential: fields.get("sequential"),
+        }
+    }
+}
+
 /// What concerns all torrents.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Session {
     /// What a person set, by the names that remote controls use.
     pub wishes: serde_json::Map<String, serde_json::Value>,
@@ -87,6 +125,21 @@ pub struct Session {
     pub runs: u64,
     /// Torrents that were removed although their files may still lie where we look for some.
     pub removed: Set<String>,
+}
+
+impl Record for Session {
+    fn read(fields: &mut Fields<'_>) -> Session {
+        Session {
+            wishes: fields.get("wishes"),
+            usual: serde_json::Map::new(),
+            uploaded: fields.get("uploaded"),
+            downloaded: fields.get("downloaded"),
+            added: fields.get("added"),
+            active_secs: fields.get("active_secs"),
+            runs: fields.get("runs"),
+            removed: fields.get("removed"),
+        }
+    }
 }
 
 /// A torrent of this run.

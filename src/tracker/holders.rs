@@ -13,12 +13,11 @@
 //! `HOLDERS_BYTES_MAX` for all together: one more is not noted. Both searches are linear, which
 //! these limits keep short; and only announces that tell pieces come here.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::table::Minute;
 use crate::base::limits::{HOLDERS_BYTES_MAX, HOLDERS_PER_TORRENT_MAX};
-use crate::base::{Bits, InfoHash};
+use crate::base::{Bits, InfoHash, Shelf};
 
 /// One peer, and the pieces that it told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,7 +30,7 @@ pub struct Holder {
 /// The holders of all torrents.
 #[derive(Debug, Default)]
 pub struct Holders {
-    torrents: BTreeMap<InfoHash, Vec<Holder>>,
+    torrents: Shelf<InfoHash, Vec<Holder>>,
     bytes: usize,
 }
 
@@ -39,7 +38,7 @@ impl Holders {
     /// A peer told its pieces.
     pub fn note(&mut self, minute: Minute, hash: InfoHash, addr: SocketAddr, have: Bits) {
         self.forget(hash, addr);
-        let holders = self.torrents.entry(hash).or_default();
+        let holders = self.torrents.get_or_insert_with(hash, Vec::new);
         if holders.len() == HOLDERS_PER_TORRENT_MAX
             && let Some(oldest) = (0..holders.len()).max_by_key(|&at| silence(&holders[at], minute))
         {

@@ -11,6 +11,7 @@ mod extended;
 mod http;
 mod http_fixtures;
 mod ini;
+mod json;
 mod krpc;
 mod layout;
 mod magnet;

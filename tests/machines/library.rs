@@ -10,6 +10,7 @@ use swarmlet::base::{Bits, InfoHash, PieceIndex, Random, Set, Span, Time};
 use swarmlet::format::announce::Reply;
 use swarmlet::format::digest::Digest;
 use swarmlet::format::http::{Parsed, Progress, Request, Response, Scan};
+use swarmlet::format::json::{self, FromValue};
 use swarmlet::format::listing::{Listing, Pieces, Published, Stats, Swarms};
 use swarmlet::tracker::holders::Holders;
 use swarmlet::tracker::library::Entry;
@@ -79,10 +80,10 @@ impl Stage {
         self.say("10.0.0.9:9", request.as_bytes()).expect("a whole request")
     }
 
-    fn page<T: serde::de::DeserializeOwned>(&mut self, target: &str) -> T {
+    fn page<T: FromValue>(&mut self, target: &str) -> T {
         let (status, body) = self.get(target);
         assert_eq!(status, 200, "{target}: {}", String::from_utf8_lossy(&body));
-        serde_json::from_slice(&body).expect(target)
+        json::read(&body).expect(target)
     }
 
     fn publish(&mut self, from: &str, torrent: &[u8]) -> (u16, String) {
@@ -93,7 +94,7 @@ impl Stage {
     fn published(&mut self, torrent: &[u8]) -> Published {
         let (status, body) = self.publish("10.0.0.1:9", torrent);
         assert!(matches!(status, 200 | 201), "{status} {body}");
-        let published: Published = serde_json::from_str(&body).expect("JSON");
+        let published: Published = json::read(body.as_bytes()).expect("JSON");
         assert_eq!(published.new, status == 201);
         published
     }

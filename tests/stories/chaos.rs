@@ -383,7 +383,7 @@ impl Chaos {
         let delay = self.one_of(&[0, 1, 20, 60, 300]);
         let jitter = self.one_of(&[0, 0, 10, 200]);
         let path = Path { delay: Span::from_millis(delay), jitter: Span::from_millis(jitter) };
-        self.lab.net.set_usual_path(path);
+        self.lab.net.set_path(path);
         let loss = self.one_of(&[0, 0, 0, 20, 100, 500]);
         self.lab.net.set_loss(loss);
         let cut = match self.below(40) {

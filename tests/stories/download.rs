@@ -110,7 +110,7 @@ fn a_long_way_is_filled() {
         who: |lab| pair(lab, 64 * 1024, &[2_000_000]),
         links: |lab| {
             let path = swarmlet::lab::Path { delay: Span::from_millis(250), jitter: Span::ZERO };
-            lab.net.set_usual_path(path);
+            lab.net.set_path(path);
         },
         limit: Span::from_secs(30),
         ..Scenario::new("a_long_way_is_filled")

@@ -497,7 +497,7 @@ fn whatever_goes_wrong_a_swarm_gets_there_in_the_end() {
             }
         }
         let jitter = Span::from_millis(random.below(100) as u64);
-        lab.net.set_usual_path(Path { delay: Span::from_millis(30), jitter });
+        lab.net.set_path(Path { delay: Span::from_millis(30), jitter });
         lab.set_cut([Cut::Whole, Cut::Random(3_000), Cut::Random(40_000)][random.below(3)]);
         for _ in 0..12 {
             misfortune(&mut lab, &mut random, tracker, &peers);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Known, Remote};
@@ -11,6 +11,7 @@ use crate::command::ask::Site;
 use crate::command::events::Line;
 use crate::command::{Arguments, Command, Failure, Screen, fetch, files, info, link};
 use crate::format::base64;
+use crate::format::json::{Fields, Record};
 use crate::format::magnet::LocalPeers;
 
 const ADD: &str = concat!(
@@ -170,13 +171,15 @@ pub fn hand_over(remote: &mut Remote, torrent: &[u8], wishes: &Value) -> Result<
 
 fn add_to(remote: &mut Remote, arguments: &Value) -> Result<Added, Failure> {
     /// One of the two, as the protocol has it.
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
     struct Said {
-        #[serde(rename = "torrent-added")]
         added: Option<Known>,
-        #[serde(rename = "torrent-duplicate")]
         duplicate: Option<Known>,
+    }
+
+    impl Record for Said {
+        fn read(fields: &mut Fields<'_>) -> Said {
+            Said { added: fields.get("torrent-added"), duplicate: fields.get("torrent-duplicate") }
+        }
     }
     match remote.call::<Said>("torrent-add", arguments)? {
         Said { added: Some(known), .. } => Ok(Added { known, new: true }),

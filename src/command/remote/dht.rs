@@ -1,17 +1,15 @@
 //! DHT: how the node of a daemon is doing.
 
-use serde::Deserialize;
 use serde_json::json;
 
-use super::{Remote, cleaned};
+use super::Remote;
 use crate::command::events::Line;
 use crate::command::{Arguments, Failure, Screen};
+use crate::format::json::{Fields, Record};
 
 /// A daemon's node, as remote control tells of it; nodes of IPv4, then of IPv6.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug)]
 struct Live {
-    #[serde(deserialize_with = "cleaned")]
     id: String,
     joined: bool,
     nodes: [u64; 2],
@@ -19,15 +17,34 @@ struct Live {
     asked: u64,
     heard: u64,
     served: u64,
-    #[serde(rename = "storedPeers")]
     peers: u64,
 }
 
+impl Record for Live {
+    fn read(fields: &mut Fields<'_>) -> Live {
+        Live {
+            id: fields.clean("id"),
+            joined: fields.get("joined"),
+            nodes: fields.get("nodes"),
+            good: fields.get("good"),
+            asked: fields.get("asked"),
+            heard: fields.get("heard"),
+            served: fields.get("served"),
+            peers: fields.get("storedPeers"),
+        }
+    }
+}
+
 /// What a daemon says of itself, as far as it matters here.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug)]
 struct Stats {
     dht: Option<Live>,
+}
+
+impl Record for Stats {
+    fn read(fields: &mut Fields<'_>) -> Stats {
+        Stats { dht: fields.get("dht") }
+    }
 }
 
 /// Shows how the node of a running daemon is doing: `swarmlet dht --rpc`.

@@ -1,11 +1,11 @@
 //! Edit: other trackers for a torrent that a daemon has.
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Remote, tell};
 use crate::command::edit::Wishes;
 use crate::command::{Arguments, Failure, Screen};
+use crate::format::json::{Fields, Record};
 
 /// `swarmlet edit ID`.
 pub fn edit_running(
@@ -14,11 +14,14 @@ pub fn edit_running(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     /// A URL in a line, a blank line between tiers.
-    #[derive(Default, Deserialize, Serialize)]
-    #[serde(default)]
     struct Torrent {
-        #[serde(rename(deserialize = "trackerList"))]
         trackers: String,
+    }
+
+    impl Record for Torrent {
+        fn read(fields: &mut Fields<'_>) -> Torrent {
+            Torrent { trackers: fields.get("trackerList") }
+        }
     }
     let mut remote = Remote::of(arguments)?;
     let known = remote.only(arguments)?;

@@ -1,11 +1,12 @@
 //! `swarmlet limit`: how fast a daemon may be, in all and per torrent.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Known, Remote, cleaned};
+use super::{Known, Remote};
 use crate::command::events::Line;
 use crate::command::{Arguments, Command, Failure, Screen, info, making};
+use crate::format::json::{Fields, Record};
 
 const USAGE: &str = concat!(
     "\
@@ -38,29 +39,46 @@ pub const COMMAND: Command = Command {
 };
 
 /// Limits of one torrent or of all, in thousands of bytes per second.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 struct Torrent {
     id: u64,
-    #[serde(deserialize_with = "cleaned")]
     name: String,
-    #[serde(rename = "downloadLimit")]
     down: u64,
-    #[serde(rename = "downloadLimited")]
     has_down: bool,
-    #[serde(rename = "uploadLimit")]
     up: u64,
-    #[serde(rename = "uploadLimited")]
     has_up: bool,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
+impl Record for Torrent {
+    fn read(fields: &mut Fields<'_>) -> Torrent {
+        Torrent {
+            id: fields.get("id"),
+            name: fields.clean("name"),
+            down: fields.get("downloadLimit"),
+            has_down: fields.get("downloadLimited"),
+            up: fields.get("uploadLimit"),
+            has_up: fields.get("uploadLimited"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Session {
     speed_limit_down: u64,
     speed_limit_down_enabled: bool,
     speed_limit_up: u64,
     speed_limit_up_enabled: bool,
+}
+
+impl Record for Session {
+    fn read(fields: &mut Fields<'_>) -> Session {
+        Session {
+            speed_limit_down: fields.get("speed-limit-down"),
+            speed_limit_down_enabled: fields.get("speed-limit-down-enabled"),
+            speed_limit_up: fields.get("speed-limit-up"),
+            speed_limit_up_enabled: fields.get("speed-limit-up-enabled"),
+        }
+    }
 }
 
 /// What is shown of either: bytes per second, or none.

@@ -1,12 +1,13 @@
 //! `swarmlet files` and `swarmlet peers`: what a torrent consists of, and who is connected.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::table::{Table, amount, share};
-use super::{Known, Remote, cleaned};
+use super::{Known, Remote};
 use crate::command::events::Line;
 use crate::command::{Arguments, Command, Failure, Screen, info};
+use crate::format::json::{Fields, Record};
 
 const FILES: &str = concat!(
     "\
@@ -62,27 +63,45 @@ pub const PEERS_COMMAND: Command = Command {
 };
 
 /// The files of one torrent, in two lists, as the protocol has them.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 struct Contents {
     files: Vec<Content>,
     file_stats: Vec<Wish>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+impl Record for Contents {
+    fn read(fields: &mut Fields<'_>) -> Contents {
+        Contents { files: fields.get("files"), file_stats: fields.get("fileStats") }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Content {
-    #[serde(deserialize_with = "cleaned")]
     name: String,
     length: u64,
     bytes_completed: u64,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+impl Record for Content {
+    fn read(fields: &mut Fields<'_>) -> Content {
+        Content {
+            name: fields.clean("name"),
+            length: fields.get("length"),
+            bytes_completed: fields.get("bytesCompleted"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Wish {
     wanted: bool,
     priority: i8,
+}
+
+impl Record for Wish {
+    fn read(fields: &mut Fields<'_>) -> Wish {
+        Wish { wanted: fields.get("wanted"), priority: fields.get("priority") }
+    }
 }
 
 /// Both together.
@@ -98,28 +117,27 @@ struct FileShown {
 }
 
 /// Who is connected to one torrent.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 struct Company {
     peers: Vec<Peer>,
 }
 
+impl Record for Company {
+    fn read(fields: &mut Fields<'_>) -> Company {
+        Company { peers: fields.get("peers") }
+    }
+}
+
 /// A peer. What only daemons of ours tell is zero or empty for others.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Peer {
-    #[serde(deserialize_with = "cleaned")]
     pub address: String,
     pub port: u16,
-    #[serde(rename(deserialize = "clientName"), deserialize_with = "cleaned")]
     pub client: String,
-    #[serde(rename(deserialize = "flagStr"), deserialize_with = "cleaned")]
     pub flags: String,
     /// 1 is all.
     pub progress: f64,
-    #[serde(rename(deserialize = "rateToClient"))]
     pub rate_down: u64,
-    #[serde(rename(deserialize = "rateToPeer"))]
     pub rate_up: u64,
     pub downloaded: u64,
     pub uploaded: u64,
@@ -129,6 +147,25 @@ pub struct Peer {
     pub piece: Option<i64>,
     /// Why it is served or not, and why it is asked or not.
     pub reasons: Vec<String>,
+}
+
+impl Record for Peer {
+    fn read(fields: &mut Fields<'_>) -> Peer {
+        Peer {
+            address: fields.clean("address"),
+            port: fields.get("port"),
+            client: fields.clean("clientName"),
+            flags: fields.clean("flagStr"),
+            progress: fields.get("progress"),
+            rate_down: fields.get("rateToClient"),
+            rate_up: fields.get("rateToPeer"),
+            downloaded: fields.get("downloaded"),
+            uploaded: fields.get("uploaded"),
+            pieces: fields.get("pieces"),
+            piece: fields.get("piece"),
+            reasons: fields.get("reasons"),
+        }
+    }
 }
 
 fn files(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {

@@ -14,7 +14,7 @@
 //! Torrents are named to the daemon by info-hash, though people use the short numbers: a number
 //! may mean another torrent after a restart, a hash never does.
 //!
-//! A type that is read from an answer names the fields that are asked for: its own (`fields_of`).
+//! A type that is read from an answer names the fields that are asked for: its own (`names_of`).
 
 mod add;
 pub mod daemon;
@@ -36,9 +36,7 @@ pub mod table;
 
 use std::net::{TcpStream, ToSocketAddrs};
 
-use serde::de::value::Error as Unread;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::ask::{exchange, real};
@@ -47,6 +45,7 @@ use super::failure::reason;
 use super::{Arguments, Command, Failure, Screen, info};
 use crate::base::limits::{ASK_CONNECT_TIMEOUT, CALL_ADDRS_MAX, REMOTE_REPLY_BYTES_MAX};
 use crate::format::http::{self, Response};
+use crate::format::json::{Fields, Record, names_of};
 use crate::format::query::TrackerUrl;
 use crate::format::{base64, json, text};
 
@@ -107,14 +106,21 @@ pub struct Remote {
 }
 
 /// A torrent that the daemon has.
-#[derive(Clone, PartialEq, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Known {
     pub id: u64,
-    #[serde(deserialize_with = "cleaned")]
     pub name: String,
-    #[serde(rename(deserialize = "hashString"))]
     pub info_hash: String,
+}
+
+impl Record for Known {
+    fn read(fields: &mut Fields<'_>) -> Known {
+        Known {
+            id: fields.get("id"),
+            name: fields.clean("name"),
+            info_hash: fields.get("hashString"),
+        }
+    }
 }
 
 impl Remote {
@@ -140,13 +146,9 @@ impl Remote {
     /// Has a method carried out, and reads what it says.
     ///
     /// Failure: no daemon is there, it does not let us in, or it says why it does not do it.
-    pub fn call<T: DeserializeOwned>(
-        &mut self,
-        method: &str,
-        arguments: &Value,
-    ) -> Result<T, Failure> {
+    pub fn call<T: Record>(&mut self, method: &str, arguments: &Value) -> Result<T, Failure> {
         let said = self.ask(method, arguments)?;
-        self.understand(said)
+        json::understand(&said).map_err(|what| self.misunderstood(&what))
     }
 
     /// The same as what came, whatever it is.
@@ -176,18 +178,18 @@ impl Remote {
     }
 
     /// What `T` says of all torrents.
-    pub fn all<T: DeserializeOwned>(&mut self) -> Result<Vec<T>, Failure> {
-        self.get(json!({ "fields": fields_of::<T>() }))
+    pub fn all<T: Record>(&mut self) -> Result<Vec<T>, Failure> {
+        self.get(json!({ "fields": names_of::<T>() }))
     }
 
     /// What `T` says of these torrents, in the order of the daemon.
-    pub fn each<T: DeserializeOwned>(&mut self, which: &[Known]) -> Result<Vec<T>, Failure> {
+    pub fn each<T: Record>(&mut self, which: &[Known]) -> Result<Vec<T>, Failure> {
         let ids: Value = which.iter().map(|known| json!(known.info_hash)).collect();
-        self.get(json!({ "fields": fields_of::<T>(), "ids": ids }))
+        self.get(json!({ "fields": names_of::<T>(), "ids": ids }))
     }
 
     /// What `T` says of one torrent.
-    pub fn one<T: DeserializeOwned>(&mut self, known: &Known) -> Result<T, Failure> {
+    pub fn one<T: Record>(&mut self, known: &Known) -> Result<T, Failure> {
         let mut found = self.each(std::slice::from_ref(known))?;
         found.pop().ok_or_else(|| {
             Failure::new(
@@ -197,9 +199,9 @@ impl Remote {
         })
     }
 
-    fn get<T: DeserializeOwned>(&mut self, arguments: Value) -> Result<Vec<T>, Failure> {
-        let mut said = self.ask("torrent-get", &arguments)?;
-        self.understand(said["torrents"].take())
+    fn get<T: Record>(&mut self, arguments: Value) -> Result<Vec<T>, Failure> {
+        let said = self.ask("torrent-get", &arguments)?;
+        json::understand(&said["torrents"]).map_err(|what| self.misunderstood(&what))
     }
 
     /// The torrents that `words` name; `all` names every one.
@@ -315,13 +317,11 @@ impl Remote {
         Ok(said["arguments"].take())
     }
 
-    fn understand<T: DeserializeOwned>(&self, said: Value) -> Result<T, Failure> {
-        json::understand(said).map_err(|error| {
-            Failure::new(
-                format!("the daemon at {} says what we do not understand: {error}", self.name()),
-                "is it of another version than this program?",
-            )
-        })
+    fn misunderstood(&self, what: &str) -> Failure {
+        Failure::new(
+            format!("the daemon at {} says what we do not understand: {what}", self.name()),
+            "is it of another version than this program?",
+        )
     }
 
     fn no_daemon_of_ours(&self) -> Failure {
@@ -371,21 +371,14 @@ pub fn tell(
     Ok(())
 }
 
-/// A text from the daemon, fit to be shown.
-pub fn cleaned<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    String::deserialize(deserializer).map(text::clean)
-}
-
-/// A number that is none if it is negative.
-pub fn unless_negative<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<f64>, D::Error> {
-    f64::deserialize(deserializer).map(|number| Some(number).filter(|number| *number >= 0.0))
+/// A number; a negative one is none.
+pub fn unless_negative(number: Option<f64>) -> Option<f64> {
+    number.filter(|number| *number >= 0.0)
 }
 
 /// Seconds; a negative number is none.
-pub fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    i64::deserialize(deserializer).map(|number| u64::try_from(number).ok())
+pub fn seconds(number: Option<i64>) -> Option<u64> {
+    number.and_then(|number| u64::try_from(number).ok())
 }
 
 /// The torrent that `word` means: its number, its info-hash or the beginning of that, its name, or
@@ -457,42 +450,6 @@ fn advice(said: &str) -> &'static str {
         "is it of an older version than this program?"
     } else {
         ""
-    }
-}
-
-/// The names of the fields that `T`, a struct, is read from.
-fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
-    let mut curious = Curious { fields: &[] };
-    // It learns what it wants to know and gives nothing, so there is no `T`.
-    let _ = T::deserialize(&mut curious);
-    curious.fields
-}
-
-/// Asks a type which fields it has, by way of pretending to hold one.
-struct Curious {
-    fields: &'static [&'static str],
-}
-
-impl<'de> Deserializer<'de> for &mut Curious {
-    type Error = Unread;
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        fields: &'static [&'static str],
-        _visitor: V,
-    ) -> Result<V::Value, Unread> {
-        self.fields = fields;
-        Err(Unread::custom("only the names are wanted"))
-    }
-
-    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Unread> {
-        Err(Unread::custom("no struct"))
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 

@@ -7,7 +7,7 @@
 //! A letter stands for a piece, or, in large torrents, for as many neighbours as it takes to fit
 //! the map on a screen; then it tells of the worst of them: the one that the fewest have.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::look::Peer;
@@ -16,6 +16,7 @@ use crate::base::{Bits, PieceIndex};
 use crate::command::events::Line;
 use crate::command::progress::counted;
 use crate::command::{Arguments, Command, Failure, Screen, info};
+use crate::format::json::{Fields, Record};
 use crate::format::{base64, text};
 
 const USAGE: &str = concat!(
@@ -48,8 +49,7 @@ pub const COMMAND: Command = Command {
 };
 
 /// The pieces of one torrent, as the daemon tells of them.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 struct Said {
     piece_count: u32,
     piece_size: u64,
@@ -60,11 +60,28 @@ struct Said {
     pieces: String,
 }
 
+impl Record for Said {
+    fn read(fields: &mut Fields<'_>) -> Said {
+        Said {
+            piece_count: fields.get("pieceCount"),
+            piece_size: fields.get("pieceSize"),
+            piece_states: fields.get("pieceStates"),
+            piece_holders: fields.get("pieceHolders"),
+            pieces: fields.get("pieces"),
+        }
+    }
+}
+
 /// The peers of one torrent, asked for only if somebody wants to know who has a piece.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 struct Company {
     peers: Vec<Peer>,
+}
+
+impl Record for Company {
+    fn read(fields: &mut Fields<'_>) -> Company {
+        Company { peers: fields.get("peers") }
+    }
 }
 
 /// Where a piece stands.

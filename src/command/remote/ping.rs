@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
-use super::{Remote, cleaned};
+use super::Remote;
 use crate::base::Span;
 use crate::base::limits::DAEMON_WAIT_MAX;
 use crate::command::ask::real;
 use crate::command::events::Line;
 use crate::command::{Arguments, Command, Failure, Screen, info};
+use crate::format::json::{Fields, Record};
 
 const PING: &str = concat!(
     "\
@@ -59,13 +60,16 @@ pub const SHUTDOWN_COMMAND: Command = Command {
 };
 
 /// What a daemon says of itself.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Serialize)]
 struct Session {
-    #[serde(deserialize_with = "cleaned")]
     version: String,
-    #[serde(rename(deserialize = "download-dir"), deserialize_with = "cleaned")]
     dir: String,
+}
+
+impl Record for Session {
+    fn read(fields: &mut Fields<'_>) -> Session {
+        Session { version: fields.clean("version"), dir: fields.clean("download-dir") }
+    }
 }
 
 fn ping(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {

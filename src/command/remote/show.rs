@@ -1,16 +1,17 @@
 //! `swarmlet show`: all that a daemon knows of its torrents, short of peers and pieces.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::status::State;
 use super::table::{ratio, share};
-use super::{Remote, cleaned, seconds, unless_negative};
+use super::{Remote, seconds, unless_negative};
 use crate::base::Span;
 use crate::command::events::Line;
 use crate::command::info::{date, exact_size};
 use crate::command::progress::counted;
 use crate::command::{Arguments, Command, Failure, Screen, info};
+use crate::format::json::{Fields, Record};
 use crate::format::text;
 
 const USAGE: &str = concat!(
@@ -41,85 +42,98 @@ pub const COMMAND: Command = Command {
 };
 
 /// A torrent, in detail.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Serialize)]
 struct Shown {
     id: u64,
-    #[serde(deserialize_with = "cleaned")]
     name: String,
-    #[serde(rename(deserialize = "hashString"))]
     info_hash: String,
-    #[serde(rename(deserialize = "status"))]
     state: State,
-    #[serde(rename(deserialize = "errorString"), deserialize_with = "cleaned")]
     trouble: String,
-    #[serde(rename(deserialize = "totalSize"))]
     bytes: u64,
-    #[serde(rename(deserialize = "leftUntilDone"))]
     left_bytes: u64,
-    #[serde(rename(deserialize = "desiredAvailable"))]
     offered_bytes: u64,
-    #[serde(rename(deserialize = "downloadDir"), deserialize_with = "cleaned")]
     dir: String,
-    #[serde(rename(deserialize = "isPrivate"))]
     private: bool,
-    #[serde(deserialize_with = "cleaned")]
     comment: String,
-    #[serde(rename(deserialize = "pieceCount"))]
     pieces: u64,
-    #[serde(rename(deserialize = "pieceSize"))]
     piece_bytes: u64,
-    #[serde(rename(deserialize = "file-count"))]
     files: usize,
     /// Of all runs.
-    #[serde(rename(deserialize = "uploadedEver"))]
     uploaded: u64,
-    #[serde(rename(deserialize = "downloadedEver"))]
     downloaded: u64,
-    #[serde(rename(deserialize = "corruptEver"))]
     wasted: u64,
-    #[serde(rename(deserialize = "uploadRatio"), deserialize_with = "unless_negative")]
     ratio: Option<f64>,
-    #[serde(rename(deserialize = "rateDownload"))]
     rate_down: u64,
-    #[serde(rename(deserialize = "rateUpload"))]
     rate_up: u64,
-    #[serde(rename(deserialize = "eta"), deserialize_with = "seconds")]
     seconds_left: Option<u64>,
-    #[serde(rename(deserialize = "peersConnected"))]
     peers: usize,
-    #[serde(rename(deserialize = "peersSendingToUs"))]
     peers_giving: u64,
-    #[serde(rename(deserialize = "peersGettingFromUs"))]
     peers_taking: u64,
     /// Seconds since 1970; 0 for never.
-    #[serde(rename(deserialize = "addedDate"))]
     added: i64,
-    #[serde(rename(deserialize = "doneDate"))]
     done: i64,
-    #[serde(rename(deserialize = "trackerStats"))]
     trackers: Vec<Tracker>,
 }
 
+impl Record for Shown {
+    fn read(fields: &mut Fields<'_>) -> Shown {
+        Shown {
+            id: fields.get("id"),
+            name: fields.clean("name"),
+            info_hash: fields.get("hashString"),
+            state: State::from(fields.get::<u8>("status")),
+            trouble: fields.clean("errorString"),
+            bytes: fields.get("totalSize"),
+            left_bytes: fields.get("leftUntilDone"),
+            offered_bytes: fields.get("desiredAvailable"),
+            dir: fields.clean("downloadDir"),
+            private: fields.get("isPrivate"),
+            comment: fields.clean("comment"),
+            pieces: fields.get("pieceCount"),
+            piece_bytes: fields.get("pieceSize"),
+            files: fields.get("file-count"),
+            uploaded: fields.get("uploadedEver"),
+            downloaded: fields.get("downloadedEver"),
+            wasted: fields.get("corruptEver"),
+            ratio: unless_negative(fields.get("uploadRatio")),
+            rate_down: fields.get("rateDownload"),
+            rate_up: fields.get("rateUpload"),
+            seconds_left: seconds(fields.get("eta")),
+            peers: fields.get("peersConnected"),
+            peers_giving: fields.get("peersSendingToUs"),
+            peers_taking: fields.get("peersGettingFromUs"),
+            added: fields.get("addedDate"),
+            done: fields.get("doneDate"),
+            trackers: fields.get("trackerStats"),
+        }
+    }
+}
+
 /// What a tracker said last.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Serialize)]
 struct Tracker {
-    #[serde(rename(deserialize = "announce"), deserialize_with = "cleaned")]
     url: String,
-    #[serde(rename(deserialize = "hasAnnounced"))]
     was_asked: bool,
-    #[serde(rename(deserialize = "lastAnnounceSucceeded"))]
     ok: bool,
-    #[serde(rename(deserialize = "lastAnnounceResult"), deserialize_with = "cleaned")]
     said: String,
-    #[serde(rename(deserialize = "lastAnnouncePeerCount"))]
     peers: usize,
     /// -1: it did not say.
-    #[serde(rename(deserialize = "seederCount"))]
     seeds: i64,
-    #[serde(rename(deserialize = "leecherCount"))]
     leechers: i64,
+}
+
+impl Record for Tracker {
+    fn read(fields: &mut Fields<'_>) -> Tracker {
+        Tracker {
+            url: fields.clean("announce"),
+            was_asked: fields.get("hasAnnounced"),
+            ok: fields.get("lastAnnounceSucceeded"),
+            said: fields.clean("lastAnnounceResult"),
+            peers: fields.get("lastAnnouncePeerCount"),
+            seeds: fields.get("seederCount"),
+            leechers: fields.get("leecherCount"),
+        }
+    }
 }
 
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {

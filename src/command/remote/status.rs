@@ -1,16 +1,17 @@
 //! `swarmlet status`: how the torrents of a daemon are doing.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::table::{Table, amount, ratio, share};
-use super::{Remote, cleaned, seconds, unless_negative};
+use super::{Remote, seconds, unless_negative};
 use crate::base::Span;
 use crate::base::limits::WATCH_EVERY;
 use crate::command::ask::real;
 use crate::command::events::Line;
 use crate::command::progress::counted;
 use crate::command::{Arguments, Command, Failure, Screen, info};
+use crate::format::json::{Fields, Record};
 use crate::format::text;
 
 const USAGE: &str = concat!(
@@ -49,10 +50,9 @@ pub const COMMAND: Command = Command {
 };
 
 /// What a torrent is at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, Serialize)]
-#[serde(from = "u8", rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum State {
-    #[default]
     Stopped,
     /// It waits for its turn.
     Queued,
@@ -62,54 +62,67 @@ pub enum State {
 }
 
 /// A torrent in the table.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Row {
     pub id: u64,
-    #[serde(deserialize_with = "cleaned")]
     pub name: String,
-    #[serde(rename(deserialize = "hashString"))]
     pub info_hash: String,
-    #[serde(rename(deserialize = "status"))]
     pub state: State,
     /// Why it does not go on; empty if all is well.
-    #[serde(rename(deserialize = "errorString"), deserialize_with = "cleaned")]
     pub trouble: String,
-    #[serde(rename(deserialize = "sizeWhenDone"))]
     pub bytes: u64,
-    #[serde(rename(deserialize = "leftUntilDone"))]
     pub left_bytes: u64,
     /// How much of it was read, while it is checked: 1 is all.
-    #[serde(rename(deserialize = "recheckProgress"))]
     pub checked: f64,
     /// Bytes per second.
-    #[serde(rename(deserialize = "rateDownload"))]
     pub rate_down: u64,
-    #[serde(rename(deserialize = "rateUpload"))]
     pub rate_up: u64,
-    #[serde(rename(deserialize = "uploadRatio"), deserialize_with = "unless_negative")]
     pub ratio: Option<f64>,
-    #[serde(rename(deserialize = "peersConnected"))]
     pub peers: u64,
-    #[serde(rename(deserialize = "eta"), deserialize_with = "seconds")]
     pub seconds_left: Option<u64>,
 }
 
+impl Record for Row {
+    fn read(fields: &mut Fields<'_>) -> Row {
+        Row {
+            id: fields.get("id"),
+            name: fields.clean("name"),
+            info_hash: fields.get("hashString"),
+            state: State::from(fields.get::<u8>("status")),
+            trouble: fields.clean("errorString"),
+            bytes: fields.get("sizeWhenDone"),
+            left_bytes: fields.get("leftUntilDone"),
+            checked: fields.get("recheckProgress"),
+            rate_down: fields.get("rateDownload"),
+            rate_up: fields.get("rateUpload"),
+            ratio: unless_negative(fields.get("uploadRatio")),
+            peers: fields.get("peersConnected"),
+            seconds_left: seconds(fields.get("eta")),
+        }
+    }
+}
+
 /// All torrents together.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Serialize)]
 struct Sums {
-    #[serde(rename(deserialize = "torrentCount"))]
     torrents: u64,
-    #[serde(rename(deserialize = "activeTorrentCount"))]
     active: u64,
-    #[serde(rename(deserialize = "downloadSpeed"))]
     rate_down: u64,
-    #[serde(rename(deserialize = "uploadSpeed"))]
     rate_up: u64,
     /// Only daemons of ours tell.
-    #[serde(rename(deserialize = "longestTurn"))]
     longest_turn_millis: Option<u64>,
+}
+
+impl Record for Sums {
+    fn read(fields: &mut Fields<'_>) -> Sums {
+        Sums {
+            torrents: fields.get("torrentCount"),
+            active: fields.get("activeTorrentCount"),
+            rate_down: fields.get("downloadSpeed"),
+            rate_up: fields.get("uploadSpeed"),
+            longest_turn_millis: fields.get("longestTurn"),
+        }
+    }
 }
 
 fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
