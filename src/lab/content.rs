@@ -214,11 +214,16 @@ impl Content {
             return;
         }
         let place = self.from(begin);
+        // Mostly it goes on where something ended.
+        if let (Run::True(more), Some((from, Run::True(len)))) =
+            (&run, self.runs[..place].last_mut())
+            && *from + *len == begin
+        {
+            *len += more;
+            return self.join(place - 1);
+        }
         self.runs.insert(place, (begin, run));
         self.join(place);
-        if let Some(before) = place.checked_sub(1) {
-            self.join(before);
-        }
     }
 
     /// Makes one of the run at `place` and the next, if both are true and touch.
