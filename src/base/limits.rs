@@ -377,6 +377,10 @@ pub const DATAGRAM_ANSWER_BYTES_MAX: usize = 1_232;
 /// Torrents in one scrape over HTTP: more fit no URL.
 pub const SCRAPE_HASHES_MAX: usize = 100;
 
+/// Peers that lie in one table; more are spread over many, so that nobody waits for a large one to
+/// grow or to be swept: half a millisecond.
+pub const HALL_TABLE_PEERS_MAX: usize = 16 * 1024;
+
 /// Peers in one answer, whatever a policy allows, and torrents in one full scrape: 20 KiB in the
 /// long form, and a mebibyte.
 pub const ANSWER_PEERS_MAX: usize = 500;

@@ -216,6 +216,10 @@ pub struct Stats {
     pub udp_dropped: u64,
     /// Longest turn of the loop: how long somebody may have waited for us.
     pub longest_turn_millis: u64,
+    /// The most of the processor's time that a turn used, and that one used in which peers were
+    /// forgotten: how long somebody waited for us alone, and not for others at the machine.
+    pub busiest_turn_micros: u64,
+    pub busiest_sweep_micros: u64,
 }
 
 impl Record for Stats {
@@ -238,6 +242,8 @@ impl Record for Stats {
             udp_connects: fields.get("udp_connects"),
             udp_dropped: fields.get("udp_dropped"),
             longest_turn_millis: fields.need("longest_turn_millis"),
+            busiest_turn_micros: fields.get("busiest_turn_micros"),
+            busiest_sweep_micros: fields.get("busiest_sweep_micros"),
         }
     }
 }

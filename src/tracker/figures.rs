@@ -11,12 +11,22 @@ pub(super) struct Figures {
     pub(super) published_refused: u64,
     pub(super) fetched: u64,
     longest_turn: Span,
+    busiest_turn_micros: u64,
+    busiest_sweep_micros: u64,
+    /// Whether the sweep went on in this turn.
+    pub(super) has_swept: bool,
 }
 
 impl Service {
-    /// How long a turn of the loop took, for those who watch us.
-    pub fn note_turn(&mut self, took: Span) {
-        self.figures.longest_turn = self.figures.longest_turn.max(took);
+    /// How long a turn of the loop took, and how much of the processor's time it used, for those
+    /// who watch us.
+    pub fn note_turn(&mut self, took: Span, used_micros: u64) {
+        let figures = &mut self.figures;
+        figures.longest_turn = figures.longest_turn.max(took);
+        figures.busiest_turn_micros = figures.busiest_turn_micros.max(used_micros);
+        if std::mem::take(&mut figures.has_swept) {
+            figures.busiest_sweep_micros = figures.busiest_sweep_micros.max(used_micros);
+        }
     }
 
     pub(super) fn stats(&self, now: Time) -> listing::Stats {
@@ -39,13 +49,17 @@ impl Service {
             udp_connects: self.udp.connects,
             udp_dropped: self.udp.dropped,
             longest_turn_millis: self.figures.longest_turn.as_millis(),
+            busiest_turn_micros: self.figures.busiest_turn_micros,
+            busiest_sweep_micros: self.figures.busiest_sweep_micros,
         }
     }
 }
 
 /// The text form of Prometheus: a name, perhaps a label, a number.
 pub(super) fn write_metrics(stats: &listing::Stats, body: &mut Vec<u8>) {
-    let longest_turn = stats.longest_turn_millis as f64 / 1000.0;
+    let longest_turn = stats.longest_turn_millis as f64 / 1e3;
+    let busiest_turn = stats.busiest_turn_micros as f64 / 1e6;
+    let busiest_sweep = stats.busiest_sweep_micros as f64 / 1e6;
     let text = format!(
         "# TYPE swarmlet_uptime_seconds gauge\nswarmlet_uptime_seconds {}\n\
          # TYPE swarmlet_torrents gauge\nswarmlet_torrents {}\n\
@@ -63,7 +77,11 @@ pub(super) fn write_metrics(stats: &listing::Stats, body: &mut Vec<u8>) {
          swarmlet_udp_datagrams_total{{what=\"scrape\"}} {}\n\
          swarmlet_udp_datagrams_total{{what=\"connect\"}} {}\n\
          swarmlet_udp_datagrams_total{{what=\"dropped\"}} {}\n\
-         # TYPE swarmlet_longest_turn_seconds gauge\nswarmlet_longest_turn_seconds {longest_turn:.3}\n",
+         # TYPE swarmlet_longest_turn_seconds gauge\nswarmlet_longest_turn_seconds {longest_turn:.3}\n\
+         # TYPE swarmlet_busiest_turn_seconds gauge\n\
+         swarmlet_busiest_turn_seconds {busiest_turn:.6}\n\
+         # TYPE swarmlet_busiest_sweep_seconds gauge\n\
+         swarmlet_busiest_sweep_seconds {busiest_sweep:.6}\n",
         stats.uptime_secs,
         stats.torrents,
         stats.seeds,

@@ -67,18 +67,28 @@ impl Holders {
         self.bytes -= gone.iter().map(Holder::bytes).sum::<usize>();
     }
 
-    /// Forgets who has been silent for longer than so many minutes.
-    pub fn sweep(&mut self, minute: Minute, silence_max_mins: u16) {
-        self.torrents.retain(|_, holders| {
-            holders.retain(|holder| silence(holder, minute) <= silence_max_mins);
-            !holders.is_empty()
+    /// Forgets who, of one torrent, has been silent for longer than so many minutes. Returns how
+    /// many it looked at.
+    pub fn sweep(&mut self, minute: Minute, silence_max_mins: u16, hash: InfoHash) -> usize {
+        let Some(holders) = self.torrents.get_mut(&hash) else { return 0 };
+        let count = holders.len();
+        holders.retain(|holder| {
+            let stays = silence(holder, minute) <= silence_max_mins;
+            self.bytes -= if stays { 0 } else { holder.bytes() };
+            stays
         });
-        self.bytes = self.torrents.values().flatten().map(Holder::bytes).sum();
+        self.drop_if_empty(hash);
+        count
     }
 
     /// The holders of one torrent, in no order.
     pub fn of(&self, hash: InfoHash) -> &[Holder] {
         self.torrents.get(&hash).map_or(&[], Vec::as_slice)
+    }
+
+    /// The torrents of which somebody holds something.
+    pub fn torrents(&self) -> impl Iterator<Item = InfoHash> {
+        self.torrents.keys().copied()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -6,7 +6,8 @@
 //! ```text
 //!  Service   requests ⇄ answers, limits, the sweep       one
 //!  Swarm     peers of one torrent: take out, pick, put in  one for each torrent
-//!  Table     those peers in memory, 8 bytes for each       up to four for each swarm
+//!  Hall      those of one kind, in one table or in many    up to four for each swarm
+//!  Table     peers in memory, 8 bytes for each
 //!
 //!  udp       the same over UDP: datagrams, and who may ask
 //!
@@ -22,6 +23,7 @@ pub mod asking;
 pub mod census;
 mod crowd;
 mod figures;
+pub mod hall;
 pub mod holders;
 pub mod library;
 mod page;

@@ -40,7 +40,7 @@ use super::holders::Holders;
 use super::library::{Errand, Library};
 use super::page::{Page, write_page};
 use super::pages::Visited;
-use super::swarm::{Found, Moment, Swarm, Visit};
+use super::swarm::{Found, Moment, Spot, Swarm, Visit};
 use super::table::Minute;
 use super::udp::{Proof, UdpCounts};
 use crate::base::limits::{
@@ -101,9 +101,9 @@ pub struct Service {
     /// The secret of the tables' hash.
     pub(super) seed: u64,
     pub(super) random: Random,
-    /// When the sweep goes on, and behind which torrent.
+    /// When the sweep goes on, and where: in a torrent, or behind it.
     next_sweep: Time,
-    swept: Option<InfoHash>,
+    swept: Option<(InfoHash, Option<Spot>)>,
     /// Used for each answer, kept for their memory.
     pub(super) found: Found,
     body: Vec<u8>,
@@ -190,30 +190,36 @@ impl Service {
     }
 
     /// Forgets some of the peers that have been silent too long. To be called when `deadline` has
-    /// passed; each call looks at a bounded number of slots and at one swarm at least.
-    ///
-    /// A swarm is swept as a whole: at a million peers in one, that takes some 20 ms.
+    /// passed; each call looks at a bounded number of slots, and goes on to the end of a table.
     pub fn tick(&mut self, now: Time) {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return;
         }
         let moment = moment(&self.policy, self.seed, &mut self.random, now);
-        if self.swept.is_none() {
-            self.holders.sweep(moment.minute, moment.silence_max_mins);
-        }
-        let from = self.swept.take().map_or(Bound::Unbounded, Bound::Excluded);
+        self.figures.has_swept = true;
+        let (from, mut spot) = match self.swept.take() {
+            None => (Bound::Unbounded, None),
+            Some((hash, None)) => (Bound::Excluded(hash), None),
+            Some((hash, Some(spot))) => (Bound::Included(hash), Some((hash, spot))),
+        };
         let mut over = Vec::new();
         let mut looked = 0;
         for (hash, swarm) in self.torrents.range_mut((from, Bound::Unbounded)) {
-            looked += swarm.slot_count() + SWEEP_SLOTS_PER_SWARM;
             let before = swarm.tally();
-            swarm.sweep(&moment);
+            // It may have been forgotten meanwhile; then the one behind it begins at its beginning.
+            let spot = spot.take().filter(|(of, _)| of == hash).map(|(_, spot)| spot);
+            let (slots, next) =
+                swarm.sweep(&moment, spot.unwrap_or_default(), SWEEP_SLOTS - looked);
+            looked += slots + SWEEP_SLOTS_PER_SWARM;
             self.counts.moved(before, swarm.tally());
-            if is_over(swarm, moment.minute) {
-                over.push(*hash);
+            if next.is_none() {
+                looked += self.holders.sweep(moment.minute, moment.silence_max_mins, *hash);
+                if is_over(swarm, moment.minute) {
+                    over.push(*hash);
+                }
             }
             if looked >= SWEEP_SLOTS {
-                self.swept = Some(*hash);
+                self.swept = Some((*hash, next));
                 break;
             }
         }
@@ -249,6 +255,8 @@ impl Service {
         assert!(self.torrents.len() <= self.policy.torrents_max);
         assert!(peers <= self.policy.peers_max);
         self.holders.check();
+        // Or nobody would sweep them.
+        assert!(self.holders.torrents().all(|hash| self.torrents.contains_key(&hash)));
         if let Some(library) = &self.library {
             library.check();
         }

@@ -1,7 +1,7 @@
 //! Swarm: the peers of one torrent, as a tracker keeps them.
 //!
 //! A peer is an address, a port, the minute we last heard of it, and a flag: 8 bytes for IPv4, 20
-//! for IPv6, in flat tables (`table`). Seeds and leechers lie apart, so they need no counting, and
+//! for IPv6, in flat tables (`hall`, `table`). Seeds and leechers lie apart, so they need no counting, and
 //! each side can be offered what it is short of.
 //!
 //! ```text
@@ -23,7 +23,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::table::{Gap, Minute, Stamp, Table};
+use super::hall::{Gap, Hall};
+use super::table::{Minute, Stamp};
 use crate::base::{InfoHash, Random};
 use crate::format::announce::{Event, Tally};
 use crate::format::census::{self, AGE_BYTES, AGE_MINS_MAX, SwarmHead, SwarmRecord, read_age};
@@ -69,6 +70,34 @@ pub struct Found {
     pub peers6: Vec<[u8; 18]>,
 }
 
+/// Where in a swarm a sweep goes on; by default, where it begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Spot {
+    kind: Kind,
+    table: usize,
+}
+
+/// The halls of a swarm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Kind {
+    #[default]
+    Seeds,
+    Leechers,
+    Seeds6,
+    Leechers6,
+}
+
+impl Kind {
+    fn next(self) -> Option<Kind> {
+        match self {
+            Kind::Seeds => Some(Kind::Leechers),
+            Kind::Leechers => Some(Kind::Seeds6),
+            Kind::Seeds6 => Some(Kind::Leechers6),
+            Kind::Leechers6 => None,
+        }
+    }
+}
+
 impl Swarm {
     /// Takes an announce, and replaces `found` by peers for who made it.
     pub fn announce(&mut self, moment: &mut Moment<'_>, visit: &Visit, found: &mut Found) {
@@ -85,7 +114,7 @@ impl Swarm {
         // 2. Pick peers for it.
         self.pick(moment, visit, found);
         // 3. Put the caller in.
-        let stamp = self.stamp(moment.minute, visit, seat.as_ref().map(|seat| seat.gap.stamp));
+        let stamp = self.stamp(moment.minute, visit, seat.as_ref().map(|seat| seat.gap.stamp()));
         if stamp.is_none() && seat.is_none() {
             return;
         }
@@ -99,14 +128,40 @@ impl Swarm {
         }
     }
 
-    /// Forgets who has been silent too long.
-    pub fn sweep(&mut self, moment: &Moment<'_>) {
-        self.v4.sweep(moment);
-        if let Some(v6) = &mut self.v6 {
-            v6.sweep(moment);
-            if v6.len() == 0 {
-                self.v6 = None;
+    /// Forgets who has been silent too long, from `spot` on. Looks at so many slots, and goes on to
+    /// the end of the table then. Returns how many it looked at, and where to go on; `None`: this
+    /// was the whole rest.
+    pub fn sweep(
+        &mut self,
+        moment: &Moment<'_>,
+        spot: Spot,
+        slots: usize,
+    ) -> (usize, Option<Spot>) {
+        let (mut next, mut looked) = (Some(spot), 0);
+        while let Some(spot) = next {
+            if looked >= slots {
+                return (looked, next);
             }
+            next = match self.sweep_table(moment, spot) {
+                Some(slots) => {
+                    looked += slots;
+                    Some(Spot { table: spot.table + 1, ..spot })
+                }
+                None => spot.kind.next().map(|kind| Spot { kind, table: 0 }),
+            };
+        }
+        self.v6.take_if(|v6| v6.len() == 0);
+        (looked, None)
+    }
+
+    /// Sweeps one table. Returns how many slots it has; `None`: there is no such table.
+    fn sweep_table(&mut self, moment: &Moment<'_>, spot: Spot) -> Option<usize> {
+        let (seed, table, fresh) = (moment.seed, spot.table, moment.freshness());
+        match spot.kind {
+            Kind::Seeds => self.v4.seeds.sweep(seed, table, fresh),
+            Kind::Leechers => self.v4.leechers.sweep(seed, table, fresh),
+            Kind::Seeds6 => self.v6.as_mut()?.seeds.sweep(seed, table, fresh),
+            Kind::Leechers6 => self.v6.as_mut()?.leechers.sweep(seed, table, fresh),
         }
     }
 
@@ -115,10 +170,10 @@ impl Swarm {
         let fresh = moment.freshness();
         let mut found = Found::default();
         let v4 = if of_seeds { &self.v4.seeds } else { &self.v4.leechers };
-        let taken = v4.pick(moment.random, wanted, &fresh, &mut found.peers);
+        let taken = v4.pick(moment.random, wanted, fresh, &mut found.peers);
         if let Some(v6) = &self.v6 {
             let v6 = if of_seeds { &v6.seeds } else { &v6.leechers };
-            v6.pick(moment.random, wanted - taken, &fresh, &mut found.peers6);
+            v6.pick(moment.random, wanted - taken, fresh, &mut found.peers6);
         }
         found
     }
@@ -198,7 +253,7 @@ impl Swarm {
         self.heard
     }
 
-    /// How many slots a sweep has to look at.
+    /// How many slots its tables have.
     pub fn slot_count(&self) -> usize {
         self.v4.slot_count() + self.v6.as_ref().map_or(0, |v6| v6.slot_count())
     }
@@ -245,8 +300,8 @@ impl Swarm {
 /// The peers of one kind of address.
 #[derive(Clone, Debug, Default)]
 struct Family<const N: usize> {
-    seeds: Table<N>,
-    leechers: Table<N>,
+    seeds: Hall<N>,
+    leechers: Hall<N>,
 }
 
 /// Where a caller was, while peers are picked for it.
@@ -259,7 +314,7 @@ impl<const N: usize> Family<N> {
     /// Takes a caller out, who will `settle` soon. `is_seed`: where it is looked for first.
     fn lift(&mut self, seed: u64, addr: &[u8; N], is_seed: bool) -> Option<Seat> {
         [is_seed, !is_seed].into_iter().find_map(|among_seeds| {
-            let gap = self.table(among_seeds).lift(seed, addr)?;
+            let gap = self.hall(among_seeds).lift(seed, addr)?;
             Some(Seat { among_seeds, gap })
         })
     }
@@ -274,11 +329,11 @@ impl<const N: usize> Family<N> {
     ) {
         match (seat, stay) {
             (Some(seat), Some((stamp, is_seed))) if seat.among_seeds == is_seed => {
-                self.table(is_seed).put_back(seat.gap, addr, stamp);
+                self.hall(is_seed).put_back(seat.gap, addr, stamp);
             }
             (seat, stay) => {
                 if let Some(seat) = seat {
-                    self.table(seat.among_seeds).close(seed, seat.gap);
+                    self.hall(seat.among_seeds).close(seed, seat.gap);
                 }
                 if let Some((stamp, is_seed)) = stay {
                     self.insert(seed, addr, stamp, is_seed);
@@ -287,12 +342,12 @@ impl<const N: usize> Family<N> {
         }
     }
 
-    fn table(&mut self, of_seeds: bool) -> &mut Table<N> {
+    fn hall(&mut self, of_seeds: bool) -> &mut Hall<N> {
         if of_seeds { &mut self.seeds } else { &mut self.leechers }
     }
 
     fn insert(&mut self, seed: u64, addr: [u8; N], stamp: Stamp, is_seed: bool) {
-        self.table(is_seed).insert(seed, addr, stamp);
+        self.hall(is_seed).insert(seed, addr, stamp);
     }
 
     /// Picks at most `wanted` peers. Returns how many.
@@ -312,14 +367,8 @@ impl<const N: usize> Family<N> {
             all => (wanted * self.seeds.len()).div_ceil(all),
         };
         let fresh = moment.freshness();
-        let seeds = self.seeds.pick(moment.random, seeds_first, &fresh, out);
-        seeds + self.leechers.pick(moment.random, wanted - seeds, &fresh, out)
-    }
-
-    fn sweep(&mut self, moment: &Moment<'_>) {
-        let fresh = moment.freshness();
-        self.seeds.sweep(moment.seed, &fresh);
-        self.leechers.sweep(moment.seed, &fresh);
+        let seeds = self.seeds.pick(moment.random, seeds_first, fresh, out);
+        seeds + self.leechers.pick(moment.random, wanted - seeds, fresh, out)
     }
 
     /// Takes peers of a census in; `M` is `N` and the two bytes of an age. Returns how many.
@@ -370,13 +419,13 @@ impl<const N: usize> Family<N> {
 
 impl Moment<'_> {
     /// Tells whether somebody with this stamp is still there.
-    fn freshness(&self) -> impl Fn(Stamp) -> bool + use<> {
+    fn freshness(&self) -> impl Fn(Stamp) -> bool + Copy + use<> {
         let (minute, most) = (self.minute, self.silence_max_mins);
         move |stamp| minute.since(stamp.minute()) <= most
     }
 }
 
-fn write_peers<const N: usize>(minute: Minute, peers: &Table<N>, out: &mut Vec<u8>) {
+fn write_peers<const N: usize>(minute: Minute, peers: &Hall<N>, out: &mut Vec<u8>) {
     // At once: a vector that grows step by step copies a large swarm several times.
     out.reserve(peers.len() * (N + AGE_BYTES));
     for (addr, stamp) in peers.iter() {

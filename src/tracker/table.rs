@@ -92,6 +92,11 @@ impl<const N: usize> Table<N> {
         Table { slots: Box::default(), len: 0 }
     }
 
+    /// An empty one with room for so many peers.
+    pub fn with_room(peers: usize) -> Table<N> {
+        Table { slots: vec![Record::FREE; slots_for(peers)].into(), len: 0 }
+    }
+
     pub fn len(&self) -> usize {
         self.len as usize
     }
@@ -100,7 +105,7 @@ impl<const N: usize> Table<N> {
         self.len == 0
     }
 
-    /// How many slots a sweep has to look at.
+    /// How many slots there are; a sweep looks at each.
     pub fn slot_count(&self) -> usize {
         self.slots.len()
     }
@@ -155,7 +160,7 @@ impl<const N: usize> Table<N> {
         &self,
         random: &mut Random,
         wanted: usize,
-        fresh: impl Fn(Stamp) -> bool,
+        fresh: impl Fn(Stamp) -> bool + Copy,
         out: &mut Vec<[u8; N]>,
     ) -> usize {
         if self.is_empty() || wanted == 0 {
@@ -287,12 +292,10 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Makes a new array for at least `peers` peers. At a million peers this takes some
-    /// milliseconds, and happens when a swarm has grown by a fifth.
+    /// Makes a new array for at least `peers` peers. This takes a millisecond for every fifty
+    /// thousand, and happens when there are a fifth more: see `hall`.
     fn resize(&mut self, seed: u64, peers: usize) {
-        let slots = if peers <= SMALL { peers } else { peers + peers / 7 + 1 };
-        let old = std::mem::replace(&mut self.slots, vec![Record::FREE; slots].into());
-        self.len = 0;
+        let old = std::mem::replace(self, Table::with_room(peers)).slots;
         for record in old.iter().filter(|record| !record.is_free()) {
             self.place(seed, *record);
         }
@@ -315,7 +318,7 @@ impl<const N: usize> Record<N> {
 }
 
 /// The slot that a peer should lie in; `None` of no slots.
-fn home<const N: usize>(seed: u64, addr: &[u8; N], slot_count: usize) -> Option<usize> {
+pub(super) fn home<const N: usize>(seed: u64, addr: &[u8; N], slot_count: usize) -> Option<usize> {
     if slot_count == 0 {
         return None;
     }
@@ -328,6 +331,11 @@ fn home<const N: usize>(seed: u64, addr: &[u8; N], slot_count: usize) -> Option<
     }
     state = Random::new(state ^ rest).next_u64();
     Some(Random::new(state).below(slot_count))
+}
+
+/// How many slots that many peers need.
+fn slots_for(peers: usize) -> usize {
+    if peers <= SMALL { peers } else { peers + peers / 7 + 1 }
 }
 
 /// How many peers so many slots may hold.

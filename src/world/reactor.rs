@@ -86,6 +86,8 @@ pub struct Reactor {
     /// How often a person wanted us to leave.
     pub(super) wishes_to_leave: u32,
     pub(super) longest_turn: Span,
+    /// Processor time that was used up to the end of the turn before.
+    used_micros: Option<u64>,
 
     pub(super) now: Time,
     pub(super) engine: Engine,
@@ -190,6 +192,7 @@ impl Reactor {
             signals,
             wishes_to_leave: 0,
             longest_turn: Span::ZERO,
+            used_micros: None,
             now: clock.now(),
             engine,
             table,
@@ -339,7 +342,10 @@ impl Reactor {
         let took = self.clock.now().since(self.now);
         self.longest_turn = self.longest_turn.max(took);
         if let Some(service) = self.engine.service_mut() {
-            service.note_turn(took);
+            // What the wait before cost is counted, too: a microsecond or two.
+            let used_micros = sys::processor_micros();
+            let before = self.used_micros.replace(used_micros).unwrap_or(used_micros);
+            service.note_turn(took, used_micros - before);
         }
         self.mind_memory();
         self.mind_watch();

@@ -15,8 +15,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -241,6 +242,15 @@ pub fn raise_open_files_limit(wanted: u64) -> Option<u64> {
             setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
     }
     open_files_limit()
+}
+
+/// Microseconds of processor time that this thread has used. Who waits, for the network or for its
+/// turn on a processor that others use, too, uses none. 0 where the host does not tell.
+pub fn processor_micros() -> u64 {
+    // By `nix`: it asks as the standard library does, while `rustix` brings its own way to the clocks.
+    let used =
+        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(used.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Bytes of memory that are really in use (`VmRSS`); `None` where there is no `/proc`.

@@ -6,7 +6,8 @@
 //!  udp_load hashes TORRENTS            their info-hashes, for trackers that want to know them
 //! ```
 //! Keeps a window of questions under way, as many clients together would; each announce is one of
-//! 100 (PEERS) peers of one of the torrents. Prints answers a second and bytes an answer. Built by itself
+//! 100 (PEERS) peers of one of the torrents. Beyond 60,000 peers, the others have further addresses
+//! (127.0.0.2 and so on). Prints answers a second and bytes an answer. Built by itself
 //! with `rustc -O`, so that it measures nothing of what it loads. Only loopback addresses.
 
 mod terms;
@@ -21,6 +22,8 @@ use terms::{hash, local, next, number};
 /// Questions under way.
 const WINDOW: usize = 128;
 const PEERS: u64 = 100;
+/// Peers at one address.
+const PORTS: usize = 60_000;
 /// What each announce asks for: as many as clients ask for, so that answers are of one size.
 const PEERS_WANTED: u32 = 50;
 
@@ -37,8 +40,14 @@ fn main() {
         [addr, "fill", torrents, peers] => {
             let (torrents, peers) = (number(torrents), number(peers));
             // One torrent after the other, so that their tables do not all grow at the same moment.
-            let questions = (0..torrents * peers).map(|each| (each / peers, each % peers));
-            load(local(addr), "fill", questions, None);
+            let mut sum = Sum::default();
+            for first in (0..peers).step_by(PORTS) {
+                let ports = (peers - first).min(PORTS as u64);
+                let questions = (0..torrents * ports).map(|each| (each / ports, each % ports));
+                let from = 1 + first / PORTS as u64;
+                load([127, 0, 0, from as u8], local(addr), "fill", questions, None, &mut sum);
+            }
+            sum.print("fill");
         }
         [addr, what, seconds, torrents, ref rest @ ..] => {
             let peers = rest.first().map_or(PEERS, |peers| number(peers));
@@ -48,7 +57,10 @@ fn main() {
                 let random = next(&mut state);
                 Some((random % torrents, (random >> 32) % peers))
             });
-            load(local(addr), what, questions, Some(Duration::from_secs(number(seconds))));
+            let time = Some(Duration::from_secs(number(seconds)));
+            let mut sum = Sum::default();
+            load([127, 0, 0, 1], local(addr), what, questions, time, &mut sum);
+            sum.print(what);
         }
         _ => {
             eprintln!("usage: udp_load ADDR announce|connect|scrape SECONDS TORRENTS");
@@ -57,18 +69,37 @@ fn main() {
     }
 }
 
+/// What has been answered.
+#[derive(Default)]
+struct Sum {
+    answers: u64,
+    bytes: u64,
+    lost: u64,
+    time: Duration,
+}
+
+impl Sum {
+    fn print(&self, what: &str) {
+        let Sum { answers, bytes, lost, time } = self;
+        let (each, rate) = (bytes / answers.max(&1), *answers as f64 / time.as_secs_f64());
+        println!("{what}: {rate:.0} a second, {each} bytes each, {lost} lost, {answers} in all");
+    }
+}
+
 /// Asks for each pair of a torrent and a peer, until there are no more or the time is over.
 fn load(
+    from: [u8; 4],
     addr: SocketAddr,
     what: &str,
     mut questions: impl Iterator<Item = (u64, u64)>,
     time: Option<Duration>,
+    sum: &mut Sum,
 ) {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let socket = UdpSocket::bind(SocketAddr::from((from, 0))).expect("a free port");
     socket.connect(addr).expect("loopback");
     socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a span");
     let connection = if what == "echo" { [0; 8] } else { connect(&socket) };
-    let (mut answers, mut bytes, mut under_way, mut lost) = (0u64, 0u64, 0usize, 0u64);
+    let mut under_way = 0;
     let mut buffer = [0; 4096];
     let mut question = Vec::new();
     let begun = Instant::now();
@@ -87,19 +118,17 @@ fn load(
             Ok(len) => {
                 let is_error = buffer[..4] == [0, 0, 0, 3];
                 assert!(!is_error, "{}", String::from_utf8_lossy(&buffer[8..len]));
-                answers += 1;
-                bytes += len as u64;
+                sum.answers += 1;
+                sum.bytes += len as u64;
                 under_way -= 1;
             }
             Err(_) => {
-                lost += under_way as u64;
+                sum.lost += under_way as u64;
                 under_way = 0;
             }
         }
     }
-    let each = bytes / answers.max(1);
-    let rate = answers as f64 / begun.elapsed().as_secs_f64();
-    println!("{what}: {rate:.0} a second, {each} bytes each, {lost} lost, {answers} in all");
+    sum.time += begun.elapsed();
 }
 
 fn connect(socket: &UdpSocket) -> [u8; 8] {

@@ -601,7 +601,12 @@ fn a_directory_forgets_who_is_silent_and_never_outgrows_its_limits() {
     }
     holders.check();
     assert!(torrents < HOLDERS_BYTES_MAX / (HOLDERS_PER_TORRENT_MAX * 2_000) + 2, "{torrents}");
-    holders.sweep(Minute::of(Time::from_millis(10_000 * 60_000)), 60);
+    let later = Minute::of(Time::from_millis(10_000 * 60_000));
+    assert_eq!(holders.sweep(later, 60, InfoHash([200; 20])), 0, "nobody tells of that one");
+    for hash in holders.torrents().collect::<Vec<_>>() {
+        holders.sweep(later, 60, hash);
+        holders.check();
+    }
     assert!(holders.is_empty());
     holders.check();
 }
@@ -619,8 +624,11 @@ fn numbers_are_told_as_json_and_for_prometheus() {
     stage.announce(&hash_of(&film), "10.0.0.2:1", "");
     stage.get("/announce");
     stage.get("/scrape?info_hash=aaaaaaaaaaaaaaaaaaaa");
-    stage.service.note_turn(Span::from_millis(1_234));
-    stage.service.note_turn(Span::from_millis(2));
+    stage.service.note_turn(Span::from_millis(1_234), 5_678);
+    stage.service.note_turn(Span::from_millis(2), 1);
+    stage.service.tick(stage.now + Span::from_secs(60));
+    stage.service.note_turn(Span::from_millis(2), 901);
+    stage.service.note_turn(Span::from_millis(2), 902);
     stage.now = Time::from_millis(61_000);
     let expected = Stats {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -640,6 +648,8 @@ fn numbers_are_told_as_json_and_for_prometheus() {
         udp_connects: 0,
         udp_dropped: 0,
         longest_turn_millis: 1_234,
+        busiest_turn_micros: 5_678,
+        busiest_sweep_micros: 901,
     };
     assert_eq!(stage.page::<Stats>("/stats"), expected);
     let (status, body) = stage.get("/metrics");
@@ -649,6 +659,8 @@ fn numbers_are_told_as_json_and_for_prometheus() {
         "swarmlet_peers{role=\"seed\"} 1",
         "swarmlet_announces_total 2",
         "swarmlet_longest_turn_seconds 1.234",
+        "swarmlet_busiest_turn_seconds 0.005678",
+        "swarmlet_busiest_sweep_seconds 0.000901",
     ] {
         assert!(text.lines().any(|other| other == line), "{line} in {text}");
     }

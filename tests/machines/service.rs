@@ -273,6 +273,37 @@ fn a_sweep_goes_in_steps_and_reaches_everybody() {
 }
 
 #[test]
+fn a_slice_of_expiry_forgets_a_part_of_a_huge_swarm_and_the_next_goes_on_there() {
+    let mut stage = Stage::new();
+    let mut answer = Vec::new();
+    const PEERS: usize = 100_000;
+    for number in 0..PEERS {
+        let left = number % 3;
+        let [_, a, b, c] = u32::try_from(number).expect("few").to_be_bytes();
+        let from = SocketAddr::from(([10, a, b, c], 1));
+        let hash = hash('a');
+        let target = format!("/announce?info_hash={hash}&port=1&left={left}&numwant=0&{PEER}");
+        answer.clear();
+        stage.service.http(stage.now, from, &Request::get(&target), &mut answer);
+    }
+    stage.service.check();
+    assert_eq!(stage.service.counts().peers, PEERS);
+    stage.now = Time::from_millis(3 * 3_600_000);
+    let (mut ticks, mut before) = (0, PEERS);
+    while let Some(deadline) = stage.service.deadline() {
+        stage.now = stage.now.max(deadline);
+        stage.service.tick(stage.now);
+        let left = stage.service.counts().peers;
+        assert!(before - left <= 20_000, "{} peers in one tick", before - left);
+        before = left;
+        ticks += 1;
+    }
+    assert!((5..20).contains(&ticks), "{ticks} ticks");
+    assert!(stage.now < Time::from_millis(3 * 3_600_000 + 2_000), "{:?}: one round", stage.now);
+    stage.service.check();
+}
+
+#[test]
 fn a_flood_of_invented_torrents_washes_away_its_own() {
     let mut stage = Stage::with(Policy { torrents_max: 100, ..Policy::default() });
     for port in 1..=20 {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use swarmlet::base::limits::HALL_TABLE_PEERS_MAX;
 use swarmlet::base::{Random, Span, Time};
 use swarmlet::format::announce::{Event, Tally};
-use swarmlet::tracker::swarm::{Found, Moment, Swarm, Visit};
+use swarmlet::tracker::hall::Hall;
+use swarmlet::tracker::swarm::{Found, Moment, Spot, Swarm, Visit};
 use swarmlet::tracker::table::{Minute, Stamp, Table};
 
 const SEED: u64 = 0x5eed;
@@ -146,6 +148,112 @@ fn a_window_is_a_random_sample() {
     assert!(least > Some(&400) && most < Some(&2_000), "{least:?} to {most:?}");
 }
 
+// ── The hall ────────────────────────────────────────────────────────────────────────────────
+
+/// A peer of its own for each number.
+fn peer(number: u32) -> [u8; 6] {
+    let [a, b, c, d] = number.to_be_bytes();
+    [a, b, c, d, 1, 1]
+}
+
+/// Forgets all but `kept` of so many; returns the slots that the sweep looked at in each step.
+fn sweep_hall(hall: &mut Hall<6>, before: u32, kept: u32) -> Vec<usize> {
+    for number in kept..before {
+        let gap = hall.lift(SEED, &peer(number)).expect("it is there");
+        hall.put_back(gap, peer(number), Stamp::new(Minute::default(), true));
+    }
+    let mut steps = Vec::new();
+    while let Some(slots) = hall.sweep(SEED, steps.len(), |stamp| !stamp.completed()) {
+        steps.push(slots);
+    }
+    hall.check(SEED);
+    steps
+}
+
+#[test]
+fn no_step_in_a_hall_looks_at_more_than_a_small_table() {
+    let mut hall: Hall<6> = Hall::new();
+    let few = u32::try_from(HALL_TABLE_PEERS_MAX).expect("few");
+    let all = 12 * few;
+    // What a growth copies, and what an only table is taken apart of: a quarter above its peers.
+    let mut most_slots = 0;
+    for number in 0..all {
+        hall.insert(SEED, peer(number), Stamp::default());
+        if number % 64 == 0 {
+            most_slots = most_slots.max(hall.slots_at_once());
+        }
+    }
+    hall.check(SEED);
+    assert!(most_slots < HALL_TABLE_PEERS_MAX * 3 / 2, "{most_slots} slots");
+    assert!(hall.slot_count() * 8 < hall.len() * 12, "{} slots", hall.slot_count());
+    let steps = sweep_hall(&mut hall, all, few);
+    assert_eq!((hall.len(), steps.len()), (HALL_TABLE_PEERS_MAX, 256));
+    assert!(steps.iter().all(|&slots| slots < 2_000), "{steps:?}");
+    assert!((0..all).all(|number| hall.has(SEED, &peer(number)) == (number < few)));
+    // The last few come together, and a few more stay there.
+    assert_eq!(sweep_hall(&mut hall, few, few / 8).len(), 256);
+    assert_eq!(sweep_hall(&mut hall, few / 8, few / 8).len(), 1);
+    (few..few + 100).for_each(|number| hall.insert(SEED, peer(number), Stamp::default()));
+    assert_eq!(sweep_hall(&mut hall, 0, 0).len(), 1);
+    assert!((0..few / 8).all(|number| hall.has(SEED, &peer(number))));
+    assert_eq!(hall.len(), HALL_TABLE_PEERS_MAX / 8 + 100);
+}
+
+#[test]
+fn who_leaves_and_comes_back_is_in_a_hall_once() {
+    let mut hall: Hall<6> = Hall::new();
+    let all = u32::try_from(2 * HALL_TABLE_PEERS_MAX).expect("few");
+    (0..all).for_each(|number| hall.insert(SEED, peer(number), Stamp::default()));
+    let mut random = Random::new(2);
+    let mut gone = BTreeSet::new();
+    for _ in 0..2_000 {
+        let number = random.next_u64() as u32 % all;
+        match hall.lift(SEED, &peer(number)) {
+            None => assert!(gone.remove(&number)),
+            Some(gap) if random.below(2) == 0 => {
+                hall.put_back(gap, peer(number), Stamp::default());
+                continue;
+            }
+            Some(gap) => {
+                hall.close(SEED, gap);
+                assert!(gone.insert(number));
+                continue;
+            }
+        }
+        hall.insert(SEED, peer(number), Stamp::default());
+    }
+    hall.check(SEED);
+    assert_eq!(hall.len() + gone.len(), 2 * HALL_TABLE_PEERS_MAX);
+    assert!(gone.iter().all(|&number| !hall.has(SEED, &peer(number))));
+}
+
+#[test]
+fn a_sample_of_a_hall_is_of_all_its_tables_and_costs_no_walk_over_all() {
+    let mut hall: Hall<6> = Hall::new();
+    let all = u32::try_from(4 * HALL_TABLE_PEERS_MAX).expect("few");
+    (0..all).for_each(|number| hall.insert(SEED, peer(number), Stamp::default()));
+    let mut random = Random::new(7);
+    let mut quarters = [0; 4];
+    for _ in 0..1_000 {
+        let mut picked = Vec::new();
+        // More than one table has.
+        assert_eq!(hall.pick(&mut random, 400, |_| true, &mut picked), 400);
+        let numbers =
+            picked.iter().map(|peer| u32::from_be_bytes([peer[0], peer[1], peer[2], peer[3]]));
+        let found: BTreeSet<u32> = numbers.collect();
+        assert_eq!(found.len(), 400, "nobody twice");
+        found.iter().for_each(|number| quarters[(number / (all / 4)) as usize] += 1);
+    }
+    assert!(quarters.iter().all(|count| (95_000..105_000).contains(count)), "{quarters:?}");
+    let looked = std::cell::Cell::new(0);
+    let stale = &|_| {
+        looked.set(looked.get() + 1);
+        false
+    };
+    assert_eq!(hall.pick(&mut random, 50, stale, &mut Vec::new()), 0);
+    assert!(looked.get() < HALL_TABLE_PEERS_MAX + 1_000, "{} peers", looked.get());
+}
+
 #[test]
 fn minutes_go_round() {
     let at = |minutes: u64| Minute::of(Time::from_millis(minutes * 60_000));
@@ -196,7 +304,9 @@ impl Stage {
 
     fn sweep(&mut self) {
         let (minute, random) = (Minute::of(self.now), &mut self.random);
-        self.swarm.sweep(&Moment { minute, silence_max_mins: 45, seed: SEED, random });
+        let moment = Moment { minute, silence_max_mins: 45, seed: SEED, random };
+        let (slots, next) = self.swarm.sweep(&moment, Spot::default(), usize::MAX);
+        assert!(slots >= self.swarm.slot_count() && next.is_none());
         self.swarm.check(SEED);
     }
 
