@@ -77,8 +77,8 @@ big: build       ## 1 GiB over loopback between our two ends: time and memory
 	SWARMLET=$(SWARMLET) python3 tests/interop/big.py
 
 bench bench-check: RUNS = 5
-bench: build static ## beside other peers, trackers and bare loops (installs them); ROOM=… RUNS=… SIZE=…
-	tests/interop/install.sh bench
+bench: build static ## beside other peers, trackers and bare loops (installs them); ROOM=… RUNS=… SIZE=… WITH_CRATES=1
+	tests/interop/install.sh bench$(if $(WITH_CRATES),-crates)
 	$(CARGO) build --release --locked --example limits
 	$(CARGO) build --release --locked --no-default-features --target-dir target/bare
 	SWARMLET=$(SWARMLET) STATIC=$(STATIC) PORTABLE=target/bare/release/swarmlet RUNS=$(RUNS) python3 tests/bench/run.py $(BENCH) $(ROOM)

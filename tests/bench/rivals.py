@@ -9,11 +9,13 @@ runs.
 
 import json
 import time
+import urllib.error
+import urllib.request
 
 import clients
 from clients import Aria2, LibTorrent, Swarmlet, Transmission
 from measure import MEASURED_CPU, pinned
-from process import Child, wait_until
+from process import PROJECT, Child, RowFailed, free_port, wait_until
 
 
 class Pinned:
@@ -123,6 +125,60 @@ class Rtorrent(Pinned, clients.Client):
         self.child = Child(f"rtorrent-{role}", pinned(arguments, self.cpu), self.folder)
 
 
+def from_crates(program):
+    """Where `WITH_CRATES=1` puts it."""
+    path = PROJECT / "target/rivals/bin" / program
+    if not path.exists():
+        raise RowFailed("not installed: make bench WITH_CRATES=1 installs it")
+    return path
+
+
+class Rqbit(Pinned, clients.Client):
+    """rqbit: checks what is there, gets the rest and shares. Tells over HTTP how far it is."""
+
+    name = "rqbit"
+    dials_by_hand = True
+    # A question costs it something, too.
+    ASKED_SECONDS = 0.05
+    quiet = ["--disable-dht", "--disable-dht-persistence", "--disable-lsd", "--disable-upnp-port-forward"]
+
+    def __init__(self, folder, ip):
+        # It announces from the address that the system picks.
+        super().__init__(folder, "127.0.0.1")
+        self.program = from_crates("rqbit")
+        self.told_at, self.asked, self.finished = f"127.0.0.1:{free_port('127.0.0.1')}", 0, False
+
+    def share(self, torrent, folder, peers):
+        self._start("share", torrent, folder, peers)
+
+    def get(self, torrent, folder, peers):
+        self._start("get", torrent, folder, peers)
+
+    def has_all(self):
+        if not self.finished and time.monotonic() - self.asked > self.ASKED_SECONDS:
+            self.finished, self.asked = self._is_finished(), time.monotonic()
+        return self.finished
+
+    is_sharing = has_all
+
+    def _start(self, role, torrent, folder, peers):
+        own = ["--ipv4-only", "--listen-ip", self.ip, "--listen-port", self.port, "--announce-port", self.port]
+        named = ["--initial-peers", ",".join(peers)] if peers else []
+        command = ["download", "--overwrite", "-o", folder, *named, torrent]
+        told_at = ["--http-api-listen-addr", self.told_at]
+        arguments = [self.program, *self.quiet, *own, *told_at, *command]
+        self.child = Child(f"rqbit-{role}", pinned(arguments, self.cpu), self.folder)
+
+    def _is_finished(self):
+        url = f"http://{self.told_at}/torrents/0/stats/v1"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                stats = json.load(answer)
+        except (urllib.error.URLError, OSError):
+            return False
+        return stats["finished"] and stats["state"] == "live"
+
+
 def unindented(text):
     return "".join(line.strip() + "\n" for line in text.splitlines())
 
@@ -154,7 +210,7 @@ class QuietTransmission(Pinned, Transmission):
         return self.known
 
 
-RIVALS = [Rtorrent, QuietAria2, QuietLibTorrent]
+RIVALS = [Rtorrent, QuietAria2, QuietLibTorrent, Rqbit]
 # Shown beside them in the rooms `get` and `share`. Ratios are not taken of it: it is slow, and gets
 # from another seed than all others.
 SLOW = QuietTransmission

@@ -34,7 +34,7 @@ from measure import (GIB, MEASURED_CPU, MIB, PARTNER_CPU, TURN_SECONDS, Cost, Ro
 from process import PROJECT, Child, RowFailed, free_port, our_binary, run, scratch_folder, wait_until
 from rivals import RIVALS, SLOW, Ours, Portable, QuietLibTorrent, Rtorrent, Small
 from trackers import SwarmletTracker
-from tracking import build_loads, http, million, udp
+from tracking import build_loads, expiry, http, million, udp
 
 OURS = Ours.name
 SIZE_MIB = int(os.environ.get("SIZE", 1024))
@@ -503,7 +503,7 @@ def turn(ground, wanted):
 
 
 ROOMS = {room.__name__: room for room in [
-    get, disk, share, both, verify, create, small, swarm, udp, http, million, idle, size, turn
+    get, disk, share, both, verify, create, small, swarm, udp, http, million, expiry, idle, size, turn
 ]}
 
 

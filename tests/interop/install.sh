@@ -1,6 +1,7 @@
 #!/bin/sh
 # The other clients and trackers that `make interop` talks to; with `bench`, also those that
-# `make bench` alone compares with: rtorrent and mktorrent.
+# `make bench` alone compares with: rtorrent and mktorrent; with `bench-crates`, also rqbit and
+# torrust-tracker, which are built from crates.io into target/rivals: that takes half an hour.
 #
 # Installs only what is missing, from Debian: aria2, Transmission (daemon and command line tools),
 # opentracker, nginx, and libtorrent's Python binding. Where Debian has no binding, the wheel from PyPI
@@ -13,6 +14,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 venv=target/interop/venv
+rivals=target/rivals
 also=${1:-}
 policy=/usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -46,9 +48,20 @@ missing() {
     have opentracker || echo opentracker
     { have nginx || [ -x /usr/sbin/nginx ]; } || echo nginx-light
     binding >/dev/null || echo python3-libtorrent
-    [ "$also" = bench ] || return 0
+    case $also in bench | bench-crates) ;; *) return 0 ;; esac
     have rtorrent || echo rtorrent
     have mktorrent || echo mktorrent
+    [ "$also" = bench-crates ] || return 0
+    have pkg-config || echo pkg-config
+    pkg-config --exists openssl 2>/dev/null || echo libssl-dev
+}
+
+# Builds a program from crates.io, if it is not there yet; others at this machine come first.
+build() {
+    [ ! -x "$rivals/bin/$1" ] || return 0
+    say "building $*"
+    nice -n 19 cargo install --locked --root "$rivals" --bin "$@" </dev/null >&2 ||
+        say "cannot build $1"
 }
 
 forbid_services() {
@@ -99,5 +112,10 @@ wanted=$(missing)
 if [ -n "$wanted" ]; then
     say "still missing:" $wanted
     exit 1
+fi
+if [ "$also" = bench-crates ]; then
+    # Seen with 9.1.0 and 3.0.0. Without rqbit's web page, for which npm would be needed.
+    build rqbit rqbit --no-default-features --features default-tls
+    build torrust-tracker torrust-tracker
 fi
 say "all there; libtorrent through $(binding)"
