@@ -169,6 +169,10 @@ pub const MUTUAL_DISINTEREST_MAX: Span = Span::from_secs(600);
 pub const REQUESTS_IN_FLIGHT_MIN: u32 = 2;
 pub const REQUESTS_IN_FLIGHT_MAX: u32 = 500;
 
+/// A pipeline of so many requests is filled an eighth at a time: a packet that leaves costs as much
+/// as some blocks that come. In a shorter one, two MiB a second and less, every block counts.
+pub const REQUESTS_TOGETHER_FROM: u32 = 64;
+
 /// A request may stand this long in the queue at the other end; see `peer/pipeline.rs`.
 /// libtorrent lets it stand for 3 s.
 pub const REQUEST_QUEUE_TIME: Span = Span::from_millis(500);

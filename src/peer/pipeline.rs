@@ -39,7 +39,7 @@ use std::collections::VecDeque;
 
 use crate::base::limits::{
     ENDGAME_PATIENCE, REQUEST_QUEUE_TIME, REQUEST_TIMEOUT, REQUESTS_IN_FLIGHT_MAX,
-    REQUESTS_IN_FLIGHT_MIN, SNUB_AFTER,
+    REQUESTS_IN_FLIGHT_MIN, REQUESTS_TOGETHER_FROM, SNUB_AFTER,
 };
 use crate::base::{Block, Span, Time};
 
@@ -104,6 +104,15 @@ impl Pipeline {
     /// How many more blocks may be asked for now.
     pub fn room(&self) -> usize {
         (self.depth.min(self.depth_max) as usize).saturating_sub(self.requests.len())
+    }
+
+    /// Whether there is room for so much that asking is worth a packet: an eighth of a pipeline of
+    /// `REQUESTS_TOGETHER_FROM`, whose line has enough to do with the rest; one request of a
+    /// shorter one.
+    pub fn is_worth_filling(&self) -> bool {
+        let most = self.depth.min(self.depth_max);
+        let worth = if most < REQUESTS_TOGETHER_FROM { 1 } else { most as usize / 8 };
+        self.room() >= worth
     }
 
     /// They keep so many requests for us, at most: one more would be lost, or end it.

@@ -59,6 +59,9 @@ impl Torrent {
         if self.state != State::Active || self.pause.is_some() || self.have.is_all() {
             return;
         }
+        if self.peers.get(&conn).is_none_or(|session| !session.pipeline.is_worth_filling()) {
+            return;
+        }
         loop {
             let Some(session) = self.peers.get(&conn) else { return };
             let pipeline = &session.pipeline;

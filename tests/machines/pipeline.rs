@@ -90,6 +90,31 @@ fn the_depth_covers_the_round_trip_and_lets_little_stand_in_the_queue() {
 }
 
 #[test]
+fn a_long_pipeline_is_filled_an_eighth_at_a_time_and_a_short_one_at_once() {
+    let mut pipeline = Pipeline::new();
+    let mut next = 0;
+    fill(&mut pipeline, Time::START, &mut next);
+    assert!(!pipeline.is_worth_filling());
+    pipeline.on_block(Time::START, block(0));
+    assert!(pipeline.is_worth_filling());
+
+    let mut pipeline = Pipeline::new();
+    let depth = after_blocks(&mut pipeline, (Span::from_millis(1), Span::ZERO), 92);
+    let eighth = depth as usize / 8;
+    assert!(eighth > 8);
+    // Comes so late that the depth stays as it is.
+    let later = Time::START + Span::from_millis(300);
+    for number in 92.. {
+        assert_eq!(pipeline.is_worth_filling(), pipeline.room() >= eighth);
+        if pipeline.room() == eighth + 2 {
+            break;
+        }
+        pipeline.on_block(later, block(number));
+    }
+    assert_eq!(pipeline.depth(), depth);
+}
+
+#[test]
 fn when_the_line_gets_slower_so_does_the_pipeline() {
     let mut pipeline = Pipeline::new();
     let fast = (Span::from_millis(10), Span::from_millis(2));
