@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  limits get ADDR FILE hw|smol     socket ─▶ SHA-1 ─▶ file, 256 KiB at a time
-//!  limits pour ADDR BYTES           what the above receives: the same 256 KiB again and again
+//!  limits scatter ADDR FOLDER BYTES hw|smol    the same, into new files of so many bytes each
+//!  limits pour ADDR BYTES           what the above receive: the same 256 KiB again and again
 //!  limits share ADDR FILE           file ─▶ socket: one read and one `writev` for sixteen blocks
 //!  limits drain ADDR                what the above sends to
 //!  limits hash FILE hw|smol         file ─▶ SHA-1
@@ -19,6 +20,7 @@ use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::exit;
 
 use mio::{Events, Interest, Poll, Token};
@@ -37,6 +39,10 @@ fn main() -> std::io::Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["get", addr, file, hash] => get(TcpStream::connect(addr)?, File::create(file)?, hash),
+        ["scatter", addr, folder, bytes, hash] => {
+            let bytes = bytes.parse().expect("a number");
+            scatter(TcpStream::connect(addr)?, Path::new(folder), bytes, hash)
+        }
         ["pour", addr, bytes] => pour(accept(addr)?, bytes.parse().expect("a number")),
         ["share", addr, file] => share(accept(addr)?, &File::open(file)?),
         ["drain", addr] => drain(TcpStream::connect(addr)?),
@@ -67,6 +73,30 @@ fn get(mut from: TcpStream, mut to: File, hash: &str) -> std::io::Result<()> {
         }
         hash.update(&buffer[..len]);
         to.write_all(&buffer[..len])?;
+    }
+}
+
+fn scatter(mut from: TcpStream, to: &Path, bytes: usize, hash: &str) -> std::io::Result<()> {
+    let mut hash = Hash::named(hash);
+    let mut buffer = vec![0; STEP_BYTES];
+    let (mut number, mut left) = (0, bytes);
+    let mut file = File::create_new(to.join(format!("{number:05}")))?;
+    loop {
+        let len = from.read(&mut buffer)?;
+        if len == 0 {
+            return hash.end();
+        }
+        hash.update(&buffer[..len]);
+        let mut rest = &buffer[..len];
+        while !rest.is_empty() {
+            if left == 0 {
+                (number, left) = (number + 1, bytes);
+                file = File::create_new(to.join(format!("{number:05}")))?;
+            }
+            let (now, later) = rest.split_at(rest.len().min(left));
+            file.write_all(now)?;
+            (left, rest) = (left - now.len(), later);
+        }
     }
 }
 

@@ -267,11 +267,11 @@ def judge_transfer(room, wanted, name, against_peers, against_limit):
     wanted.at_most(f"{name}: resident MiB", peak and peak / 1024, against_peers[2])
 
 
-def bare(ground, measured, partner):
+def bare(ground, measured, partner, mebibytes=None):
     """Two bare loops, of which one is measured. Which of them listens, is named first."""
     folder = ground.folder("limits")
     addr = f"127.0.0.1:{free_port('127.0.0.1')}"
-    listening, calling = sorted([measured, partner], key=lambda words: words[0] in ("get", "drain"))
+    listening, calling = sorted([measured, partner], key=lambda words: words[0] in ("get", "scatter", "drain"))
     words = lambda which: [LIMITS, which[0], addr, *which[1:]]
     cpu = lambda which: MEASURED_CPU if which is measured else PARTNER_CPU
     first = Child("listening", pinned(words(listening), cpu(listening)), folder)
@@ -283,7 +283,8 @@ def bare(ground, measured, partner):
         time.sleep(TURN_SECONDS)
     seconds = time.monotonic() - began
     ground.discard(folder)
-    return [Cost(seconds, watch.cpu, SIZE_MIB / 1024, watch.peak_kib) for watch in watches]
+    amount = (mebibytes or SIZE_MIB) / 1024
+    return [Cost(seconds, watch.cpu, amount, watch.peak_kib) for watch in watches]
 
 
 def bare_get(ground, there=None, hash="hw"):
@@ -291,6 +292,14 @@ def bare_get(ground, there=None, hash="hw"):
     target = there.folder("bare") / "file"
     cost = bare(ground, ["get", target, hash], ["pour", SIZE_MIB * MIB])[1]
     there.discard(target.parent)
+    return cost
+
+
+def bare_scatter(ground):
+    target = ground.folder("bare")
+    total, each = SMALL_FILES * SMALL_KIB << 10, SMALL_KIB << 10
+    cost = bare(ground, ["scatter", target, each, "hw"], ["pour", total], total / MIB)[1]
+    ground.discard(target)
     return cost
 
 
@@ -391,12 +400,14 @@ def create(ground, wanted):
 
 
 def small(ground, wanted):
-    """Many small files."""
+    """Many small files. The bare loop makes them, too, but neither directories nor a survey."""
     content = ground.content("many", 0, SMALL_FILES)
     seed = seeded(ground, QuietLibTorrent, content, PARTNER_CPU)
     room = Room(f"{SMALL_FILES} small files, {SMALL_FILES * SMALL_KIB >> 10} MiB, from {seed.name}")
 
     def measure(kind):
+        if kind == LIMIT:
+            return bare_scatter(ground)
         peer = fresh(kind, ground)
         try:
             return transfer(ground, content, seed, peer, peer)
@@ -404,9 +415,9 @@ def small(ground, wanted):
             peer.stop()
             ground.discard(peer.folder)
 
-    in_turn(room, [Ours, *RIVALS], measure)
+    in_turn(room, [Ours, *RIVALS, LIMIT], measure)
     seed.stop()
-    others = [who for who in room.costs if who != OURS]
+    others = [who for who in room.costs if who not in (OURS, LIMIT)]
     if others:
         cost, rate = room.best("each", others), room.best("rate", others, least=False)
         better = ratio(cost[0], room.median(OURS, "each"))
@@ -436,6 +447,9 @@ def swarm(ground, wanted):
         while left:
             left = [(getter, watch) for getter, watch in left if not (watch.look() or getter.has_all())]
             time.sleep(4 * TURN_SECONDS)
+        for getter, watch in zip(getters, watches):
+            if watch.ended is not None and not getter.exits_when_done:
+                raise RowFailed(f"{getter.name} left: {getter.child.log()[-200:]}")
         cost = Cost(time.monotonic() - began, 0, GETTERS * amount_of(content))
         for watch in watches:
             watch.look()
