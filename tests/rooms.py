@@ -6,6 +6,7 @@
 PROGRAM must have its symbols, in the newer manner of naming them (`make rooms` builds one). A function
 belongs to the first room that its name names, so code that was made from a pattern of a library (a
 list, a map, JSON) for a type of a room is that room's. What is left is the libraries' own, and data.
+What many functions have in common is kept once ("outlined") and belongs to none of them.
 """
 
 import re
@@ -35,10 +36,12 @@ def main():
         seen.add(found[1])
         size, name = int(found[2], 16), found[3]
         room = room_of.search(name)
-        sizes[room[1] if room else "libraries"] += size
+        shared = "outlined" if name.startswith("OUTLINED_") else "libraries"
+        sizes[room[1] if room else shared] += size
     print("| room | lines | KiB |\n|---|---|---|")
     for room in rooms:
         print(f"| `{room}` | {lines[room]} | {sizes[room] / 1024:.0f} |")
+    print(f"| outlined | | {sizes['outlined'] / 1024:.0f} |")
     print(f"| libraries | | {sizes['libraries'] / 1024:.0f} |")
     total = stripped_bytes(program)
     print(f"| texts, tables | | {(total - sizes.total()) / 1024:.0f} |")
