@@ -19,8 +19,8 @@
 //!
 //! And the end game of BEP 3, which asks everybody for whatever is under way, has most of it sent
 //! twice: a `cancel` meets the block on its way. So a copy is asked for only of what its peer does
-//! not bring soon, and only of a peer who brings things soon. Nobody is done later for that; in the
-//! lab's swarms with churn or quick lines, a half to nine tenths of what was sent twice no longer is.
+//! not bring soon, and only of a peer who brings things soon. Hardly anybody is done later for that;
+//! of what is sent twice, it saves a third where peers come and go, four fifths in a swarm of sixty.
 //!
 //! # Spec
 //! BEP 3, "peer protocol": rarest first, and the end game ("when a download is almost complete …").
