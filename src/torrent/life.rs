@@ -388,7 +388,7 @@ impl Torrent {
             *until = (*until).min(now + patience);
         }
         // Whoever is on the way out begins nothing.
-        if matches!(self.will.after_stop, AfterStop::Start | AfterStop::Verify) {
+        if matches!(self.will.after_stop, AfterStop::Begin { .. }) {
             self.will.after_stop = AfterStop::Rest;
         }
         if matches!(self.state, State::Stopping { .. } | State::Stopped) {

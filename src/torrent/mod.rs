@@ -268,10 +268,9 @@ struct Will {
 enum AfterStop {
     #[default]
     Rest,
-    /// A person wants it to go on.
-    Start,
-    /// A person wants it to be checked, and to rest again.
-    Verify,
+    /// A person wants it to go on (`start`), or every byte to be read first (`verify`), or both.
+    /// Without `start` it rests again.
+    Begin { start: bool, verify: bool },
     /// It is to be removed, its files with it if `erase`. `ordered`: the world does so now.
     Leave { erase: bool, ordered: bool },
 }

@@ -59,13 +59,13 @@ impl Torrent {
         self.go_beyond_goal(now);
         match &mut self.state {
             State::Stopped => {
-                self.follow_up(AfterStop::Start);
+                self.begin_after_stop(true, false);
                 self.mind_after_stop(now, out);
             }
             State::Stopping { tell_until, .. } => {
                 // The trackers will hear that we are here soon enough.
                 *tell_until = None;
-                self.follow_up(AfterStop::Start);
+                self.begin_after_stop(true, false);
                 self.mind_stopping(now, out);
             }
             State::Lost { retry, .. } => *retry = now,
@@ -83,7 +83,7 @@ impl Torrent {
     pub fn verify(&mut self, now: Time, out: &mut Vec<Output>) {
         match self.state {
             State::Stopped | State::Stopping { .. } => {
-                self.follow_up(AfterStop::Verify);
+                self.begin_after_stop(false, true);
                 self.mind_after_stop(now, out);
             }
             State::Surveying | State::Renewing => self.will.doubts = true,
@@ -182,18 +182,16 @@ impl Torrent {
         }
         match self.will.after_stop {
             AfterStop::Rest => {}
-            AfterStop::Start => {
+            AfterStop::Begin { start, verify } => {
+                self.will.asleep = !start;
+                if verify {
+                    self.will.doubts = true;
+                    self.tally.was_whole = false;
+                }
                 self.announcer.begin_again(now);
-                if self.turn.waits {
+                if start && self.turn.waits {
                     self.wait_for_place();
                 }
-                self.renew(now, out);
-            }
-            AfterStop::Verify => {
-                self.will.asleep = true;
-                self.will.doubts = true;
-                self.tally.was_whole = false;
-                self.announcer.begin_again(now);
                 self.renew(now, out);
             }
             AfterStop::Leave { erase, ordered } => {
@@ -258,6 +256,15 @@ impl Torrent {
         self.will.asleep = false;
         self.state = State::Stopped;
         out.push(Output::Event(Event::Stopped { torrent: self.id }));
+    }
+
+    /// One order does not undo the other.
+    fn begin_after_stop(&mut self, start: bool, verify: bool) {
+        let (started, verified) = match self.will.after_stop {
+            AfterStop::Begin { start, verify } => (start, verify),
+            AfterStop::Rest | AfterStop::Leave { .. } => (false, false),
+        };
+        self.follow_up(AfterStop::Begin { start: start || started, verify: verify || verified });
     }
 
     /// Nobody who leaves comes back.

@@ -162,6 +162,21 @@ fn a_seed_that_verifies_finds_the_rotten_bit_and_fetches_that_piece() {
 }
 
 #[test]
+fn who_is_started_and_verified_during_the_farewell_is_verified_and_goes_on() {
+    let name = "who_is_started_and_verified_during_the_farewell_is_verified_and_goes_on";
+    over_seeds(name, |seed| {
+        for orders in [[Control::Start, Control::Verify], [Control::Verify, Control::Start]] {
+            let mut lab = pair(seed);
+            at(&mut lab, 5_000, PEER, Control::Stop);
+            orders.into_iter().for_each(|order| at(&mut lab, 5_000, PEER, order));
+            finish(&mut lab)?;
+            assert!(lab.record().count("peer", "reads", "Check") > 5, "nothing was read");
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn who_rests_and_is_verified_rests_again_and_knows_what_it_has() {
     over_seeds("who_rests_and_is_verified_rests_again_and_knows_what_it_has", |seed| {
         let mut lab = pair(seed);
