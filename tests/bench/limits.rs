@@ -6,19 +6,22 @@
 //!  limits pour ADDR BYTES           what the above receive: the same 256 KiB again and again
 //!  limits share ADDR FILE           file ─▶ socket: one read and one `writev` for sixteen blocks
 //!  limits drain ADDR                what the above sends to
+//!  limits seed ADDR FILE PIECE_BYTES    the same for a leecher that asks (BEP 3), whoever it is
 //!  limits hash FILE hw|smol         file ─▶ SHA-1
 //!  limits http ADDR keep|once       a fixed answer to whatever ends in an empty line
 //!  limits udp ADDR BYTES            so many bytes back for each datagram (16 for 16)
 //! ```
-//! `pour` and `share` listen, tell `ready` and serve one connection; `http` and `udp` serve until
-//! they are stopped. They know no protocol, check nothing and forgive nothing: no peer or tracker
-//! can be cheaper, unless it does something smarter with the same system calls.
+//! `pour`, `share` and `seed` listen, tell `ready` and serve one connection; `http` and `udp` serve
+//! until they are stopped. They know no protocol (`seed` as much of it as a leecher insists on),
+//! check nothing and forgive nothing: no peer or tracker can be cheaper, unless it does something
+//! smarter with the same system calls.
 
 use std::collections::HashMap;
 use std::env;
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::exit;
@@ -46,12 +49,18 @@ fn main() -> std::io::Result<()> {
         ["pour", addr, bytes] => pour(accept(addr)?, bytes.parse().expect("a number")),
         ["share", addr, file] => share(accept(addr)?, &File::open(file)?),
         ["drain", addr] => drain(TcpStream::connect(addr)?),
+        ["seed", addr, file, piece_bytes] => {
+            let piece_bytes = piece_bytes.parse().expect("a number");
+            seed(accept(addr)?, &File::open(file)?, piece_bytes)
+        }
         ["hash", file, hash] => read_and_hash(File::open(file)?, hash),
         ["http", addr, "keep"] => serve_http(addr, true),
         ["http", addr, "once"] => serve_http(addr, false),
         ["udp", addr, bytes] => echo(&UdpSocket::bind(addr)?, bytes.parse().expect("a number")),
         _ => {
-            eprintln!("usage: limits get|pour|share|drain|hash|http|udp …: see the source");
+            eprintln!(
+                "usage: limits get|scatter|pour|share|drain|seed|hash|http|udp …: see the source"
+            );
             exit(2);
         }
     }
@@ -124,18 +133,98 @@ fn share(mut to: TcpStream, file: &File) -> std::io::Result<()> {
         let blocks = buffer[..len].chunks(BLOCK_BYTES);
         let mut slices: Vec<IoSlice<'_>> =
             blocks.flat_map(|block| [IoSlice::new(&head), IoSlice::new(block)]).collect();
-        let mut rest = &mut slices[..];
-        while !rest.is_empty() {
-            let written = to.write_vectored(rest)?;
-            IoSlice::advance_slices(&mut rest, written);
-        }
+        write_all(&mut to, &mut slices)?;
     }
+}
+
+fn write_all(to: &mut TcpStream, mut rest: &mut [IoSlice<'_>]) -> std::io::Result<()> {
+    while !rest.is_empty() {
+        let written = to.write_vectored(rest)?;
+        IoSlice::advance_slices(&mut rest, written);
+    }
+    Ok(())
 }
 
 fn drain(mut from: TcpStream) -> std::io::Result<()> {
     let mut buffer = vec![0; STEP_BYTES];
     while from.read(&mut buffer)? > 0 {}
     Ok(())
+}
+
+/// Serves whatever is asked for, as `share` does: neighbouring blocks with one read and one write.
+/// Where requests come one by one, so do these.
+fn seed(mut peer: TcpStream, file: &File, piece_bytes: u64) -> std::io::Result<()> {
+    let mut handshake = [0; 68];
+    peer.read_exact(&mut handshake)?;
+    // No extension, the torrent that they want, and another peer id than theirs.
+    handshake[20..28].fill(0);
+    handshake[48..].copy_from_slice(b"-LIMITS-bare-loop---");
+    peer.set_nodelay(true)?;
+    peer.write_all(&handshake)?;
+    let pieces =
+        usize::try_from(file.metadata()?.len().div_ceil(piece_bytes)).expect("it is small");
+    let mut bitfield = vec![0xFF; pieces.div_ceil(8)];
+    *bitfield.last_mut().expect("no file is empty") <<= (8 - pieces % 8) % 8;
+    let len = u32::try_from(1 + bitfield.len()).expect("it is small");
+    peer.write_all(&[&len.to_be_bytes()[..], &[5], &bitfield[..], &[0, 0, 0, 1, 1]].concat())?;
+
+    let (mut heard, mut end) = (vec![0; BLOCK_BYTES], 0);
+    let (mut buffer, mut heads) = (vec![0; STEP_BYTES], Vec::new());
+    loop {
+        let len = peer.read(&mut heard[end..])?;
+        if len == 0 {
+            return Ok(());
+        }
+        end += len;
+        let mut at = 0;
+        // Where the blocks that are to leave begin and end in the file.
+        let mut run = 0..0;
+        while let Some(message) = message_at(&heard[at..end]) {
+            at += 4 + message.len();
+            let [6, request @ ..] = message else { continue };
+            let word = |number: usize| {
+                let bytes = request[4 * number..][..4].try_into().expect("four bytes");
+                u32::from_be_bytes(bytes)
+            };
+            let begin = u64::from(word(0)) * piece_bytes + u64::from(word(1));
+            if begin != run.end || (run.end - run.start) as usize + BLOCK_BYTES > STEP_BYTES {
+                send_run(&mut peer, file, &run, &heads, &mut buffer)?;
+                heads.clear();
+                run = begin..begin;
+            }
+            let mut head = [0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0];
+            head[..4].copy_from_slice(&(word(2) + 9).to_be_bytes());
+            head[5..].copy_from_slice(&request[..8]);
+            heads.push(head);
+            run.end += u64::from(word(2));
+        }
+        send_run(&mut peer, file, &run, &heads, &mut buffer)?;
+        heads.clear();
+        heard.copy_within(at..end, 0);
+        end -= at;
+    }
+}
+
+/// The message at the front, without its length, if it is complete.
+fn message_at(heard: &[u8]) -> Option<&[u8]> {
+    let len = u32::from_be_bytes(heard.get(..4)?.try_into().expect("four bytes"));
+    heard.get(4..4 + len as usize)
+}
+
+/// Sends this stretch of the file, a head before each block.
+fn send_run(
+    peer: &mut TcpStream,
+    file: &File,
+    run: &Range<u64>,
+    heads: &[[u8; HEAD_BYTES]],
+    buffer: &mut [u8],
+) -> std::io::Result<()> {
+    let bytes = &mut buffer[..(run.end - run.start) as usize];
+    file.read_exact_at(bytes, run.start)?;
+    let blocks = heads.iter().zip(bytes.chunks(BLOCK_BYTES));
+    let mut slices: Vec<IoSlice<'_>> =
+        blocks.flat_map(|(head, block)| [IoSlice::new(head), IoSlice::new(block)]).collect();
+    write_all(peer, &mut slices)
 }
 
 fn read_and_hash(mut from: File, hash: &str) -> std::io::Result<()> {

@@ -125,6 +125,26 @@ class Rtorrent(Pinned, clients.Client):
         self.child = Child(f"rtorrent-{role}", pinned(arguments, self.cpu), self.folder)
 
 
+class BareSeed(Pinned):
+    """No peer, but the limit of one who shares: reads and sends what it is asked for, whoever asks.
+    Leaves when they hang up."""
+
+    name = "bare loop"
+    program = PROJECT / "target/release/examples/limits"
+    exits_when_done = True
+
+    def __init__(self, folder, ip):
+        self.folder, self.endpoint = folder, f"{ip}:{free_port(ip)}"
+
+    def share(self, file, piece_bytes):
+        arguments = [self.program, "seed", self.endpoint, file, piece_bytes]
+        self.child = Child("bare-seed", pinned(arguments, self.cpu), self.folder)
+        wait_until(lambda: self.child.line("ready"), time.monotonic() + 20, "a bare loop", [self.child])
+
+    def stop(self):
+        self.child.stop()
+
+
 def from_crates(program):
     """Where `WITH_CRATES=1` puts it."""
     path = PROJECT / "target/rivals/bin" / program

@@ -32,18 +32,19 @@ from idle import measure as idling
 from measure import (GIB, MEASURED_CPU, MIB, PARTNER_CPU, TURN_SECONDS, Cost, Room, Wanted, Watch, command, cpu_seconds, in_turn,
                      pinned, ratio)
 from process import PROJECT, Child, RowFailed, free_port, our_binary, run, scratch_folder, wait_until
-from rivals import RIVALS, SLOW, Ours, Portable, QuietLibTorrent, Rtorrent, Small
+from rivals import RIVALS, SLOW, BareSeed, Ours, Portable, QuietLibTorrent, Rtorrent, Small
 from trackers import SwarmletTracker
 from tracking import build_loads, expiry, http, million, udp
 
 OURS = Ours.name
 SIZE_MIB = int(os.environ.get("SIZE", 1024))
-LIMITS = PROJECT / "target/release/examples/limits"
+LIMITS = BareSeed.program
 SECONDS_MAX = int(os.environ.get("PATIENCE", 120))
 PIECE_KIB = 256
 SMALL_FILES, SMALL_KIB = 2000, 100
 GETTERS = 8
-LIMIT = "bare loop"
+LIMIT = BareSeed.name
+DRAINED_LIMIT = "bare loop, to one that only receives"
 PORTABLE_LIMIT = "bare loop, portable hash"
 SLOW_MIB = min(SIZE_MIB, 128)
 
@@ -107,7 +108,7 @@ def transfer(ground, content, share, get, measured):
     deadline = time.monotonic() + SECONDS_MAX
     watch, cpu_before = Watch(measured.child, deadline), None
     while True:
-        if watch.look() and not get.exits_when_done:
+        if watch.look() and not (get.exits_when_done or measured.exits_when_done):
             raise RowFailed(f"{measured.name} left: {measured.child.log()[-200:]}")
         now = time.monotonic()
         if cpu_before is None and has_bytes(target):
@@ -228,14 +229,20 @@ def got(ground, content, seed, kind, there):
 
 
 def share(ground, wanted):
+    """What it costs a peer to share, to the same leecher. The bare loop knows as much of the protocol
+    as that insists on; the other, which knows none, shows what the leecher's ways cost them all."""
     room = Room(f"share: {SIZE_MIB} MiB to libtorrent")
 
     def measure(kind):
-        if kind == LIMIT:
+        if kind == DRAINED_LIMIT:
             return bare_share(ground)
         is_slow = kind is SLOW
         content = ground.content("slow", SLOW_MIB) if is_slow else ground.content("big", SIZE_MIB)
-        peer = seeded(ground, kind, content, None)
+        if kind is BareSeed:
+            peer = fresh(BareSeed, ground)
+            peer.share(content[0] / "big", PIECE_KIB << 10)
+        else:
+            peer = seeded(ground, kind, content, None)
         leecher = fresh(QuietLibTorrent, ground, PARTNER_CPU)
         try:
             return transfer(ground, content, peer, leecher, peer)
@@ -245,7 +252,7 @@ def share(ground, wanted):
             ground.discard(peer.folder)
             ground.discard(leecher.folder)
 
-    in_turn(room, [Ours, Small, *RIVALS, LIMIT, SLOW], measure)
+    in_turn(room, [Ours, Small, *RIVALS, BareSeed, DRAINED_LIMIT, SLOW], measure)
     judge_transfer(room, wanted, "share", [0.65, None, 4], [1.25, None])
     return room
 
