@@ -14,8 +14,25 @@ use std::fmt;
 /// The SHA-1 of the raw bytes of a torrent's `info` dictionary: the torrent's name in the swarm.
 ///
 /// Source: BEP 3, "metainfo files".
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InfoHash(pub [u8; 20]);
+
+impl Ord for InfoHash {
+    /// Byte by byte. The first eight as one number, for they decide nearly always: a tracker of ten
+    /// thousand torrents compares thirty times to find one.
+    fn cmp(&self, other: &InfoHash) -> Ordering {
+        let front = |hash: &InfoHash| {
+            u64::from_be_bytes(*hash.0.first_chunk().expect("there are twenty bytes"))
+        };
+        front(self).cmp(&front(other)).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for InfoHash {
+    fn partial_cmp(&self, other: &InfoHash) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// The 20 bytes that a peer calls itself; chosen anew at each start.
 ///

@@ -31,6 +31,7 @@ mod response;
 
 use std::io::Write as _;
 
+use super::decimal;
 use super::query::TrackerUrl;
 use crate::base::limits::{
     REQUEST_BODY_BYTES_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX, REQUEST_LINE_BYTES_MAX,
@@ -219,16 +220,14 @@ impl ResponseHead<'_> {
     pub fn write(&self, content_bytes: usize, out: &mut Vec<u8>) {
         let (code, reason) = self.status.parts();
         let kept = if self.keep_alive { "keep-alive" } else { "close" };
-        write!(
-            out,
-            "HTTP/1.1 {code} {reason}\r\nContent-Type: {}\r\nContent-Length: {content_bytes}\r\n\
-             Connection: {kept}\r\n",
-            self.content_type
-        )
-        .expect("a vector takes every write");
+        out.extend_from_slice(b"HTTP/1.1 ");
+        decimal::write(code.into(), out);
+        say(&[" ", reason, "\r\nContent-Type: ", self.content_type, "\r\nContent-Length: "], out);
+        decimal::write(content_bytes as u64, out);
+        say(&["\r\nConnection: ", kept, "\r\n"], out);
         for (name, value) in self.extra {
             assert!(!value.bytes().any(|byte| byte.is_ascii_control()), "a header of two lines");
-            write!(out, "{name}: {value}\r\n").expect("a vector takes every write");
+            say(&[name, ": ", value, "\r\n"], out);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -293,6 +292,12 @@ fn write_request_head(method: &str, url: &TrackerUrl, target: &str, out: &mut Ve
     .expect("a vector takes every write");
 }
 
+fn say(words: &[&str], out: &mut Vec<u8>) {
+    for word in words {
+        out.extend_from_slice(word.as_bytes());
+    }
+}
+
 /// `Ok(None)` while more is needed; with the bytes used, once it is whole.
 fn parse_request<'b>(
     buffer: &'b [u8],
@@ -311,12 +316,11 @@ fn parse_request<'b>(
     }
     // 2. The head must end, and soon enough.
     if scan.head_end.is_none() {
-        scan.head_end = find_head_end(buffer, scan.looked.saturating_sub(2).max(begin));
-        check_lengths(buffer, begin, scan)?;
+        scan.look(buffer, begin)?;
     }
-    let Some(end) = scan.head_end else { return Ok(None) };
+    let (Some(line_end), Some(end)) = (scan.line_end, scan.head_end) else { return Ok(None) };
     // 3. What it says.
-    let (head, claimed) = parse_head(&buffer[begin..end])?;
+    let (head, claimed) = parse_head(&buffer[begin..line_end], &buffer[line_end + 1..end])?;
     // 4. The body.
     let body_bytes = match claimed {
         0 => 0,
@@ -331,28 +335,32 @@ fn parse_request<'b>(
     Ok(Some((Request { body, ..head }, scan.whole)))
 }
 
-/// Refuses a line or a head that is too long, whether its end has come or not, and notes in `scan`
-/// what need not be looked at again.
-fn check_lengths(buffer: &[u8], begin: usize, scan: &mut Scan) -> Result<(), Status> {
-    if scan.line_end.is_none() {
-        let from = scan.looked.max(begin);
-        let found = buffer[from..].iter().position(|&byte| byte == b'\n');
-        scan.line_end = found.map(|found| from + found);
+impl Scan {
+    /// Looks on for the end of the request line, which is most of a request for us, and from there
+    /// for the end of the head. Refuses what is too long, whether its end has come or not.
+    fn look(&mut self, buffer: &[u8], begin: usize) -> Result<(), Status> {
+        if self.line_end.is_none() {
+            let from = self.looked.max(begin);
+            let found = buffer[from..].iter().position(|&byte| byte == b'\n');
+            self.line_end = found.map(|found| from + found);
+        }
+        let look_on =
+            |line_end: usize| find_head_end(buffer, self.looked.saturating_sub(2).max(line_end));
+        self.head_end = self.line_end.and_then(look_on);
+        self.looked = self.head_end.unwrap_or(buffer.len());
+        if self.line_end.unwrap_or(buffer.len()) - begin > REQUEST_LINE_BYTES_MAX {
+            return Err(Status::UriTooLong);
+        }
+        if self.looked - begin > REQUEST_HEAD_BYTES_MAX {
+            return Err(Status::HeadersTooLarge);
+        }
+        Ok(())
     }
-    scan.looked = scan.head_end.unwrap_or(buffer.len());
-    if scan.line_end.unwrap_or(buffer.len()) - begin > REQUEST_LINE_BYTES_MAX {
-        return Err(Status::UriTooLong);
-    }
-    if scan.looked - begin > REQUEST_HEAD_BYTES_MAX {
-        return Err(Status::HeadersTooLarge);
-    }
-    Ok(())
 }
 
-/// What a request's head says, and how many bytes of body it claims.
-fn parse_head(head: &[u8]) -> Result<(Request<'_>, u64), Status> {
-    let line_bytes = head.iter().position(|&byte| byte == b'\n').ok_or(Status::BadRequest)? + 1;
-    let (line, rest) = head.split_at(line_bytes);
+/// What a request's head says, and how many bytes of body it claims. `line`: without its line feed;
+/// `rest`: what follows that, up to the end of the empty line.
+fn parse_head<'b>(line: &'b [u8], rest: &'b [u8]) -> Result<(Request<'b>, u64), Status> {
     let (method, target, is_1_0) = parse_request_line(line)?;
     let headers = Headers { lines: rest };
     let framing = Framing::parse(headers)?;
@@ -362,15 +370,13 @@ fn parse_head(head: &[u8]) -> Result<(Request<'_>, u64), Status> {
 
 /// Method, target, and whether the version is 1.0.
 fn parse_request_line(line: &[u8]) -> Result<(&str, &str, bool), Status> {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = std::str::from_utf8(line).map_err(|_| Status::BadRequest)?;
-    let mut words = line.split(' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
+    let mut blanks = line.bytes().enumerate().filter(|(_, byte)| *byte == b' ').map(|(at, _)| at);
+    let (Some(first), Some(second), None) = (blanks.next(), blanks.next(), blanks.next()) else {
         return Err(Status::BadRequest);
     };
+    let (method, target, version) = (&line[..first], &line[first + 1..second], &line[second + 1..]);
     if method.is_empty() || !method.bytes().all(is_token) {
         return Err(Status::BadRequest);
     }
@@ -388,7 +394,8 @@ fn parse_request_line(line: &[u8]) -> Result<(&str, &str, bool), Status> {
 
 /// Path and query of a target, which may be a whole URL (as proxies are asked).
 fn origin_form(target: &str) -> Result<&str, Status> {
-    if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+    // No look ends early, so many bytes are looked at in one step.
+    if !target.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic()) {
         return Err(Status::BadRequest);
     }
     if target.starts_with('/') || target == "*" {
@@ -428,7 +435,7 @@ impl Framing {
 
     fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Status> {
         if name.eq_ignore_ascii_case("content-length") {
-            let length = parse_decimal(value).ok_or(Status::BadRequest)?;
+            let length = decimal::parse(value).ok_or(Status::BadRequest)?;
             if self.length.replace(length).is_some() {
                 return Err(Status::BadRequest);
             }
@@ -496,18 +503,6 @@ fn parse_header(line: &[u8]) -> Option<(&str, &[u8])> {
 /// Whether a comma-separated list holds `word`, in either case.
 fn has_word(list: &[u8], word: &[u8]) -> bool {
     list.split(|&byte| byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(word))
-}
-
-/// A number of decimal digits alone. What exceeds 64 bits becomes the largest number: every limit
-/// that it meets is far below.
-fn parse_decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0u64, |number, &digit| {
-        let digit = char::from(digit).to_digit(10)?;
-        Some(number.saturating_mul(10).saturating_add(u64::from(digit)))
-    })
 }
 
 /// The characters of methods and header names (RFC 9110, "tokens").

@@ -7,6 +7,7 @@ pub mod census;
 pub mod client;
 pub mod crc32c;
 pub mod datagram;
+pub mod decimal;
 pub mod digest;
 pub mod draft;
 pub mod endpoint;

@@ -231,10 +231,21 @@ impl fmt::Display for TrackerUrl {
 /// The `key=value` pairs of a query, still percent-coded. A key without `=` has an empty value;
 /// empty pairs are stepped over.
 pub fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    let mut rest = query;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches('&');
+        let (pair, after) = cut(rest, b'&');
+        rest = after;
+        (!pair.is_empty()).then(|| cut(pair, b'='))
+    })
+}
+
+/// What stands before the first `mark` and what behind it; nothing does if there is none.
+fn cut(text: &str, mark: u8) -> (&str, &str) {
+    match text.bytes().position(|byte| byte == mark) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
+    }
 }
 
 /// Decodes into `place`. Returns how many bytes it became.

@@ -28,6 +28,8 @@ pub(super) fn write_page(
     answer: &mut Vec<u8>,
 ) {
     let Page { status, content_type, extra } = page;
+    // Room for the head, too, or it would be found in steps of a few words.
+    answer.reserve(256 + body.len());
     ResponseHead { status, content_type, keep_alive, extra }.write(body.len(), answer);
     if !is_head {
         answer.extend_from_slice(body);

@@ -6,6 +6,7 @@ mod bencode;
 mod census;
 mod client;
 mod datagram;
+mod decimal;
 mod endpoint;
 mod extended;
 mod http;

@@ -1,6 +1,7 @@
 //! The sort that serves everyone: against the one of the standard library, and by hand.
 
 use proptest::prelude::*;
+use swarmlet::base::InfoHash;
 use swarmlet::base::order;
 
 #[test]
@@ -38,4 +39,20 @@ proptest! {
         order::sort(&mut numbered);
         prop_assert_eq!(numbered, expected);
     }
+}
+
+#[test]
+fn info_hashes_are_ordered_byte_by_byte() {
+    let hash = |at: usize, byte: u8| {
+        let mut bytes = [7; 20];
+        bytes[at] = byte;
+        InfoHash(bytes)
+    };
+    for at in 0..20 {
+        assert!(hash(at, 6) < hash(at, 7), "byte {at}");
+        assert!(hash(at, 0xff) > hash(at, 8), "byte {at}");
+        assert!(at == 0 || hash(0, 6) < hash(at, 0), "byte {at} counts less than byte 0");
+        assert!(at == 19 || hash(19, 0xff) < hash(at, 8), "byte {at} counts more than byte 19");
+    }
+    assert_eq!(hash(3, 7).cmp(&hash(9, 7)), std::cmp::Ordering::Equal);
 }

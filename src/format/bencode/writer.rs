@@ -1,5 +1,7 @@
 //! The writer: canonical bencode, appended to a vector.
 
+use crate::format::decimal;
+
 /// Appends canonical bencode to a vector.
 ///
 /// Calls mirror the text: `begin_dict`, then `key` and one value alternating, then `end`. What
@@ -29,7 +31,12 @@ impl<'o> Writer<'o> {
 
     pub fn int(&mut self, value: i64) -> &mut Self {
         self.value_begins();
-        self.out.extend_from_slice(format!("i{value}e").as_bytes());
+        self.out.push(b'i');
+        if value < 0 {
+            self.out.push(b'-');
+        }
+        decimal::write(value.unsigned_abs(), self.out);
+        self.out.push(b'e');
         self
     }
 
@@ -93,7 +100,8 @@ impl<'o> Writer<'o> {
     }
 
     fn string(&mut self, value: &[u8]) {
-        self.out.extend_from_slice(format!("{}:", value.len()).as_bytes());
+        decimal::write(value.len() as u64, self.out);
+        self.out.push(b':');
         self.out.extend_from_slice(value);
     }
 

@@ -15,8 +15,9 @@ use std::io::Write;
 use std::ops::Range;
 
 use super::response::parse_status;
-use super::{find_head_end, has_word, lines, parse_decimal, parse_header};
+use super::{find_head_end, has_word, lines, parse_header};
 use crate::base::limits::{REQUEST_HEAD_BYTES_MAX, URL_BYTES_MAX};
+use crate::format::decimal;
 use crate::format::query::TrackerUrl;
 
 /// What the head of an answer says.
@@ -84,7 +85,7 @@ impl RangeHead {
             let (name, value) = parse_header(line).ok_or("a header that is none")?;
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => {
-                    let length = parse_decimal(value).ok_or("a length that is no number")?;
+                    let length = decimal::parse(value).ok_or("a length that is no number")?;
                     if said.length.replace(length).is_some() {
                         return Err("two lengths");
                     }
@@ -133,7 +134,7 @@ fn parse_range(value: &[u8]) -> Option<Range<u64>> {
     let text = std::str::from_utf8(value).ok()?.strip_prefix("bytes ")?;
     let (range, _total) = text.split_once('/')?;
     let (first, last) = range.split_once('-')?;
-    let first = parse_decimal(first.trim_start().as_bytes())?;
-    let end = parse_decimal(last.trim_end().as_bytes())?.checked_add(1)?;
+    let first = decimal::parse(first.trim_start().as_bytes())?;
+    let end = decimal::parse(last.trim_end().as_bytes())?.checked_add(1)?;
     (first < end).then_some(first..end)
 }

@@ -27,11 +27,12 @@
 //! # Spec
 //! RFC 9112, sections 6 (message body) and 7.1 (chunked).
 
-use super::{find_head_end, has_word, lines, parse_decimal, parse_header};
+use super::{find_head_end, has_word, lines, parse_header};
 use crate::base::limits::{
     ANNOUNCE_REPLY_BYTES_MAX, CHUNK_LINE_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, URL_BYTES_MAX,
 };
 use crate::format::Malformed;
+use crate::format::decimal;
 
 /// An answer that is arriving, or has arrived.
 #[derive(Clone, Debug)]
@@ -209,7 +210,7 @@ impl Response {
         for line in lines.take_while(|line| !line.is_empty()) {
             let (name, value) = parse_header(line).ok_or("a header that is none")?;
             if name.eq_ignore_ascii_case("content-length") {
-                let said = parse_decimal(value).ok_or("a Content-Length that is no number")?;
+                let said = decimal::parse(value).ok_or("a Content-Length that is no number")?;
                 if length.replace(said).is_some() {
                     return Err("two Content-Lengths");
                 }
@@ -308,7 +309,7 @@ pub(super) fn parse_status(line: &[u8]) -> Option<u16> {
     if !minor.is_ascii_digit() || words.first().is_some_and(|&after| after != b' ') {
         return None;
     }
-    u16::try_from(parse_decimal(code)?).ok().filter(|code| (100..600).contains(code))
+    u16::try_from(decimal::parse(code)?).ok().filter(|code| (100..600).contains(code))
 }
 
 /// How the body of such a head comes (RFC 9112, section 6.3).
