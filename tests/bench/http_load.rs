@@ -4,9 +4,13 @@
 //!  http_load ADDR keep|once SECONDS TORRENTS
 //!  http_load ADDR hold CONNECTIONS         opens so many, tells `holding`, and waits for its end
 //! ```
-//! Some threads ask one after the other: over one connection each (`keep`), or over a new one for
-//! each announce. Of each torrent there are 100 peers, and each announce is by one of them. Prints
-//! answers a second. Built by itself with `rustc -O`. Only loopback addresses.
+//! `once`: some threads ask one after the other, over a new connection for each announce. `keep`: one
+//! thread asks over two groups of connections; while one group is answered, it reads the answers of
+//! the other, the last one first. So it hardly ever sleeps: the tracker would pay for waking it, at
+//! each answer, and nobody has to wake clients that are elsewhere.
+//!
+//! Of each torrent there are 100 peers, and each announce is by one of them. Prints how many answers
+//! there were. Built by itself with `rustc -O`. Only loopback addresses.
 
 mod terms;
 
@@ -20,6 +24,8 @@ use std::time::{Duration, Instant};
 use terms::{hash, local, next, number};
 
 const THREADS: u64 = 32;
+/// Kept connections of one group.
+const GROUP: usize = 32;
 const PEERS: u64 = 100;
 
 fn main() {
@@ -30,12 +36,15 @@ fn main() {
         [addr, how @ ("keep" | "once"), seconds, torrents] => {
             let (addr, torrents) = (local(addr), number(torrents));
             let until = Instant::now() + Duration::from_secs(number(seconds));
-            let keeps = how == "keep";
-            let ask = move |seed| ask(addr, keeps, until, torrents, seed);
-            let threads: Vec<_> =
-                (1..=THREADS).map(|seed| thread::spawn(move || ask(seed))).collect();
-            let answers = threads.into_iter().map(|thread| thread.join().expect("answers"));
-            let answers: u64 = answers.sum();
+            let answers = match how {
+                "keep" => ask_groups(addr, until, torrents),
+                _ => {
+                    let ask = move |seed| ask_once(addr, until, torrents, seed);
+                    let threads: Vec<_> =
+                        (1..=THREADS).map(|seed| thread::spawn(move || ask(seed))).collect();
+                    threads.into_iter().map(|thread| thread.join().expect("answers")).sum()
+                }
+            };
             println!("{how}: {answers} in all");
         }
         _ => {
@@ -54,23 +63,49 @@ fn hold(addr: SocketAddr, connections: u64) {
 }
 
 /// Returns how many answers there were.
-fn ask(addr: SocketAddr, keeps: bool, until: Instant, torrents: u64, seed: u64) -> u64 {
+fn ask_once(addr: SocketAddr, until: Instant, torrents: u64, seed: u64) -> u64 {
     let mut state = seed;
-    let mut kept = None;
     let mut answers = 0;
     while Instant::now() < until {
-        let mut stream = match kept.take() {
-            Some(stream) => stream,
-            None => TcpStream::connect(addr).expect("a tracker that is there"),
-        };
-        let random = next(&mut state);
-        let question = question(random % torrents, (random >> 32) % PEERS, keeps);
-        stream.write_all(question.as_bytes()).expect("a tracker that listens");
-        read_answer(&mut stream, keeps);
+        let mut stream = TcpStream::connect(addr).expect("a tracker that is there");
+        ask(&mut stream, torrents, &mut state, false);
+        read_answer(&mut stream, false);
         answers += 1;
-        kept = keeps.then_some(stream);
     }
     answers
+}
+
+/// The same over connections that are kept.
+fn ask_groups(addr: SocketAddr, until: Instant, torrents: u64) -> u64 {
+    let connect = |_| {
+        let stream = TcpStream::connect(addr).expect("a tracker that is there");
+        stream.set_nodelay(true).expect("an option that TCP has");
+        stream
+    };
+    let mut groups: [Vec<TcpStream>; 2] = [(); 2].map(|()| (0..GROUP).map(connect).collect());
+    let mut state = 1;
+    let mut answers = 0;
+    for stream in groups.iter_mut().flatten() {
+        ask(stream, torrents, &mut state, true);
+    }
+    while Instant::now() < until {
+        for group in &mut groups {
+            for stream in group.iter_mut().rev() {
+                read_answer(stream, true);
+                answers += 1;
+            }
+            for stream in group {
+                ask(stream, torrents, &mut state, true);
+            }
+        }
+    }
+    answers
+}
+
+fn ask(stream: &mut TcpStream, torrents: u64, state: &mut u64, keeps: bool) {
+    let random = next(state);
+    let question = question(random % torrents, (random >> 32) % PEERS, keeps);
+    stream.write_all(question.as_bytes()).expect("a tracker that listens");
 }
 
 fn question(torrent: u64, peer: u64, keeps: bool) -> String {
