@@ -32,6 +32,7 @@ mod response;
 use std::io::Write as _;
 
 use super::decimal;
+use super::find::{cut, find};
 use super::query::TrackerUrl;
 use crate::base::limits::{
     REQUEST_BODY_BYTES_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX, REQUEST_LINE_BYTES_MAX,
@@ -341,8 +342,7 @@ impl Scan {
     fn look(&mut self, buffer: &[u8], begin: usize) -> Result<(), Status> {
         if self.line_end.is_none() {
             let from = self.looked.max(begin);
-            let found = buffer[from..].iter().position(|&byte| byte == b'\n');
-            self.line_end = found.map(|found| from + found);
+            self.line_end = find(b'\n', &buffer[from..]).map(|found| from + found);
         }
         let look_on =
             |line_end: usize| find_head_end(buffer, self.looked.saturating_sub(2).max(line_end));
@@ -372,11 +372,9 @@ fn parse_head<'b>(line: &'b [u8], rest: &'b [u8]) -> Result<(Request<'b>, u64), 
 fn parse_request_line(line: &[u8]) -> Result<(&str, &str, bool), Status> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = std::str::from_utf8(line).map_err(|_| Status::BadRequest)?;
-    let mut blanks = line.bytes().enumerate().filter(|(_, byte)| *byte == b' ').map(|(at, _)| at);
-    let (Some(first), Some(second), None) = (blanks.next(), blanks.next(), blanks.next()) else {
-        return Err(Status::BadRequest);
-    };
-    let (method, target, version) = (&line[..first], &line[first + 1..second], &line[second + 1..]);
+    let (method, rest) = cut(line, b' ').ok_or(Status::BadRequest)?;
+    // A version with a blank in it is none.
+    let (target, version) = cut(rest, b' ').ok_or(Status::BadRequest)?;
     if method.is_empty() || !method.bytes().all(is_token) {
         return Err(Status::BadRequest);
     }
@@ -470,7 +468,7 @@ impl Framing {
 /// looked at before, because an empty line is up to three bytes: LF CR LF.
 fn find_head_end(buffer: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
-    while let Some(found) = buffer[at..].iter().position(|&byte| byte == b'\n') {
+    while let Some(found) = find(b'\n', &buffer[at..]) {
         at += found + 1;
         match &buffer[at..] {
             [b'\n', ..] => return Some(at + 1),

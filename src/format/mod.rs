@@ -11,6 +11,7 @@ pub mod decimal;
 pub mod digest;
 pub mod draft;
 pub mod endpoint;
+pub mod find;
 pub mod http;
 pub mod ini;
 pub mod json;

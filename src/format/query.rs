@@ -20,6 +20,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::Malformed;
+use super::find::cut;
 use crate::base::limits::URL_BYTES_MAX;
 
 /// Where a tracker is asked.
@@ -234,18 +235,10 @@ pub fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = query;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches('&');
-        let (pair, after) = cut(rest, b'&');
+        let (pair, after) = cut(rest, b'&').unwrap_or((rest, ""));
         rest = after;
-        (!pair.is_empty()).then(|| cut(pair, b'='))
+        (!pair.is_empty()).then(|| cut(pair, b'=').unwrap_or((pair, "")))
     })
-}
-
-/// What stands before the first `mark` and what behind it; nothing does if there is none.
-fn cut(text: &str, mark: u8) -> (&str, &str) {
-    match text.bytes().position(|byte| byte == mark) {
-        Some(at) => (&text[..at], &text[at + 1..]),
-        None => (text, ""),
-    }
 }
 
 /// Decodes into `place`. Returns how many bytes it became.

@@ -9,6 +9,7 @@ mod datagram;
 mod decimal;
 mod endpoint;
 mod extended;
+mod find;
 mod http;
 mod http_fixtures;
 mod ini;
