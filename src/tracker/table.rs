@@ -166,22 +166,22 @@ impl<const N: usize> Table<N> {
         if self.is_empty() || wanted == 0 {
             return 0;
         }
-        out.reserve(wanted.min(self.len()));
         let (before, from) = self.slots.split_at(random.below(self.slots.len()));
-        // Loops, and no chain of iterators: where the program is optimized for its size, that takes
-        // 110 instructions a peer, and this 38. It is half of what an announce costs.
+        // Every record is copied, and stays if it counts: who is free or stale comes at random, and a
+        // branch that nobody can foresee costs more than the copy. Loops, and no chain of iterators,
+        // which takes three times as long where the program is optimized for its size.
+        let start = out.len();
+        out.resize(start + wanted.min(self.len()), [0; N]);
+        let places = &mut out[start..];
         let mut count = 0;
         for half in [from, before] {
             for record in half {
-                if count == wanted {
-                    return count;
-                }
-                if !record.is_free() && fresh(record.stamp) {
-                    out.push(record.addr);
-                    count += 1;
-                }
+                let Some(place) = places.get_mut(count) else { return count };
+                *place = record.addr;
+                count += usize::from(!record.is_free() & fresh(record.stamp));
             }
         }
+        out.truncate(start + count);
         count
     }
 
