@@ -51,7 +51,7 @@ fn main() -> std::io::Result<()> {
         ["drain", addr] => drain(TcpStream::connect(addr)?),
         ["seed", addr, file, piece_bytes] => {
             let piece_bytes = piece_bytes.parse().expect("a number");
-            seed(accept(addr)?, &File::open(file)?, piece_bytes)
+            seed(addr, &File::open(file)?, piece_bytes)
         }
         ["hash", file, hash] => read_and_hash(File::open(file)?, hash),
         ["http", addr, "keep"] => serve_http(addr, true),
@@ -153,9 +153,17 @@ fn drain(mut from: TcpStream) -> std::io::Result<()> {
 
 /// Serves whatever is asked for, as `share` does: neighbouring blocks with one read and one write.
 /// Where requests come one by one, so do these.
-fn seed(mut peer: TcpStream, file: &File, piece_bytes: u64) -> std::io::Result<()> {
+fn seed(addr: &str, file: &File, piece_bytes: u64) -> std::io::Result<()> {
+    let listener = TcpListener::bind(addr)?;
+    println!("ready");
     let mut handshake = [0; 68];
-    peer.read_exact(&mut handshake)?;
+    // Some try it encrypted first, and then call again.
+    let mut peer = loop {
+        let mut peer = listener.accept()?.0;
+        if peer.read_exact(&mut handshake).is_ok() && handshake[0] == 19 {
+            break peer;
+        }
+    };
     // No extension, the torrent that they want, and another peer id than theirs.
     handshake[20..28].fill(0);
     handshake[48..].copy_from_slice(b"-LIMITS-bare-loop---");

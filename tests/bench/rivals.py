@@ -130,6 +130,8 @@ class BareSeed(Pinned):
     Leaves when they hang up."""
 
     name = "bare loop"
+    # As the program says it.
+    peer_id = "-LIMITS-bare-loop---"
     program = PROJECT / "target/release/examples/limits"
     exits_when_done = True
 
