@@ -396,6 +396,19 @@ fn row_62_who_makes_us_talk_and_never_reads_is_closed() {
 }
 
 #[test]
+fn hundreds_may_call_while_a_turn_takes_long() {
+    let allowed = fs::read_to_string("/proc/sys/net/core/somaxconn").expect("Linux tells it");
+    let callers = 300.min(allowed.trim().parse().expect("a number"));
+    for addr in [tracker().http_addr(), peer(true).listen_addr()] {
+        let addr = addr.expect("it listens");
+        // The node does not turn: whoever finds no place to wait waits in vain.
+        let call = |_| TcpStream::connect_timeout(&addr, Duration::from_secs(5));
+        let calls: Result<Vec<TcpStream>, _> = (0..callers).map(call).collect();
+        assert_eq!(calls.expect("a place for each").len(), callers);
+    }
+}
+
+#[test]
 fn a_node_without_work_sleeps() {
     let mut node = peer(true);
     // The first turns find the listener with nobody at it.

@@ -38,7 +38,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::reactor::Reactor;
 use crate::base::Time;
-use crate::base::limits::INTERFACE_LOOK_EVERY;
+use crate::base::limits::{CALLERS_WAITING_MAX, INTERFACE_LOOK_EVERY};
 use crate::engine::Event;
 
 /// A network interface that was there when we looked.
@@ -131,7 +131,7 @@ impl Interface {
         sockopt::set_socket_reuseaddr(&socket, true)?;
         self.take(&socket)?;
         rustix::net::bind(&socket, &addr)?;
-        rustix::net::listen(&socket, BACKLOG)?;
+        rustix::net::listen(&socket, CALLERS_WAITING_MAX)?;
         Ok(TcpListener::from_std(std::net::TcpListener::from(socket)))
     }
 }
@@ -202,6 +202,3 @@ fn is_link_local(ip: IpAddr) -> bool {
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
 }
-
-/// As many as mio lets wait: the system cuts it to what it allows.
-const BACKLOG: i32 = 1024;

@@ -67,8 +67,8 @@ use super::trace::Trace;
 use super::udp::Port;
 use super::web::Calling;
 use crate::base::limits::{
-    ACCEPT_REST, ACCEPTS_PER_TURN, HTTP_BYTES_MAX, HTTP_CONNECTIONS_MAX, MEMORY_SHARE_OF_HTTP,
-    RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, WEIGH_EVERY,
+    ACCEPT_REST, ACCEPTS_PER_TURN, CALLERS_WAITING_MAX, HTTP_BYTES_MAX, HTTP_CONNECTIONS_MAX,
+    MEMORY_SHARE_OF_HTTP, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, WEIGH_EVERY,
 };
 use crate::base::{ConnId, Span, Time, TorrentId};
 use crate::engine::control::Control;
@@ -589,7 +589,12 @@ pub(super) fn bind(
 ) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = match interface {
         Some(interface) => interface.listen(addr)?,
-        None => TcpListener::bind(addr)?,
+        None => {
+            let listener = TcpListener::bind(addr)?;
+            // Said again, it changes how many may wait (listen(2)).
+            rustix::net::listen(&listener, CALLERS_WAITING_MAX)?;
+            listener
+        }
     };
     let addr = listener.local_addr()?;
     Ok((listener, addr))
