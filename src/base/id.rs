@@ -19,7 +19,7 @@ pub struct InfoHash(pub [u8; 20]);
 
 impl Ord for InfoHash {
     /// Byte by byte. The first eight as one number, for they decide nearly always: a tracker of ten
-    /// thousand torrents compares thirty times to find one.
+    /// thousand torrents compares some twenty times to find one.
     fn cmp(&self, other: &InfoHash) -> Ordering {
         let front = |hash: &InfoHash| {
             u64::from_be_bytes(*hash.0.first_chunk().expect("there are twenty bytes"))

@@ -2,8 +2,8 @@
 //!
 //! # Why
 //! A request is mostly one long line, and looking for its end, its blanks and its `&` is most of
-//! reading it. Sixteen bytes at a time are one comparison for the processor: of the 13,000 instructions
-//! of an announce over HTTP this saves two thousand.
+//! reading it. Sixteen bytes at a time are one comparison for the processor: of the 13,400 instructions
+//! of an announce over HTTP this saves 1,700.
 
 /// Where `wanted` stands for the first time.
 pub fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {

@@ -168,8 +168,8 @@ impl<const N: usize> Table<N> {
         }
         let (before, from) = self.slots.split_at(random.below(self.slots.len()));
         // Every record is copied, and stays if it counts: who is free or stale comes at random, and a
-        // branch that nobody can foresee costs more than the copy. Loops, and no chain of iterators,
-        // which takes three times as long where the program is optimized for its size.
+        // branch that nobody can foresee costs more than the copy. Loops, and no chain of iterators:
+        // where the program is optimized for its size, that took three times the instructions.
         let start = out.len();
         out.resize(start + wanted.min(self.len()), [0; N]);
         let places = &mut out[start..];

@@ -415,7 +415,7 @@ def create(ground, wanted):
 
 def small(ground, wanted):
     """Many small files, from a seed that only sends: any other is what all wait for (libtorrent takes
-    2 to 4 processor seconds for each GiB of them). The bare loop makes files, too, but neither
+    2 to 5 processor seconds for each GiB of them). The bare loop makes files, too, but neither
     directories nor a survey."""
     content = ground.content("many", 0, SMALL_FILES)
     folder, torrent, _ = content

@@ -16,7 +16,7 @@ import urllib.request
 
 from measure import MEASURED_CPU, PARTNER_CPU, Cost, Room, cpu_seconds, in_turn, memory_kib, pinned, ratio
 from process import PROJECT, Child, RowFailed, accepts, free_port, run, wait_until
-from rivals import Small, from_crates
+from rivals import BareSeed, Small, from_crates
 from trackers import Opentracker, SwarmletTracker, Tracker
 
 OURS, OPENTRACKER, TORRUST, LIMIT = "swarmlet", "opentracker", "torrust", "bare server"
@@ -26,7 +26,7 @@ TORRENTS, CROWDED = 10_000, 100
 MILLION = 1_000_000
 HELD = 10_000
 LOADS = {name: PROJECT / "target" / name for name in ["udp_load", "http_load"]}
-LIMITS = PROJECT / "target/release/examples/limits"
+LIMITS = BareSeed.program
 
 
 def build_loads():
