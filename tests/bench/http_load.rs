@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  http_load ADDR keep|once SECONDS TORRENTS
+//!  http_load ADDR fill TORRENTS            everybody announces, once
 //!  http_load ADDR hold CONNECTIONS         opens so many, tells `holding`, and waits for its end
 //! ```
 //! `once`: some threads ask one after the other, over a new connection for each announce. `keep`: one
@@ -33,6 +34,10 @@ fn main() {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         [addr, "hold", connections] => hold(local(addr), number(connections)),
+        [addr, "fill", torrents] => {
+            let answers = fill(local(addr), number(torrents));
+            println!("fill: {answers} in all");
+        }
         [addr, how @ ("keep" | "once"), seconds, torrents] => {
             let (addr, torrents) = (local(addr), number(torrents));
             let until = Instant::now() + Duration::from_secs(number(seconds));
@@ -77,12 +82,7 @@ fn ask_once(addr: SocketAddr, until: Instant, torrents: u64, seed: u64) -> u64 {
 
 /// The same over connections that are kept.
 fn ask_groups(addr: SocketAddr, until: Instant, torrents: u64) -> u64 {
-    let connect = |_| {
-        let stream = TcpStream::connect(addr).expect("a tracker that is there");
-        stream.set_nodelay(true).expect("an option that TCP has");
-        stream
-    };
-    let mut groups: [Vec<TcpStream>; 2] = [(); 2].map(|()| (0..GROUP).map(connect).collect());
+    let mut groups = [(); 2].map(|()| kept_connections(addr));
     let mut state = 1;
     let mut answers = 0;
     for stream in groups.iter_mut().flatten() {
@@ -102,9 +102,43 @@ fn ask_groups(addr: SocketAddr, until: Instant, torrents: u64) -> u64 {
     answers
 }
 
+/// Returns how many there are now.
+fn fill(addr: SocketAddr, torrents: u64) -> u64 {
+    let mut group = kept_connections(addr);
+    let mut everybody =
+        (0..PEERS).flat_map(|peer| (0..torrents).map(move |torrent| (torrent, peer)));
+    let mut answers = 0;
+    loop {
+        let mut asked = 0;
+        for (stream, (torrent, peer)) in group.iter_mut().zip(&mut everybody) {
+            send(stream, &question(torrent, peer, true));
+            asked += 1;
+        }
+        if asked == 0 {
+            return answers;
+        }
+        for stream in group[..asked].iter_mut().rev() {
+            read_answer(stream, true);
+            answers += 1;
+        }
+    }
+}
+
+fn kept_connections(addr: SocketAddr) -> Vec<TcpStream> {
+    let connect = |_| {
+        let stream = TcpStream::connect(addr).expect("a tracker that is there");
+        stream.set_nodelay(true).expect("an option that TCP has");
+        stream
+    };
+    (0..GROUP).map(connect).collect()
+}
+
 fn ask(stream: &mut TcpStream, torrents: u64, state: &mut u64, keeps: bool) {
     let random = next(state);
-    let question = question(random % torrents, (random >> 32) % PEERS, keeps);
+    send(stream, &question(random % torrents, (random >> 32) % PEERS, keeps));
+}
+
+fn send(stream: &mut TcpStream, question: &str) {
     stream.write_all(question.as_bytes()).expect("a tracker that listens");
 }
 
@@ -112,8 +146,8 @@ fn question(torrent: u64, peer: u64, keeps: bool) -> String {
     let hash: String = hash(torrent).iter().map(|byte| format!("%{byte:02X}")).collect();
     let connection = if keeps { "" } else { "Connection: close\r\n" };
     format!(
-        "GET /announce?info_hash={hash}&peer_id=-XX0001-abcdefghijkl&port={}&uploaded=0\
-         &downloaded=0&left={}&compact=1&numwant=50 HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+        "GET /announce?info_hash={hash}&peer_id=-XX0001-abcdefgh{peer:04}&port={}\
+         &uploaded=0&downloaded=0&left={}&compact=1&numwant=50 HTTP/1.1\r\nHost: 127.0.0.1\r\n\
          User-Agent: load\r\n{connection}\r\n",
         1000 + peer,
         peer % 3

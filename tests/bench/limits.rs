@@ -8,7 +8,7 @@
 //!  limits drain ADDR                what the above sends to
 //!  limits seed ADDR FILE PIECE_BYTES    the same for a leecher that asks (BEP 3), whoever it is
 //!  limits hash FILE hw|smol         file ─▶ SHA-1
-//!  limits http ADDR keep|once       a fixed answer to whatever ends in an empty line
+//!  limits http ADDR keep|once BYTES a fixed answer, its body so long, to what ends in an empty line
 //!  limits udp ADDR BYTES            so many bytes back for each datagram (16 for 16)
 //! ```
 //! `pour`, `share` and `seed` listen, tell `ready` and serve one connection; `http` and `udp` serve
@@ -33,9 +33,6 @@ const STEP_BYTES: usize = 256 * 1024;
 const BLOCK_BYTES: usize = 16 * 1024;
 /// The head of a `piece` message.
 const HEAD_BYTES: usize = 13;
-/// An announce's answer for a peer that is alone, head and all, is about as long.
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 57\r\n\r\n\
-    d8:completei0e10:incompletei1e8:intervali1800e5:peers0:ee";
 
 fn main() -> std::io::Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -54,8 +51,9 @@ fn main() -> std::io::Result<()> {
             seed(addr, &File::open(file)?, piece_bytes)
         }
         ["hash", file, hash] => read_and_hash(File::open(file)?, hash),
-        ["http", addr, "keep"] => serve_http(addr, true),
-        ["http", addr, "once"] => serve_http(addr, false),
+        ["http", addr, how @ ("keep" | "once"), bytes] => {
+            serve_http(addr, how == "keep", bytes.parse().expect("a number"))
+        }
         ["udp", addr, bytes] => echo(&UdpSocket::bind(addr)?, bytes.parse().expect("a number")),
         _ => {
             eprintln!(
@@ -281,7 +279,11 @@ impl Hash {
 }
 
 /// A server that is accept, read, write, and nothing else. With `keeps`, connections stay.
-fn serve_http(addr: &str, keeps: bool) -> std::io::Result<()> {
+fn serve_http(addr: &str, keeps: bool, body_bytes: usize) -> std::io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {body_bytes}\r\n\r\n"
+    );
+    let whole = [head.as_bytes(), &vec![b' '; body_bytes]].concat();
     let addr: SocketAddr = addr.parse().expect("an address and port");
     let mut listener = mio::net::TcpListener::bind(addr)?;
     let mut poll = Poll::new()?;
@@ -300,7 +302,7 @@ fn serve_http(addr: &str, keeps: bool) -> std::io::Result<()> {
                     let token = Token(next);
                     next += 1;
                     // Most have asked already: what is answered at once is never registered.
-                    if answer(&mut stream, &mut buffer) && !keeps {
+                    if answer(&mut stream, &mut buffer, &whole) && !keeps {
                         continue;
                     }
                     poll.registry().register(&mut stream, token, Interest::READABLE)?;
@@ -309,7 +311,7 @@ fn serve_http(addr: &str, keeps: bool) -> std::io::Result<()> {
                 continue;
             }
             let Some(stream) = connections.get_mut(&event.token()) else { continue };
-            let answered = answer(stream, &mut buffer);
+            let answered = answer(stream, &mut buffer, &whole);
             if !keeps && answered || event.is_read_closed() {
                 connections.remove(&event.token());
             }
@@ -318,12 +320,12 @@ fn serve_http(addr: &str, keeps: bool) -> std::io::Result<()> {
 }
 
 /// Answers what has come, one answer for each request. Whether there was one.
-fn answer(stream: &mut mio::net::TcpStream, buffer: &mut [u8]) -> bool {
+fn answer(stream: &mut mio::net::TcpStream, buffer: &mut [u8], whole: &[u8]) -> bool {
     let mut answered = false;
     loop {
         match stream.read(buffer) {
             Ok(len) if buffer[..len].ends_with(b"\r\n\r\n") => {
-                answered |= stream.write_all(ANSWER).is_ok();
+                answered |= stream.write_all(whole).is_ok();
                 // A short read emptied the socket.
                 if len < buffer.len() {
                     return answered;
