@@ -324,6 +324,17 @@ fn the_session_word_is_learnt_and_said_and_the_fields_are_those_that_are_shown()
 }
 
 #[test]
+fn nothing_of_a_link_is_there_while_its_metadata_is_fetched() {
+    let link = json!({ "id": 1, "name": "holiday", "hashString": "a".repeat(40), "status": 4,
+                       "sizeWhenDone": 0, "leftUntilDone": 0, "metadataPercentComplete": 0.5,
+                       "eta": -2, "uploadRatio": -1 });
+    let answers = vec![success(&json!({ "torrents": [link] })), success(&json!({}))];
+    let (ran, _) = against("remote-link", &["status"], answers);
+    let first = ran.out.lines().next().unwrap();
+    assert!(first.contains(" state=downloading percent=0 bytes=0 "), "{first}");
+}
+
+#[test]
 fn a_torrent_is_meant_by_number_hash_name_or_part_if_only_one_fits() {
     #[rustfmt::skip]
     let table: &[(&str, Result<&str, &str>)] = &[

@@ -51,6 +51,8 @@ struct Shown {
     trouble: String,
     bytes: u64,
     left_bytes: u64,
+    /// How much of its metadata is here: less than 1 only of a link.
+    metadata: f64,
     offered_bytes: u64,
     dir: String,
     private: bool,
@@ -85,6 +87,7 @@ impl Record for Shown {
             trouble: fields.clean("errorString"),
             bytes: fields.get("totalSize"),
             left_bytes: fields.get("leftUntilDone"),
+            metadata: fields.get_or("metadataPercentComplete", 1.0),
             offered_bytes: fields.get("desiredAvailable"),
             dir: fields.clean("downloadDir"),
             private: fields.get("isPrivate"),
@@ -168,32 +171,16 @@ fn run(arguments: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
 }
 
 fn spoken(torrent: &Shown) -> Vec<(&'static str, String)> {
-    let have = torrent.bytes.saturating_sub(torrent.left_bytes);
     let mut rows = vec![
         ("name", format!("{} ({})", torrent.name, torrent.id)),
         ("info-hash", torrent.info_hash.clone()),
         ("state", state(torrent)),
-        ("size", exact_size(torrent.bytes)),
-        ("here", format!("{} in {}", share(have, torrent.bytes), torrent.dir)),
-        (
-            "pieces",
-            format!(
-                "{} of {}, in {}{}",
-                torrent.pieces,
-                text::size(torrent.piece_bytes),
-                counted(torrent.files, "file"),
-                if torrent.private { "; private" } else { "" }
-            ),
-        ),
-        ("traffic", traffic(torrent)),
-        (
-            "peers",
-            format!(
-                "{} connected, {} giving, {} taking",
-                torrent.peers, torrent.peers_giving, torrent.peers_taking
-            ),
-        ),
     ];
+    rows.extend(what_is_in_it(torrent));
+    rows.push(("traffic", traffic(torrent)));
+    let Shown { peers, peers_giving, peers_taking, .. } = torrent;
+    let words = format!("{peers} connected, {peers_giving} giving, {peers_taking} taking");
+    rows.push(("peers", words));
     for (at, tracker) in torrent.trackers.iter().enumerate() {
         let label = if at == 0 { "trackers" } else { "" };
         rows.push((label, format!("{}: {}", tracker.url, tracker.words())));
@@ -208,6 +195,28 @@ fn spoken(torrent: &Shown) -> Vec<(&'static str, String)> {
         rows.push(("comment", torrent.comment.clone()));
     }
     rows
+}
+
+/// What it consists of, and how much of that is here.
+fn what_is_in_it(torrent: &Shown) -> Vec<(&'static str, String)> {
+    if torrent.metadata < 1.0 {
+        let percent = (torrent.metadata * 100.0).floor();
+        let here = format!("{percent:.0}% of the metadata; the files will be in {}", torrent.dir);
+        return vec![("here", here)];
+    }
+    let have = torrent.bytes.saturating_sub(torrent.left_bytes);
+    let pieces = format!(
+        "{} of {}, in {}{}",
+        torrent.pieces,
+        text::size(torrent.piece_bytes),
+        counted(torrent.files, "file"),
+        if torrent.private { "; private" } else { "" }
+    );
+    vec![
+        ("size", exact_size(torrent.bytes)),
+        ("here", format!("{} in {}", share(have, torrent.bytes), torrent.dir)),
+        ("pieces", pieces),
+    ]
 }
 
 fn state(torrent: &Shown) -> String {

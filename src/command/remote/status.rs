@@ -9,7 +9,7 @@ use crate::base::Span;
 use crate::base::limits::WATCH_EVERY;
 use crate::command::ask::real;
 use crate::command::events::Line;
-use crate::command::progress::counted;
+use crate::command::progress::{counted, per_cent};
 use crate::command::{Arguments, Command, Failure, Screen, info};
 use crate::format::json::{Fields, Record};
 use crate::format::text;
@@ -72,6 +72,8 @@ pub struct Row {
     pub trouble: String,
     pub bytes: u64,
     pub left_bytes: u64,
+    /// How much of its metadata is here: less than 1 only of a link.
+    pub metadata: f64,
     /// How much of it was read, while it is checked: 1 is all.
     pub checked: f64,
     /// Bytes per second.
@@ -92,6 +94,7 @@ impl Record for Row {
             trouble: fields.clean("errorString"),
             bytes: fields.get("sizeWhenDone"),
             left_bytes: fields.get("leftUntilDone"),
+            metadata: fields.get_or("metadataPercentComplete", 1.0),
             checked: fields.get("recheckProgress"),
             rate_down: fields.get("rateDownload"),
             rate_up: fields.get("rateUpload"),
@@ -167,7 +170,7 @@ fn spoken(rows: &[Row], sums: &Sums, width: usize) -> Vec<String> {
     for row in rows {
         table.row(vec![
             row.id.to_string(),
-            share(row.bytes.saturating_sub(row.left_bytes), row.bytes),
+            row.done(),
             amount(row.bytes),
             amount(row.rate_down),
             amount(row.rate_up),
@@ -198,13 +201,13 @@ fn spoken(rows: &[Row], sums: &Sums, width: usize) -> Vec<String> {
 }
 
 fn plain(row: &Row) -> String {
-    let have = row.bytes.saturating_sub(row.left_bytes);
+    let percent = if row.is_link() { 0 } else { per_cent(row.have_bytes(), row.bytes) };
     let line = Line::new("torrent")
         .with("id", row.id)
         .with("name", &row.name)
         .with("info_hash", &row.info_hash)
         .with("state", row.state.word())
-        .with("percent", crate::command::progress::per_cent(have, row.bytes))
+        .with("percent", percent)
         .with("bytes", row.bytes)
         .with("left", row.left_bytes)
         .with("down", row.rate_down)
@@ -232,9 +235,25 @@ fn plain_sums(sums: &Sums) -> String {
 }
 
 impl Row {
+    fn have_bytes(&self) -> u64 {
+        self.bytes.saturating_sub(self.left_bytes)
+    }
+
+    /// Whether nobody knows yet what is in it; nothing of it is here then, and not all of nothing.
+    fn is_link(&self) -> bool {
+        self.metadata < 1.0
+    }
+
+    fn done(&self) -> String {
+        if self.is_link() { "0%".to_owned() } else { share(self.have_bytes(), self.bytes) }
+    }
+
     /// How long it will take, or what it is at if that is not waiting.
     fn left(&self) -> String {
         match (self.state, self.seconds_left) {
+            (State::Downloading, _) if self.is_link() => {
+                format!("metadata {:.0}%", (self.metadata * 100.0).floor())
+            }
             (State::Checking, _) => format!("check {:.0}%", (self.checked * 100.0).floor()),
             (State::Downloading, Some(seconds)) => text::duration(Span::from_secs(seconds)),
             (State::Downloading, None) => "?".to_owned(),
