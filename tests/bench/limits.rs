@@ -7,14 +7,15 @@
 //!  limits share ADDR FILE           file ─▶ socket: one read and one `writev` for sixteen blocks
 //!  limits drain ADDR                what the above sends to
 //!  limits seed ADDR FILE PIECE_BYTES    the same for a leecher that asks (BEP 3), whoever it is
+//!  limits leech ADDR INFO_HASH BYTES PIECE_BYTES FILE hw|smol   as `get`, from a seed of BEP 3
 //!  limits hash FILE hw|smol         file ─▶ SHA-1
 //!  limits http ADDR keep|once BYTES a fixed answer, its body so long, to what ends in an empty line
 //!  limits udp ADDR BYTES            so many bytes back for each datagram (16 for 16)
 //! ```
 //! `pour`, `share` and `seed` listen, tell `ready` and serve one connection; `http` and `udp` serve
-//! until they are stopped. They know no protocol (`seed` as much of it as a leecher insists on),
-//! check nothing and forgive nothing: no peer or tracker can be cheaper, unless it does something
-//! smarter with the same system calls.
+//! until they are stopped. They know no protocol (`seed` and `leech` as much of it as who is on the
+//! other side insists on), check nothing and forgive nothing: no peer or tracker can be cheaper,
+//! unless it does something smarter with the same system calls.
 
 use std::collections::HashMap;
 use std::env;
@@ -50,6 +51,13 @@ fn main() -> std::io::Result<()> {
             let piece_bytes = piece_bytes.parse().expect("a number");
             seed(addr, &File::open(file)?, piece_bytes)
         }
+        ["leech", addr, info_hash, bytes, piece_bytes, file, hash] => {
+            let mut stream = TcpStream::connect(addr)?;
+            meet_seed(&mut stream, info_hash)?;
+            let number = |word: &str| word.parse().expect("a number");
+            let blocks = Blocks::of(number(bytes), number(piece_bytes));
+            leech(stream, blocks, File::create(file)?, hash)
+        }
         ["hash", file, hash] => read_and_hash(File::open(file)?, hash),
         ["http", addr, how @ ("keep" | "once"), bytes] => {
             serve_http(addr, how == "keep", bytes.parse().expect("a number"))
@@ -57,7 +65,7 @@ fn main() -> std::io::Result<()> {
         ["udp", addr, bytes] => echo(&UdpSocket::bind(addr)?, bytes.parse().expect("a number")),
         _ => {
             eprintln!(
-                "usage: limits get|scatter|pour|share|drain|seed|hash|http|udp …: see the source"
+                "usage: limits get|scatter|pour|share|drain|seed|leech|hash|http|udp …: see the source"
             );
             exit(2);
         }
@@ -231,6 +239,87 @@ fn send_run(
     let mut slices: Vec<IoSlice<'_>> =
         blocks.flat_map(|(head, block)| [IoSlice::new(head), IoSlice::new(block)]).collect();
     write_all(peer, &mut slices)
+}
+
+/// Says what a seed wants to hear, and waits until it lets us ask.
+fn meet_seed(seed: &mut TcpStream, info_hash: &str) -> std::io::Result<()> {
+    let digits = |at: usize| u8::from_str_radix(&info_hash[at..at + 2], 16).expect("hexadecimal");
+    let info_hash: Vec<u8> = (0..40).step_by(2).map(digits).collect();
+    let handshake = [b"\x13BitTorrent protocol", &[0; 8][..], &info_hash, b"-LIMITS-bare-leech--"];
+    seed.write_all(&handshake.concat())?;
+    seed.write_all(&[0, 0, 0, 1, 2])?;
+    seed.read_exact(&mut [0; 68])?;
+    loop {
+        let mut len = [0; 4];
+        seed.read_exact(&mut len)?;
+        let mut message = vec![0; u32::from_be_bytes(len) as usize];
+        seed.read_exact(&mut message)?;
+        if message == [1] {
+            return Ok(());
+        }
+    }
+}
+
+/// The blocks of a torrent, as requests, one after the other.
+struct Blocks {
+    next: u64,
+    bytes: u64,
+    piece_bytes: u64,
+}
+
+impl Blocks {
+    fn of(bytes: u64, piece_bytes: u64) -> Blocks {
+        Blocks { next: 0, bytes, piece_bytes }
+    }
+
+    /// How many bytes all of them are, as messages.
+    fn wire_bytes(&self) -> u64 {
+        self.bytes + self.bytes.div_ceil(BLOCK_BYTES as u64) * HEAD_BYTES as u64
+    }
+}
+
+impl Iterator for Blocks {
+    type Item = [u8; 17];
+
+    fn next(&mut self) -> Option<[u8; 17]> {
+        let begin = self.next;
+        let len = (self.bytes - begin).min(BLOCK_BYTES as u64);
+        self.next += len;
+        let (piece, offset) = (begin / self.piece_bytes, begin % self.piece_bytes);
+        let mut request = [0; 17];
+        (request[3], request[4]) = (13, 6);
+        for (place, word) in request[5..].chunks_exact_mut(4).zip([piece, offset, len]) {
+            place.copy_from_slice(&u32::try_from(word).expect("it is small").to_be_bytes());
+        }
+        (len > 0).then_some(request)
+    }
+}
+
+/// Whatever comes is hashed and written, heads and all; each step asks for as much as it took.
+fn leech(mut from: TcpStream, blocks: Blocks, mut to: File, hash: &str) -> std::io::Result<()> {
+    const AHEAD: usize = 128;
+    let mut hash = Hash::named(hash);
+    let mut buffer = vec![0; STEP_BYTES];
+    let mut left = blocks.wire_bytes();
+    let mut blocks = blocks.peekable();
+    let (mut asked, mut came) = (0, 0);
+    while left > 0 {
+        if asked < came / BLOCK_BYTES + AHEAD && blocks.peek().is_some() {
+            let some: Vec<[u8; 17]> =
+                blocks.by_ref().take(came / BLOCK_BYTES + AHEAD - asked).collect();
+            from.write_all(some.as_flattened())?;
+            asked += some.len();
+        }
+        let len = from.read(&mut buffer)?;
+        if len == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        hash.update(&buffer[..len]);
+        to.write_all(&buffer[..len])?;
+        left = left.saturating_sub(len as u64);
+        came += len;
+    }
+    hash.end()
 }
 
 fn read_and_hash(mut from: File, hash: &str) -> std::io::Result<()> {

@@ -127,10 +127,19 @@ class Room:
         costs = self.costs.get(who)
         return statistics.median(getattr(cost, what) for cost in costs) if costs else None
 
-    def best(self, what, among, least=True):
-        """The best of those that were measured, and its figure; `None` if none was."""
-        known = [(self.median(who, what), who) for who in among if who in self.costs]
-        return (min(known) if least else max(known)) if known else None
+    def ratio(self, what, one, other):
+        """The median of what the ratio was in each run: machines are faster at one time than at
+        another, and who is measured side by side has it alike. `None` unless both are known."""
+        runs = zip(self.costs.get(one, []), self.costs.get(other, []))
+        ratios = [getattr(cost, what) / max(getattr(than, what), 1e-9) for cost, than in runs]
+        return statistics.median(ratios) if ratios else None
+
+    def least(self, what, among):
+        """Whose median is least, of those that were measured; `None` if none was."""
+        return min((who for who in among if who in self.costs), key=lambda who: self.median(who, what), default=None)
+
+    def most(self, what, among):
+        return max((who for who in among if who in self.costs), key=lambda who: self.median(who, what), default=None)
 
     def table(self, ours):
         rates = self.unit + "/s"
@@ -143,8 +152,7 @@ class Room:
             row = [who + (f" (longest turn {turn:.0f} ms)" if turn else "")]
             row += [figure(rate * self.per), figure(cost), f"{peak:.1f}" if peak else ""]
             known = ours in self.costs and who != ours
-            row += [f"{self.median(ours, 'each') / cost:.2f}" if known else ""]
-            row += [f"{self.median(ours, 'rate') / rate:.2f}" if known else ""]
+            row += [f"{self.ratio(what, ours, who):.2f}" if known else "" for what in ("each", "rate")]
             lines.append("| " + " | ".join(row) + " |")
         lines += [f"| {who} | {why} |" + " |" * (len(head) - 2) for who, why in self.faults.items()]
         runs = max((len(costs) for costs in self.costs.values()), default=0)
@@ -180,11 +188,6 @@ class Wanted:
 
     def table(self):
         return "### Wanted\n\n| what | is | wanted | |\n|---|---|---|---|\n" + "\n".join(self.lines)
-
-
-def ratio(ours, theirs):
-    """`None` unless both are known."""
-    return ours / theirs if ours is not None and theirs else None
 
 
 def in_turn(room, kinds, measure):

@@ -15,7 +15,7 @@ import urllib.request
 import clients
 from clients import Aria2, LibTorrent, Swarmlet, Transmission
 from measure import MEASURED_CPU, pinned
-from process import PROJECT, Child, RowFailed, free_port, wait_until
+from process import PROJECT, Child, RowFailed, free_port, run, wait_until
 
 
 class Pinned:
@@ -142,6 +142,30 @@ class BareSeed(Pinned):
         arguments = [self.program, "seed", self.endpoint, file, piece_bytes]
         self.child = Child("bare-seed", pinned(arguments, self.cpu), self.folder)
         wait_until(lambda: self.child.line("ready"), time.monotonic() + 20, "a bare loop", [self.child])
+
+    def stop(self):
+        self.child.stop()
+
+
+class BareLeech(Pinned):
+    """No peer, but the limit of one who gets: asks for the blocks of a single file one after the
+    other, hashes and writes what comes. Leaves when it has all."""
+
+    name = BareSeed.name
+    program = BareSeed.program
+    dials_by_hand = exits_when_done = True
+
+    def __init__(self, folder, ip):
+        self.folder, self.ip = folder, ip
+
+    def get(self, torrent, folder, peers):
+        told = json.loads(run([Ours.program, "info", "--json", torrent])[1])
+        numbers = [told["bytes"], told["piece_bytes"]]
+        arguments = [peers[0], told["info_hash"], *numbers, folder / "file", "hw"]
+        self.child = Child("bare-leech", pinned([self.program, "leech", *arguments], self.cpu), self.folder)
+
+    def has_all(self):
+        return self.child.exit_status() == 0
 
     def stop(self):
         self.child.stop()

@@ -14,7 +14,7 @@ import subprocess
 import time
 import urllib.request
 
-from measure import MEASURED_CPU, PARTNER_CPU, Cost, Room, cpu_seconds, in_turn, memory_kib, pinned, ratio
+from measure import MEASURED_CPU, PARTNER_CPU, Cost, Room, cpu_seconds, in_turn, memory_kib, pinned
 from process import PROJECT, Child, RowFailed, accepts, free_port, run, wait_until
 from rivals import BareSeed, Small, from_crates
 from trackers import Opentracker, SwarmletTracker, Tracker
@@ -129,12 +129,11 @@ def room_of_answers(ground, title, kinds, udp, load, words, fill=None):
 
 def against(room, wanted, what, peer, limit, rival=OPENTRACKER):
     """Answers for a processor second: ours, of the other tracker's and of the bare server's."""
-    ours = room.median(OURS, "each")
     if peer:
-        theirs = ratio(room.median(rival, "each"), ours)
+        theirs = room.ratio("each", rival, OURS)
         wanted.at_least(f"{what}: answers per CPU second, of {rival}'s", theirs, peer)
     if limit:
-        bare = ratio(room.median(LIMIT, "each"), ours)
+        bare = room.ratio("each", LIMIT, OURS)
         wanted.at_least(f"{what}: answers per CPU second, of the bare server's", bare, limit)
 
 
