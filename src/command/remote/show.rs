@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::status::State;
-use super::table::{ratio, share};
+use super::table::{ratio, share, whole_percent};
 use super::{Remote, seconds, unless_negative};
 use crate::base::Span;
 use crate::command::events::Line;
@@ -200,8 +200,8 @@ fn spoken(torrent: &Shown) -> Vec<(&'static str, String)> {
 /// What it consists of, and how much of that is here.
 fn what_is_in_it(torrent: &Shown) -> Vec<(&'static str, String)> {
     if torrent.metadata < 1.0 {
-        let percent = (torrent.metadata * 100.0).floor();
-        let here = format!("{percent:.0}% of the metadata; the files will be in {}", torrent.dir);
+        let percent = whole_percent(torrent.metadata);
+        let here = format!("{percent} of the metadata; the files will be in {}", torrent.dir);
         return vec![("here", here)];
     }
     let have = torrent.bytes.saturating_sub(torrent.left_bytes);

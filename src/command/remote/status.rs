@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::table::{Table, amount, ratio, share};
+use super::table::{Table, amount, ratio, share, whole_percent};
 use super::{Remote, seconds, unless_negative};
 use crate::base::Span;
 use crate::base::limits::WATCH_EVERY;
@@ -252,9 +252,9 @@ impl Row {
     fn left(&self) -> String {
         match (self.state, self.seconds_left) {
             (State::Downloading, _) if self.is_link() => {
-                format!("metadata {:.0}%", (self.metadata * 100.0).floor())
+                format!("metadata {}", whole_percent(self.metadata))
             }
-            (State::Checking, _) => format!("check {:.0}%", (self.checked * 100.0).floor()),
+            (State::Checking, _) => format!("check {}", whole_percent(self.checked)),
             (State::Downloading, Some(seconds)) => text::duration(Span::from_secs(seconds)),
             (State::Downloading, None) => "?".to_owned(),
             (State::Stopped | State::Queued | State::Seeding, _) => self.state.word().to_owned(),

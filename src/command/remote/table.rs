@@ -97,6 +97,11 @@ pub fn share(part: u64, whole: u64) -> String {
     }
 }
 
+/// A part that is told as a number, in per cent, rounded down: `42%`. `part`: 1 is all.
+pub fn whole_percent(part: f64) -> String {
+    format!("{:.0}%", (part * 100.0).floor())
+}
+
 /// What was given for what was got: `0.73`, `12.4`; `-` if there is no telling.
 pub fn ratio(ratio: Option<f64>) -> String {
     match ratio {
